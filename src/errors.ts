@@ -1,0 +1,103 @@
+/**
+ * Every error that a person can see, in one table. Each code has a paragraph in docs/errors.md
+ * (a test compares the two), an HTTP status for the operator API, and a remedy.
+ */
+const TABLE = {
+  // What was asked for is malformed or not allowed.
+  NR_ADDRESS_INVALID: [400, 'write a plain IPv4 or IPv6 address, such as 10.1.0.2 or fd00:9::2'],
+  NR_PREFIX_INVALID: [400, 'write a prefix without host bits, such as 10.1.0.0/16 or fd00:9::/64'],
+  NR_MAC_INVALID: [400, 'write a unicast MAC address, such as 02:42:0a:01:00:02'],
+  NR_MTU_INVALID: [400, 'choose an MTU from 68 (1280 with IPv6) to 65535'],
+  NR_OPTION_UNKNOWN: [400, 'use one of the options listed'],
+  NR_OPTION_INVALID: [400, 'correct the value of the option'],
+  NR_OPTION_CONFLICT: [400, 'give the option once, or the same value in both places'],
+  NR_REQUEST_INVALID: [400, 'send the JSON body that the Docker plugin API describes'],
+  NR_REQUEST_TOO_LARGE: [413, 'send a body of at most 1 MiB'],
+  NR_METHOD_UNKNOWN: [404, 'check the path and use POST; the driver answers only the calls of its type'],
+  NR_CONFIG_INVALID: [400, 'correct the setting; net-routed daemon --help lists them all'],
+  NR_IPAM_FOREIGN: [400, 'add --ipam-driver ipam-routed to docker network create'],
+  NR_ENCAP_UNSUPPORTED: [400, 'leave out -o encap, or use encap=none'],
+  NR_TENANT_UNKNOWN: [404, 'create the tenant first, or leave the option out to use the tenant default'],
+  NR_POOL_OVERLAP: [409, 'choose a subnet that does not overlap, or another tenant'],
+  NR_POOL_RANGE_INVALID: [400, 'give an --ip-range within the subnet'],
+  NR_POOL_UNKNOWN: [404, 'create the network again; docker network ls shows which exist'],
+  NR_POOL_FULL: [
+    409,
+    'remove containers that are no longer needed, or create a network with a larger subnet',
+  ],
+  NR_POOL_IN_USE: [409, 'disconnect the endpoints listed first'],
+  NR_POOLS_EXHAUSTED: [409, 'give --subnet, or configure more prefixes under pools.automatic'],
+  NR_ADDRESS_OUTSIDE: [400, 'choose an address within the subnet (and --ip-range) of the network'],
+  NR_ADDRESS_RESERVED: [400, 'choose an address that is not the network, broadcast or gateway address'],
+  NR_ADDRESS_IN_USE: [409, 'choose another address, or stop the endpoint that holds it'],
+  NR_ADDRESS_ANNOUNCED: [409, 'choose another address, or set driver-opt anycast=true on all of its holders'],
+  NR_NETWORK_UNKNOWN: [404, 'docker network ls shows which networks exist'],
+  NR_NETWORK_IN_USE: [409, 'disconnect the endpoints listed first'],
+  NR_NETWORK_EXISTS: [409, 'remove the network of that id first'],
+  NR_ENDPOINT_UNKNOWN: [404, 'net-routed endpoints list shows which endpoints exist'],
+  NR_ENDPOINT_EXISTS: [409, 'delete the endpoint first'],
+  NR_ENDPOINT_JOINED: [409, 'the endpoint has to leave its sandbox first'],
+  NR_ENDPOINT_NO_ADDRESS: [400, 'use --ipam-driver ipam-routed, which gives each endpoint an address'],
+  NR_DUAL_MISMATCH: [400, 'use pools of the same tenant for IPv4 and IPv6'],
+  // What we depend on does not do its part.
+  NR_STORE_FAILED: [503, 'check free space and permissions of the state folder'],
+  NR_STORE_NEWER: [503, 'run the release that wrote the state, or a newer one'],
+  NR_STORE_LOCKED: [503, 'stop the other daemon that uses this state folder'],
+  NR_STORE_CONFLICT: [409, 'try again: the record was changed in the meantime'],
+  NR_KERNEL_REFUSED: [503, 'net-routed doctor shows what the kernel lacks'],
+  NR_KERNEL_UNAVAILABLE: [503, 'check that iproute2 is installed and that the daemon runs as root'],
+  NR_KERNEL_ARGUMENT: [500, 'report this: a value that the kernel adapter cannot encode reached it'],
+  NR_FOREIGN_OBJECT: [409, 'remove or rename the object, which is not ours, or choose another address'],
+  NR_FIREWALL_REFUSED: [503, 'net-routed doctor shows what nftables lacks'],
+  NR_SPEAKER_UNAVAILABLE: [
+    503,
+    'net-routed status shows the engine; check that gobgpd is installed and can listen',
+  ],
+  NR_SPEAKER_REFUSED: [503, 'net-routed peers shows the engine and its settings'],
+  NR_SPEAKER_FIELD: [500, 'report this: a field that the engine does not know was about to be sent'],
+  NR_EXPORT_DENIED: [500, 'report this: a prefix outside of the pools was about to be announced'],
+  NR_PEER_INVALID: [400, 'correct the peer in the configuration'],
+  NR_DEADLINE: [504, 'net-routed status shows what it waits for; the work goes on in the background'],
+  NR_SANDBOX_GONE: [409, 'the container has ended; nothing needs to be done'],
+  NR_DOCKER_UNAVAILABLE: [503, 'check that dockerd runs; only the comparison with Docker waits for it'],
+  NR_DAEMON_UNREACHABLE: [503, 'start net-routed daemon, or give --socket'],
+  NR_SOCKET_IN_USE: [503, 'stop the other daemon, or give another socket folder'],
+  NR_USAGE: [400, 'see net-routed --help'],
+  NR_INTERNAL: [500, 'report this with the log; nothing was changed'],
+} as const satisfies Record<string, readonly [status: number, remedy: string]>;
+
+export type ErrorCode = keyof typeof TABLE;
+
+/** All codes, for the documentation's test. */
+export const ERROR_CODES = Object.keys(TABLE) as ErrorCode[];
+
+/** An error with a code of the table: `what` says what was wrong, the table what to do. */
+export class CodedError extends Error {
+  override readonly name = 'CodedError';
+  readonly code: ErrorCode;
+  /** What was wrong, without code and remedy. */
+  readonly what: string;
+
+  constructor(code: ErrorCode, what: string, options?: ErrorOptions) {
+    super(`${code}: ${what}; ${TABLE[code][1]}`, options);
+    this.code = code;
+    this.what = what;
+  }
+
+  /** HTTP status for the operator API. */
+  get status(): number {
+    return TABLE[this.code][0];
+  }
+
+  /** What the person who sees it can do. */
+  get remedy(): string {
+    return TABLE[this.code][1];
+  }
+}
+
+/** `error` itself if it is coded, else an NR_INTERNAL that has it as its cause. */
+export function asCoded(error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new CodedError('NR_INTERNAL', text, { cause: error });
+}

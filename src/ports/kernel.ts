@@ -1,0 +1,119 @@
+import type { Target } from './target.ts';
+
+/** A veth pair; `name` stays on the host, `peer` is what Docker moves into the sandbox and renames. */
+export interface VethLink {
+  readonly kind: 'link';
+  readonly name: string;
+  readonly peer: string;
+  /** MTU of both ends, in bytes. Read back from the host's end. */
+  readonly mtu: number;
+  /** Interface alias of the host's end, which names the endpoint: `net-routed endpoint ID`. */
+  readonly alias: string;
+}
+
+/** An address on the host's end of a veth (the gateway of its container). */
+export interface LinkAddress {
+  readonly kind: 'address';
+  readonly link: string;
+  /** CIDR: IPv4 /32 with scope link; IPv6 fe80::/64 without duplicate address detection. */
+  readonly address: string;
+}
+
+/** One next hop of a route: a device, a gateway, or both. */
+export interface NextHop {
+  readonly via?: string;
+  readonly dev?: string;
+}
+
+/** A route of ours: protocol 158. */
+export interface Route {
+  readonly kind: 'route';
+  readonly prefix: string;
+  /** Routing table, 254 being main. */
+  readonly table: number;
+  /** Never one that other programs use, so that ours and theirs can stand side by side. */
+  readonly metric: number;
+  readonly type: 'unicast' | 'unreachable' | 'blackhole';
+  /** Sorted by text; empty unless unicast. */
+  readonly nextHops: readonly NextHop[];
+  /** Preferred source address. */
+  readonly src?: string;
+}
+
+/** A setting below /proc/sys, by path with slashes: `net/ipv4/conf/nr0123456789/rp_filter`. */
+export interface Sysctl {
+  readonly kind: 'sysctl';
+  readonly path: string;
+  readonly value: string;
+}
+
+/** A further address inside the sandbox, on the interface whose other end is `link`. */
+export interface SandboxAddress {
+  readonly kind: 'sandbox-address';
+  /** Path of the sandbox's network namespace. */
+  readonly sandbox: string;
+  readonly link: string;
+  /** CIDR, /32 or /128. */
+  readonly address: string;
+}
+
+export type KernelResource = VethLink | LinkAddress | Route | Sysctl | SandboxAddress;
+
+/** Route protocol number that marks a route as ours (rtnetlink(7), rtm_protocol). */
+export const ROUTE_PROTOCOL = 158;
+/** Link group that marks an interface as ours (ip-link(8), group). */
+export const LINK_GROUP = 158;
+/** Metric of routes to this host's endpoints. */
+export const METRIC_LOCAL = 158;
+/** Metric of routes learned from peers: behind this host's own. */
+export const METRIC_LEARNED = 1158;
+/** The main routing table. */
+export const TABLE_MAIN = 254;
+
+/** The key of a resource, unique among all kinds. */
+export function kernelKey(resource: KernelResource): string {
+  switch (resource.kind) {
+    case 'link':
+      return `link ${resource.name}`;
+    case 'address':
+      return `address ${resource.link} ${resource.address}`;
+    case 'route':
+      return `route ${resource.table} ${resource.prefix} ${resource.metric}`;
+    case 'sysctl':
+      return `sysctl ${resource.path}`;
+    case 'sandbox-address':
+      return `sandbox-address ${resource.link} ${resource.address}`;
+  }
+}
+
+/** What happened outside, told in order. `name` is an interface, `prefix` a route's destination. */
+export type KernelEvent =
+  | { readonly kind: 'link'; readonly name: string; readonly gone: boolean }
+  | { readonly kind: 'address'; readonly link: string }
+  | { readonly kind: 'route'; readonly prefix: string; readonly gone: boolean }
+  /** Events may have been lost: read everything again. */
+  | { readonly kind: 'overrun' };
+
+/** What the host is like, apart from what is ours. */
+export interface HostFacts {
+  /** Changes when the host's network namespace was made anew, by a reboot for example. */
+  readonly incarnation: string;
+  /** Interface with the default route, or else the first with a global address. */
+  readonly uplink?: { readonly name: string; readonly mtu: number };
+  /** Global unicast addresses in the main namespace, not on our links, in interface order. CIDR. */
+  readonly addresses: readonly { readonly link: string; readonly address: string }[];
+}
+
+export interface Kernel extends Target<KernelResource> {
+  /** @throws CodedError NR_KERNEL_UNAVAILABLE */
+  facts(): Promise<HostFacts>;
+  /**
+   * Reads back only the named links with what hangs on them (addresses, their sysctls, routes through them),
+   * for a pass that concerns few of many thousand endpoints.
+   */
+  readLinks(names: readonly string[]): Promise<ReadonlyMap<string, KernelResource>>;
+  /** Whether the sandbox still exists. Bounded, touches the file system only. */
+  sandboxAlive(path: string): boolean;
+  /** Starts to tell of changes that this adapter may or may not have caused. Returns the way to stop it. */
+  watch(listener: (event: KernelEvent) => void): () => void;
+}
