@@ -4,6 +4,13 @@
  * CodedError. Every call may be repeated: a replay gets the same answer and changes nothing.
  */
 
+/**
+ * The address spaces that the IPAM driver declares. A pool of CreateNetwork that names another one is not ours.
+ * They differ, because Docker checks an automatic pool against the host's routes only outside of the global one.
+ */
+export const LOCAL_ADDRESS_SPACE = 'net-routed';
+export const GLOBAL_ADDRESS_SPACE = 'net-routed-global';
+
 /** A pool as CreateNetwork names it. */
 export interface PoolData {
   readonly addressSpace: string;
@@ -89,7 +96,9 @@ export interface RequestPool {
 
 export interface AddressCalls {
   /** `gateway` is a CIDR that Docker takes as the network's gateway without asking for an address. */
-  requestPool(call: RequestPool): Promise<{ readonly id: string; readonly pool: string; readonly gateway: string }>;
+  requestPool(
+    call: RequestPool,
+  ): Promise<{ readonly id: string; readonly pool: string; readonly gateway: string }>;
   releasePool(id: string): Promise<void>;
   /** `gateway`: the address is to be the network's gateway. Answers a CIDR. */
   requestAddress(call: {

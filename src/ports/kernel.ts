@@ -112,6 +112,11 @@ export interface Kernel extends Target<KernelResource> {
    * for a pass that concerns few of many thousand endpoints.
    */
   readLinks(names: readonly string[]): Promise<ReadonlyMap<string, KernelResource>>;
+  /**
+   * How the host would reach each address, by its own tables: the gateway and device of `ip route get`; an on-link
+   * address is its own gateway. Absent from the answer when there is no route, or only one through our own links.
+   */
+  resolve(addresses: readonly string[]): Promise<ReadonlyMap<string, Required<NextHop>>>;
   /** Whether the sandbox still exists. Bounded, touches the file system only. */
   sandboxAlive(path: string): boolean;
   /** Starts to tell of changes that this adapter may or may not have caused. Returns the way to stop it. */

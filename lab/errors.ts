@@ -1,0 +1,4 @@
+/** What went wrong, in words for the one who typed the command. */
+export class LabError extends Error {
+  override name = 'LabError';
+}

@@ -1,0 +1,88 @@
+/** The underlay: which addresses are where, and the links that carry them. */
+import { enterNetwork } from './namespace.ts';
+import type { ProcessId } from './process.ts';
+import { must } from './run.ts';
+
+/** Name of the fabric router, and of the plain host behind it. */
+export const torName = 'tor';
+export const outName = 'out';
+
+/** AS number of the fabric router. */
+export const torAs = 65000;
+
+/** Names of the Docker hosts. */
+export const hostNames = (count: number): string[] => Array.from({ length: count }, (_, at) => `h${at + 1}`);
+
+/** Number of a Docker host, from its name. */
+export const hostNumber = (name: string): number => Number(/^h(\d+)$/.exec(name)?.[1] ?? Number.NaN);
+
+/** Addresses of the link between a Docker host and the fabric router. */
+export function underlay(name: string) {
+  const n = hostNumber(name);
+  return {
+    torPort: `swp${n}`,
+    host4: `192.168.${n}.2`,
+    tor4: `192.168.${n}.1`,
+    host6: `fd00:168:${n}::2`,
+    tor6: `fd00:168:${n}::1`,
+  };
+}
+
+/** The plain host's addresses; two per family so that one can be blocked and the other not. */
+export const outAddresses = ['192.0.2.10', '192.0.2.11', '2001:db8::10', '2001:db8::11'];
+
+/** A veth pair between two namespaces. It is made in them, so no link is ever seen in the machine's own. */
+const link = (from: ProcessId, fromName: string, to: ProcessId, toName: string): string =>
+  `link add ${fromName} netns ${from.pid} type veth peer name ${toName} netns ${to.pid}`;
+
+const address = (device: string, prefix: string): string =>
+  `address replace ${prefix} dev ${device}${prefix.includes(':') ? ' nodad' : ''}`;
+
+const batch = async (lines: string[], where: string[] = []): Promise<void> => {
+  await must([...where, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+};
+
+/** Connects Docker hosts to the fabric router. */
+export async function connectHosts(tor: ProcessId, hosts: Record<string, ProcessId>): Promise<void> {
+  const all = Object.entries(hosts).map(([name, init]) => ({ init, ...underlay(name) }));
+  if (all.length === 0) return;
+  await batch(all.map(({ init, torPort }) => link(init, 'eth0', tor, torPort)));
+  const torLines = all.flatMap(({ torPort, tor4, tor6 }) => [
+    address(torPort, `${tor4}/24`),
+    address(torPort, `${tor6}/64`),
+    `link set ${torPort} up`,
+  ]);
+  await batch(torLines, enterNetwork(tor));
+  await Promise.all(
+    all.map(({ init, host4, host6, tor4, tor6 }) =>
+      batch(
+        [
+          address('eth0', `${host4}/24`),
+          address('eth0', `${host6}/64`),
+          'link set eth0 up',
+          `route replace default via ${tor4}`,
+          `route replace ::/0 via ${tor6}`,
+        ],
+        enterNetwork(init),
+      ),
+    ),
+  );
+}
+
+/** Connects the plain host to the fabric router. */
+export async function connectOut(tor: ProcessId, out: ProcessId): Promise<void> {
+  await batch([link(out, 'eth0', tor, 'uplink')]);
+  await batch(
+    [address('uplink', '192.0.2.1/24'), address('uplink', '2001:db8::1/64'), 'link set uplink up'],
+    enterNetwork(tor),
+  );
+  await batch(
+    [
+      ...outAddresses.map((at) => address('eth0', at.includes(':') ? `${at}/64` : `${at}/24`)),
+      'link set eth0 up',
+      'route replace default via 192.0.2.1',
+      'route replace ::/0 via 2001:db8::1',
+    ],
+    enterNetwork(out),
+  );
+}

@@ -1,0 +1,17 @@
+import type { Clock } from './ports/clock.ts';
+
+/** Longest timer that Node takes, in milliseconds; a longer one would fire at once. */
+const LONGEST = 2 ** 31 - 1;
+
+/** The computer's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, call) {
+    let timer: NodeJS.Timeout;
+    const wait = (rest: number): void => {
+      timer = rest > LONGEST ? setTimeout(() => wait(rest - LONGEST), LONGEST) : setTimeout(call, rest);
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,40 @@
+import type { Peer, PrefixRule } from '../ports/speaker.ts';
+import type { PeerSettings } from './settings.ts';
+
+/** Everything but a default route, of both families. */
+const ANY_BUT_DEFAULT: readonly PrefixRule[] = [
+  { prefix: '0.0.0.0/0', ge: 1, le: 32 },
+  { prefix: '::/0', ge: 1, le: 128 },
+];
+
+/** The speaker's peers from the configuration's. */
+export function peersOf(settings: readonly PeerSettings[], localAs: number): Peer[] {
+  return settings.map((peer) => ({
+    kind: 'peer',
+    ...(peer.address !== undefined && { address: peer.address }),
+    ...(peer.interface !== undefined && { interface: peer.interface }),
+    peerAs: peer.as,
+    localAs,
+    ...(peer.localAddress !== undefined && { localAddress: peer.localAddress }),
+    ...(peer.password !== undefined && { password: peer.password }),
+    holdTime: peer.holdTime,
+    keepalive: peer.keepalive ?? Math.max(1, Math.floor(peer.holdTime / 3)),
+    connectRetry: peer.connectRetry,
+    multihop: peer.multihop,
+    port: peer.port,
+    passive: peer.passive,
+    gracefulRestart: peer.gracefulRestart,
+    maximumPrefix: peer.maximumPrefix,
+    import: rules(peer.import),
+    export: rules(peer.export),
+  }));
+}
+
+function rules(given: PeerSettings['import']): readonly PrefixRule[] {
+  if (!given) return ANY_BUT_DEFAULT;
+  return given.map(({ prefix, ge, le }) => ({
+    prefix,
+    ...(ge !== undefined && { ge }),
+    ...(le !== undefined && { le }),
+  }));
+}

@@ -1,0 +1,235 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { systemClock } from './clock.ts';
+import { inheritedSockets } from './cnm/inherited.ts';
+import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
+import { peersOf } from './config/peers.ts';
+import type { Settings } from './config/settings.ts';
+import { DockerClient } from './docker/client.ts';
+import type { Context } from './driver/context.ts';
+import { Driver } from './driver/driver.ts';
+import { Janitor } from './driver/janitor.ts';
+import type { Services } from './driver/services.ts';
+import { asCoded } from './errors.ts';
+import { NftFirewall } from './firewall/nft.ts';
+import { IprouteKernel } from './kernel/iproute.ts';
+import type { Endpoint } from './model/endpoint.ts';
+import { Address } from './net/address.ts';
+import { privateAsn } from './net/asn.ts';
+import { Prefix } from './net/prefix.ts';
+import { type HostView, NOTHING, planEndpoint } from './plan/endpoint.ts';
+import { State } from './plan/state.ts';
+import type { HostFacts } from './ports/kernel.ts';
+import type { Identity, SpeakerEvent } from './ports/speaker.ts';
+import { hostView, routerIdOf } from './reconcile/host.ts';
+import { Learned } from './reconcile/learned.ts';
+import { Reconciler } from './reconcile/reconciler.ts';
+import { GobgpSpeaker } from './speaker/gobgp/speaker.ts';
+import { JournalStore } from './store/journal.ts';
+
+/** One host's daemon: the only place that knows every adapter. */
+export class Daemon {
+  readonly #settings: Settings;
+  readonly #log: Logger;
+  readonly #version: string;
+  readonly #clock = systemClock;
+  #ends: (() => Promise<void> | void)[] = [];
+
+  constructor(settings: Settings, log: Logger, version: string) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#version = version;
+  }
+
+  /**
+   * Starts in the order of what depends on what. Docker is answered before the routing engine is there.
+   * @throws NR_STORE_*, NR_KERNEL_UNAVAILABLE, NR_SOCKET_IN_USE
+   */
+  async start(): Promise<Services> {
+    const { stateDir, runDir, dockerSocket, pluginDir } = this.#settings;
+    const clock = this.#clock;
+    const log = this.#log;
+    mkdirSync(runDir, { recursive: true, mode: 0o755 });
+
+    const store = new JournalStore({
+      file: join(stateDir, 'store.db'),
+      report: (error, { key }) =>
+        log.error({ err: asCoded(error), key }, 'an observer of the store has failed'),
+    });
+    this.#ends.push(() => store.close());
+    const state = new State(store, (key) => log.error({ key }, 'record does not parse, left out'));
+
+    const kernel = new IprouteKernel({ log });
+    this.#ends.push(() => kernel.close());
+    const firewall = new NftFirewall({ folder: runDir });
+    this.#ends.push(() => firewall.close());
+    const speaker = this.#speaker();
+    this.#ends.push(() => speaker.close());
+
+    let facts: HostFacts = await kernel.facts();
+    const exportable = () => [
+      ...[...state.pools.all()].map(({ prefix }) => prefix),
+      ...this.#settings.aliasPrefixes,
+    ];
+    const view = (): HostView => hostView(facts, this.#settings, exportable());
+    let host = view();
+    const identity = this.#identity(host);
+
+    const alive = (endpoint: Endpoint): boolean => {
+      if (endpoint.phase === 'created') return clock.now() - endpoint.createdAt < CREATED_MS;
+      if (endpoint.incarnation !== facts.incarnation || !endpoint.sandbox) return false;
+      return kernel.sandboxAlive(endpoint.sandbox);
+    };
+    const planOf = (id: string) => {
+      const endpoint = state.endpoints.get(id);
+      const network = endpoint && state.networks.get(endpoint.network);
+      if (!network) return NOTHING;
+      return planEndpoint(endpoint, network, state.poolsOf(network), host, alive(endpoint));
+    };
+    const endpoints = function* () {
+      for (const { id } of state.endpoints.all()) yield id;
+    };
+    const reconciler = new Reconciler({ kernel, firewall, speaker, clock, log, planOf, endpoints });
+    const source = () => ({ 4: host.address, 6: host.addressV6 });
+    const learned = new Learned({ kernel, reconciler, source, clock, log });
+
+    const context: Context = {
+      store,
+      state,
+      clock,
+      log,
+      automatic: this.#settings.automaticPools.map(Prefix.parse),
+      restMs: this.#settings.restSeconds * 1000,
+      incarnation: () => facts.incarnation,
+      alive,
+      holder: (address) => learned.holder(address),
+      settled: (endpoint, ms) => reconciler.settled(endpoint, ms),
+      mark: (endpoint) => reconciler.mark(endpoint),
+    };
+    const driver = new Driver(context);
+    const docker = new DockerClient(dockerSocket, NETWORK_PLUGIN, clock);
+    const janitor = new Janitor(context, driver.addresses, docker);
+
+    const refresh = () => {
+      host = view();
+      speaker.permit(exportable());
+      for (const endpoint of state.endpoints.all()) reconciler.mark(endpoint.id);
+    };
+    store.observe('pool', () => {
+      host = view();
+      speaker.permit(exportable());
+      for (const endpoint of state.endpoints.all())
+        if (endpoint.aliases.length > 0) reconciler.mark(endpoint.id);
+    });
+    this.#ends.push(
+      kernel.watch((event) => {
+        if (event.kind === 'link' || event.kind === 'address') {
+          // The host's own addresses or uplink may have changed, which the next hops are taken from.
+          void kernel
+            .facts()
+            .then((now) => {
+              const before = JSON.stringify(facts);
+              facts = now;
+              if (before === JSON.stringify(now)) return;
+              refresh();
+              learned.underlayChanged();
+            })
+            .catch((error: unknown) =>
+              log.error({ err: asCoded(error) }, 'could not read what the host is like'),
+            );
+        }
+      }),
+    );
+
+    learned.adopt((await kernel.read()).values());
+    speaker.permit(exportable());
+    reconciler.wantPeers(peersOf(this.#settings.peers, identity.asn));
+    const starting = reconciler.start();
+    speaker.start(identity, (event) => this.#heard(event, reconciler, learned));
+    await starting;
+    this.#ends.push(
+      () => reconciler.close(),
+      () => learned.close(),
+    );
+
+    janitor.start();
+    this.#ends.push(() => janitor.close());
+    const plugins = createPlugins({
+      network: driver,
+      address: driver,
+      log,
+      folder: pluginDir,
+      inherited: inheritedSockets(process.env, process.pid),
+    });
+    await plugins.start();
+    this.#ends.push(() => plugins.stop());
+
+    return {
+      version: this.#version,
+      startedAt: clock.now(),
+      clock,
+      log,
+      state,
+      driver,
+      janitor,
+      reconciler,
+      learned,
+      kernel,
+      firewall,
+      speaker,
+      docker,
+      identity: () => identity,
+      facts: () => facts,
+      host: () => host,
+      paths: { stateDir, runDir, pluginDir, dockerSocket },
+    };
+  }
+
+  /** Ends in the reverse order. Routes, interfaces and the engine stay as they are. */
+  async stop(): Promise<void> {
+    const ends = this.#ends.reverse();
+    this.#ends = [];
+    for (const end of ends) {
+      try {
+        await end();
+      } catch (error) {
+        this.#log.error({ err: asCoded(error) }, 'could not end a part');
+      }
+    }
+  }
+
+  #identity(host: HostView): Identity {
+    const routerId = this.#settings.routerId ?? routerIdOf(host);
+    return {
+      asn: this.#settings.as ?? privateAsn(Address.parse(routerId)),
+      routerId,
+      listenPort: this.#settings.peers.length > 0 ? this.#settings.listenPort : 0,
+      listenAddresses: [],
+    };
+  }
+
+  #speaker(): GobgpSpeaker {
+    const { runDir, gobgpd, engineSocket } = this.#settings;
+    return new GobgpSpeaker({ log: this.#log, runDir, gobgpd, engineSocket });
+  }
+
+  #heard(event: SpeakerEvent, reconciler: Reconciler, learned: Learned): void {
+    switch (event.kind) {
+      case 'learned':
+      case 'learned-all':
+        return learned.take(event);
+      case 'up':
+        this.#log.info({ engine: event.engine }, 'routing engine is up');
+        return reconciler.speakerUp(true);
+      case 'down':
+        this.#log.warn({ reason: event.reason }, 'routing engine is down; routes stay');
+        return reconciler.speakerUp(false);
+      case 'peer':
+        this.#log.info({ ...event.peer }, 'peer');
+    }
+  }
+}
+
+/** How long an endpoint that nobody joined counts as alive, in milliseconds. */
+const CREATED_MS = 300_000;

@@ -1,0 +1,30 @@
+import type { Endpoint } from '../model/endpoint.ts';
+import type { Address } from '../net/address.ts';
+import type { Prefix } from '../net/prefix.ts';
+import type { State } from '../plan/state.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { LearnedRoute } from '../ports/speaker.ts';
+import type { Store } from '../ports/store.ts';
+
+/** What the use-cases work with. */
+export interface Context {
+  readonly store: Store;
+  readonly state: State;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Blocks that automatic pools are cut from. */
+  readonly automatic: readonly Prefix[];
+  /** How long a freed address rests, in milliseconds. */
+  readonly restMs: number;
+  /** Changes with a reboot; see HostFacts. */
+  readonly incarnation: () => string;
+  /** Whether what the endpoint was joined to still exists. Bounded, never asks Docker. */
+  readonly alive: (endpoint: Endpoint) => boolean;
+  /** Who in the fabric announces exactly this address, if somebody does. */
+  readonly holder: (address: Address) => LearnedRoute | undefined;
+  /** Waits until the host is as planned for the endpoint. @throws CodedError */
+  readonly settled: (endpoint: string, ms: number) => Promise<void>;
+  /** The endpoint changed; nobody waits. */
+  readonly mark: (endpoint: string) => void;
+}

@@ -1,0 +1,106 @@
+import { Address } from '../net/address.ts';
+import { Prefix } from '../net/prefix.ts';
+import { Addresses } from './addresses.ts';
+import type {
+  AddressCalls,
+  CreateEndpoint,
+  CreateNetwork,
+  Join,
+  NetworkCalls,
+  PortBinding,
+  RequestPool,
+} from './calls.ts';
+import type { Context } from './context.ts';
+import { Endpoints } from './endpoints.ts';
+import { Networks } from './networks.ts';
+import { Pools } from './pools.ts';
+import { choosePorts } from './ports.ts';
+
+/** The use-cases behind Docker's two drivers. */
+export class Driver implements NetworkCalls, AddressCalls {
+  readonly addresses: Addresses;
+  readonly pools: Pools;
+  readonly networks: Networks;
+  readonly endpoints: Endpoints;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.addresses = new Addresses(context);
+    this.pools = new Pools(context, this.addresses);
+    this.networks = new Networks(context, this.pools, this.addresses);
+    this.endpoints = new Endpoints(context, this.networks, this.addresses);
+  }
+
+  createNetwork(call: CreateNetwork): Promise<void> {
+    return this.networks.create(call);
+  }
+
+  deleteNetwork(network: string): Promise<void> {
+    return this.networks.delete(network);
+  }
+
+  createEndpoint(call: CreateEndpoint): Promise<{ mac?: string | undefined }> {
+    return this.endpoints.create(call);
+  }
+
+  deleteEndpoint(network: string, endpoint: string): Promise<void> {
+    return this.endpoints.delete(network, endpoint);
+  }
+
+  join(call: Join) {
+    return this.endpoints.join(call);
+  }
+
+  leave(network: string, endpoint: string): Promise<void> {
+    return this.endpoints.leave(network, endpoint);
+  }
+
+  async publish(network: string, endpoint: string, bindings: readonly PortBinding[]): Promise<void> {
+    const standing = this.endpoints.get(network, endpoint);
+    const others = [...this.#context.state.endpoints.all()].filter((other) => other.id !== endpoint);
+    // A replay keeps the ports that were chosen the first time.
+    if (standing.ports.length > 0 || bindings.length === 0) return;
+    await this.endpoints.write(network, endpoint, { ports: choosePorts(bindings, others) });
+  }
+
+  async unpublish(network: string, endpoint: string): Promise<void> {
+    const standing = this.#context.state.endpoints.get(endpoint);
+    if (!standing || standing.ports.length === 0) return;
+    await this.endpoints.write(network, endpoint, { ports: [] });
+  }
+
+  async endpointInfo(network: string, endpoint: string): Promise<Record<string, string>> {
+    this.endpoints.get(network, endpoint);
+    return {};
+  }
+
+  async requestPool(call: RequestPool) {
+    const pool = await this.pools.request(call);
+    return { id: pool.id, pool: pool.prefix, gateway: Prefix.host(Address.parse(pool.gateway)).toString() };
+  }
+
+  releasePool(id: string): Promise<void> {
+    return this.pools.release(id);
+  }
+
+  async requestAddress(call: {
+    pool: string;
+    address?: string | undefined;
+    gateway: boolean;
+    holder?: string | undefined;
+  }) {
+    const pool = this.pools.get(call.pool);
+    const address = call.gateway
+      ? await this.addresses.gateway(pool, call.address)
+      : call.address === undefined
+        ? await this.addresses.choose(pool)
+        : await this.addresses.request(pool, call.address);
+    return { address: Prefix.host(Address.parse(address)).toString() };
+  }
+
+  async releaseAddress(id: string, address: string): Promise<void> {
+    const pool = this.#context.state.pools.get(id);
+    if (pool) await this.addresses.release(pool, address);
+  }
+}

@@ -1,0 +1,223 @@
+import { CodedError } from '../errors.ts';
+import { addressesOf, type Endpoint } from '../model/endpoint.ts';
+import type { Network } from '../model/network.ts';
+import { type EndpointOptions, parseEndpointOptions } from '../model/options.ts';
+import type { Pool } from '../model/pool.ts';
+import { Address, quote } from '../net/address.ts';
+import { vethNames } from '../net/ifname.ts';
+import { macOf, parseMac } from '../net/mac.ts';
+import { Prefix, splitCidr } from '../net/prefix.ts';
+import { same } from '../plan/tracker.ts';
+import type { Change } from '../ports/store.ts';
+import type { Addresses } from './addresses.ts';
+import type { CreateEndpoint, Join, JoinAnswer } from './calls.ts';
+import type { Context } from './context.ts';
+import type { Networks } from './networks.ts';
+import { record } from './record.ts';
+
+/** Longest wait for the host to become as planned, in milliseconds: at Join, and when something goes. */
+const JOIN_MS = 5000;
+const LEAVE_MS = 2000;
+
+/** Endpoints: a container's interface in a network, from CreateEndpoint to DeleteEndpoint. */
+export class Endpoints {
+  readonly #context: Context;
+  readonly #networks: Networks;
+  readonly #addresses: Addresses;
+
+  constructor(context: Context, networks: Networks, addresses: Addresses) {
+    this.#context = context;
+    this.#networks = networks;
+    this.#addresses = addresses;
+  }
+
+  /** @throws NR_ENDPOINT_UNKNOWN, also when the endpoint is another network's */
+  get(network: string, id: string): Endpoint {
+    const endpoint = this.#context.state.endpoints.get(id);
+    if (endpoint?.network !== network) {
+      throw new CodedError(
+        'NR_ENDPOINT_UNKNOWN',
+        `there is no endpoint ${quote(id.slice(0, 64))} in this network`,
+      );
+    }
+    return endpoint;
+  }
+
+  /**
+   * Touches memory and the journal only, as Docker holds the network's lock meanwhile.
+   * @throws NR_NETWORK_UNKNOWN, NR_ENDPOINT_EXISTS, NR_ENDPOINT_NO_ADDRESS, NR_ADDRESS_*, and what the options'
+   * parser throws
+   */
+  async create(call: CreateEndpoint): Promise<{ mac?: string }> {
+    const { state, store } = this.#context;
+    const network = this.#networks.get(call.network);
+    const pools = state.poolsOf(network);
+    const options = parseEndpointOptions(call.options, call.addressV6 !== undefined);
+    const endpoint = this.#described(call, options);
+    const standing = state.endpoints.get(call.endpoint);
+    if (standing) {
+      const described = {
+        ...standing,
+        phase: 'created',
+        sandbox: undefined,
+        incarnation: undefined,
+        ports: [],
+      };
+      if (!same({ ...described, createdAt: 0 }, { ...endpoint, createdAt: 0 })) {
+        throw new CodedError(
+          'NR_ENDPOINT_EXISTS',
+          `endpoint ${call.endpoint.slice(0, 12)} exists with other settings`,
+        );
+      }
+      return call.mac ? {} : { mac: standing.mac };
+    }
+    const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
+    const changes: Change[] = [
+      { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null },
+      ...own.flatMap((address) => this.#addresses.bind(poolFor(pools, address), address, endpoint.id)),
+      ...endpoint.aliases.flatMap((alias) => this.#bindAlias(network, alias, endpoint.id)),
+    ];
+    for (const address of addressesOf(endpoint))
+      this.#refuseAnnounced(Address.parse(address), endpoint.anycast);
+    await store.commit(changes);
+    return call.mac ? {} : { mac: endpoint.mac };
+  }
+
+  /**
+   * Makes the endpoint's path and answers when it is there.
+   * @throws NR_ENDPOINT_UNKNOWN, NR_ENDPOINT_JOINED, NR_KERNEL_*, NR_FIREWALL_REFUSED, NR_DEADLINE
+   */
+  async join(call: Join): Promise<JoinAnswer> {
+    const { alive, settled, incarnation, mark } = this.#context;
+    const network = this.#networks.get(call.network);
+    const endpoint = this.get(call.network, call.endpoint);
+    if (endpoint.phase === 'joined' && endpoint.sandbox !== call.sandbox && alive(endpoint)) {
+      throw new CodedError(
+        'NR_ENDPOINT_JOINED',
+        `endpoint ${endpoint.id.slice(0, 12)} is in another sandbox`,
+      );
+    }
+    if (!(endpoint.phase === 'joined' && endpoint.sandbox === call.sandbox && alive(endpoint))) {
+      await this.#write({ ...endpoint, phase: 'joined', sandbox: call.sandbox, incarnation: incarnation() });
+    }
+    try {
+      await settled(endpoint.id, JOIN_MS);
+    } catch (error) {
+      // Docker takes a failed Join for one that never was.
+      await this.#write({ ...endpoint, phase: 'created', sandbox: undefined, incarnation: undefined });
+      mark(endpoint.id);
+      throw error;
+    }
+    return answerOf(endpoint, this.#context.state.poolsOf(network));
+  }
+
+  /** Withdraws the routes; the interface stays for Docker to take it out of the sandbox. @throws NR_ENDPOINT_UNKNOWN */
+  async leave(network: string, id: string): Promise<void> {
+    const endpoint = this.get(network, id);
+    if (endpoint.phase !== 'joined') return;
+    await this.#write({ ...endpoint, phase: 'left', ports: [] });
+    await this.#settledOrLogged(id);
+  }
+
+  /** One that does not exist is deleted already. Its addresses stay held until Docker releases them. */
+  async delete(network: string, id: string): Promise<void> {
+    const { state, store } = this.#context;
+    const endpoint = state.endpoints.get(id);
+    if (endpoint?.network !== network) return;
+    await store.commit([{ key: state.endpoints.key(id) }, ...this.#addresses.unbind(endpoint)]);
+    await this.#settledOrLogged(id);
+  }
+
+  /** @throws NR_ENDPOINT_UNKNOWN */
+  async write(network: string, id: string, change: Partial<Endpoint>): Promise<void> {
+    await this.#write({ ...this.get(network, id), ...change });
+    await this.#settledOrLogged(id);
+  }
+
+  /** Docker only logs what goes wrong on the way out, so we do too, and go on in the background. */
+  async #settledOrLogged(id: string): Promise<void> {
+    try {
+      await this.#context.settled(id, LEAVE_MS);
+    } catch (error) {
+      this.#context.log.warn({ err: error, endpoint: id }, 'endpoint has not settled yet');
+    }
+  }
+
+  async #write(endpoint: Endpoint): Promise<void> {
+    await this.#context.store.commit([
+      { key: this.#context.state.endpoints.key(endpoint.id), value: record(endpoint) },
+    ]);
+  }
+
+  #described(call: CreateEndpoint, options: EndpointOptions): Endpoint {
+    const address = call.address === undefined ? undefined : splitCidr(call.address).address;
+    const addressV6 = call.addressV6 === undefined ? undefined : splitCidr(call.addressV6).address;
+    const first = address ?? addressV6;
+    if (!first) throw new CodedError('NR_ENDPOINT_NO_ADDRESS', 'the endpoint has no address');
+    return {
+      id: call.endpoint,
+      network: call.network,
+      ...(address && { address: address.toString() }),
+      ...(addressV6 && { addressV6: addressV6.toString() }),
+      mac: call.mac ? parseMac(call.mac) : macOf(first),
+      aliases: [...options.aliases],
+      ...(options.mtu !== undefined && { mtu: options.mtu }),
+      ...(options.ingress && { ingress: [...options.ingress] }),
+      anycast: options.anycast,
+      phase: 'created',
+      ports: [],
+      createdAt: this.#context.clock.now(),
+    };
+  }
+
+  /** An alias within a pool is taken from it; another one only has to be nobody else's on this host. */
+  #bindAlias(network: Network, alias: string, id: string): Change[] {
+    const address = Address.parse(alias);
+    for (const pool of this.#context.state.pools.all()) {
+      if (pool.tenant === network.tenant && Prefix.parse(pool.prefix).contains(address)) {
+        return this.#addresses.take(pool, alias, id);
+      }
+    }
+    for (const other of this.#context.state.endpoints.all()) {
+      if (other.aliases.includes(alias)) {
+        throw new CodedError(
+          'NR_ADDRESS_IN_USE',
+          `${alias} is an alias of endpoint ${other.id.slice(0, 12)}`,
+        );
+      }
+    }
+    return [];
+  }
+
+  #refuseAnnounced(address: Address, anycast: boolean): void {
+    const route = this.#context.holder(address);
+    if (!route || (anycast && route.anycast)) return;
+    const shared = anycast ? 'does not share it (it has no anycast=true)' : 'has it';
+    throw new CodedError(
+      'NR_ADDRESS_ANNOUNCED',
+      `${address} is announced by ${route.holder}, which ${shared}`,
+    );
+  }
+}
+
+function poolFor(pools: readonly Pool[], address: string): Pool {
+  const parsed = Address.parse(address);
+  const pool = pools.find((one) => Prefix.parse(one.prefix).contains(parsed));
+  if (!pool) throw new CodedError('NR_ADDRESS_OUTSIDE', `${address} is in no subnet of the network`);
+  return pool;
+}
+
+function answerOf(endpoint: Endpoint, pools: readonly Pool[]): JoinAnswer {
+  const gateway = (address: string | undefined) =>
+    address === undefined ? undefined : poolFor(pools, address).gateway;
+  const gateways = [gateway(endpoint.address), gateway(endpoint.addressV6)] as const;
+  return {
+    interface: vethNames(endpoint.id).peer,
+    prefix: 'eth',
+    gateway: gateways[0],
+    gatewayV6: gateways[1],
+    onLink: gateways
+      .filter((one) => one !== undefined)
+      .map((one) => Prefix.host(Address.parse(one)).toString()),
+  };
+}

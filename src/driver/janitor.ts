@@ -1,0 +1,113 @@
+import type { Docker, DockerNetwork } from '../ports/docker.ts';
+import type { Change } from '../ports/store.ts';
+import type { Addresses } from './addresses.ts';
+import type { Context } from './context.ts';
+
+/** How long something that Docker does not list is left alone, in case that it is being made, in milliseconds. */
+const GRACE_MS = 60_000;
+/** How long an address is kept for a caller who asked for it and did not come back, in milliseconds. */
+const HELD_MS = 300_000;
+/** How often it looks by itself, in milliseconds. */
+const EVERY_MS = 60_000;
+/** Many events of Docker make one comparison, in milliseconds after the first. */
+const SETTLE_MS = 1000;
+
+/** What it did, for the log and for doctor. */
+export interface Swept {
+  readonly endpoints: readonly string[];
+  readonly networks: readonly string[];
+  readonly pools: readonly string[];
+}
+
+/**
+ * Compares what Docker knows with what is recorded, always in the background. Docker does not tell a plugin that was
+ * down that endpoints and networks have ended, and after a crash it may never say so.
+ */
+export class Janitor {
+  readonly #context: Context;
+  readonly #addresses: Addresses;
+  readonly #docker: Docker;
+  readonly #stops: (() => void)[] = [];
+  #planned: (() => void) | undefined;
+  #sweeping: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(context: Context, addresses: Addresses, docker: Docker) {
+    this.#context = context;
+    this.#addresses = addresses;
+    this.#docker = docker;
+  }
+
+  start(): void {
+    this.#stops.push(this.#docker.watch(() => this.#plan(SETTLE_MS)));
+    this.#plan(SETTLE_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#planned?.();
+    for (const stop of this.#stops) stop();
+    await this.#sweeping;
+  }
+
+  /** One comparison. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
+  async sweep(graceMs = GRACE_MS): Promise<Swept> {
+    const listed = await this.#docker.networks();
+    const { state, store, clock, mark, alive } = this.#context;
+    const now = clock.now();
+    const known = new Set(listed.flatMap(({ endpoints }) => endpoints.map(({ id }) => id)));
+    const stale = [...state.endpoints.all()].filter(
+      (endpoint) => !known.has(endpoint.id) && !alive(endpoint) && now - endpoint.createdAt > graceMs,
+    );
+    const networks = this.#forgotten(
+      listed,
+      stale.map(({ id }) => id),
+      now,
+      graceMs,
+    );
+    const gone = new Set(networks);
+    const pools = [...state.pools.all()].filter((pool) => {
+      const user = state.networkOf(pool.id);
+      return (!user || gone.has(user.id)) && now - pool.createdAt > graceMs;
+    });
+    const changes: Change[] = [
+      ...this.#addresses.expired(now, HELD_MS),
+      ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
+      ...networks.map((id) => ({ key: state.networks.key(id) })),
+      ...pools.flatMap((pool) => [...this.#addresses.forget(pool), { key: state.pools.key(pool.id) }]),
+    ];
+    if (changes.length > 0) await store.commit(changes);
+    for (const { id } of stale) mark(id);
+    const swept = { endpoints: stale.map(({ id }) => id), networks, pools: pools.map(({ id }) => id) };
+    if (stale.length + networks.length + pools.length > 0) {
+      this.#context.log.info(swept, 'removed what Docker does not have any more');
+    }
+    return swept;
+  }
+
+  /** Networks that Docker does not list, without endpoints that live. */
+  #forgotten(
+    listed: readonly DockerNetwork[],
+    stale: readonly string[],
+    now: number,
+    graceMs: number,
+  ): string[] {
+    const { state } = this.#context;
+    const known = new Set(listed.map(({ id }) => id));
+    const dying = new Set(stale);
+    return [...state.networks.all()]
+      .filter((network) => !known.has(network.id) && now - network.createdAt > graceMs)
+      .filter((network) => state.endpointsOf(network.id).every(({ id }) => dying.has(id)))
+      .map(({ id }) => id);
+  }
+
+  #plan(ms: number): void {
+    if (this.#closed || this.#planned) return;
+    this.#planned = this.#context.clock.after(ms, () => {
+      this.#planned = undefined;
+      this.#sweeping = this.sweep()
+        .catch((error: unknown) => this.#context.log.debug({ err: error }, 'could not compare with Docker'))
+        .finally(() => this.#plan(EVERY_MS));
+    });
+  }
+}

@@ -1,0 +1,141 @@
+import { CodedError } from '../errors.ts';
+import type { Network } from '../model/network.ts';
+import { DEFAULT_TENANT, type NetworkOptions, parseNetworkOptions } from '../model/options.ts';
+import { type Allocation, type Pool, poolId } from '../model/pool.ts';
+import { Address, quote } from '../net/address.ts';
+import { Prefix, splitCidr } from '../net/prefix.ts';
+import { same } from '../plan/tracker.ts';
+import type { Change } from '../ports/store.ts';
+import type { Addresses } from './addresses.ts';
+import { type CreateNetwork, LOCAL_ADDRESS_SPACE, type PoolData } from './calls.ts';
+import type { Context } from './context.ts';
+import type { Pools } from './pools.ts';
+import { record } from './record.ts';
+
+/** Networks: pools under Docker's id. */
+export class Networks {
+  readonly #context: Context;
+  readonly #pools: Pools;
+  readonly #addresses: Addresses;
+
+  constructor(context: Context, pools: Pools, addresses: Addresses) {
+    this.#context = context;
+    this.#pools = pools;
+    this.#addresses = addresses;
+  }
+
+  /** @throws NR_NETWORK_UNKNOWN */
+  get(id: string): Network {
+    const network = this.#context.state.networks.get(id);
+    if (!network) throw new CodedError('NR_NETWORK_UNKNOWN', `there is no network ${quote(id.slice(0, 64))}`);
+    return network;
+  }
+
+  /**
+   * @throws NR_IPAM_FOREIGN, NR_NETWORK_EXISTS, NR_POOL_OVERLAP, NR_DUAL_MISMATCH, NR_OPTION_CONFLICT and what the
+   * options' parser throws
+   */
+  async create(call: CreateNetwork): Promise<void> {
+    const { state, store, clock } = this.#context;
+    const data = [...call.ipv4, ...call.ipv6];
+    const options = parseNetworkOptions(call.options, call.ipv6.length > 0);
+    this.#refuseForeign(data);
+    const tenant = options.tenant ?? DEFAULT_TENANT;
+    if (tenant !== DEFAULT_TENANT)
+      throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
+    const pools = data.map((one) => this.#withGateway(this.#pools.byPrefix(tenant, one.pool), options));
+    const network: Network = {
+      id: call.network,
+      tenant,
+      encap: 'none',
+      ...(options.mtu !== undefined && { mtu: options.mtu }),
+      internal: call.internal,
+      pools: pools.map((pool) => pool.id),
+      createdAt: clock.now(),
+    };
+    const standing = state.networks.get(call.network);
+    if (standing) {
+      if (same({ ...standing, createdAt: 0 }, { ...network, createdAt: 0 })) return;
+      throw new CodedError(
+        'NR_NETWORK_EXISTS',
+        `network ${call.network.slice(0, 12)} exists with other settings`,
+      );
+    }
+    for (const pool of pools) {
+      const user = state.networkOf(pool.id);
+      if (user) {
+        throw new CodedError(
+          'NR_POOL_OVERLAP',
+          `${pool.prefix} is the subnet of network ${user.id.slice(0, 12)}`,
+        );
+      }
+    }
+    await store.commit([
+      { key: state.networks.key(network.id), value: record(network) },
+      ...pools.map((pool) => this.#pools.change(pool)),
+      ...pools.flatMap((pool) => this.#gatewayChange(pool)),
+      ...data.flatMap((one) => this.#auxiliary(tenant, one)),
+    ]);
+  }
+
+  /** One that does not exist is deleted already. @throws NR_NETWORK_IN_USE */
+  async delete(id: string): Promise<void> {
+    const { state, store } = this.#context;
+    if (!state.networks.get(id)) return;
+    const living = state.endpointsOf(id).filter((endpoint) => this.#context.alive(endpoint));
+    if (living.length > 0) {
+      const names = living.map((endpoint) => endpoint.id.slice(0, 12)).join(', ');
+      throw new CodedError('NR_NETWORK_IN_USE', `network ${id.slice(0, 12)} has the endpoints ${names}`);
+    }
+    const stale = state.endpointsOf(id);
+    await store.commit([
+      { key: state.networks.key(id) },
+      ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
+    ]);
+    for (const endpoint of stale) this.#context.mark(endpoint.id);
+  }
+
+  #refuseForeign(data: readonly PoolData[]): void {
+    if (data.length === 0) throw new CodedError('NR_IPAM_FOREIGN', 'the network has no subnet');
+    const foreign = data.find((one) => one.addressSpace !== LOCAL_ADDRESS_SPACE);
+    if (foreign) {
+      throw new CodedError(
+        'NR_IPAM_FOREIGN',
+        `the subnet ${foreign.pool} is not from the IPAM driver ipam-routed`,
+      );
+    }
+  }
+
+  /** The pool with the gateway that `-o gateway` names for its family. */
+  #withGateway(pool: Pool, options: NetworkOptions): Pool {
+    if (options.gateway === undefined) return pool;
+    const gateway = Address.parse(options.gateway);
+    if (gateway.family !== Prefix.parse(pool.prefix).family) return pool;
+    if (pool.gatewayGiven && pool.gateway !== gateway.toString()) {
+      throw new CodedError(
+        'NR_OPTION_CONFLICT',
+        `--gateway ${pool.gateway} and -o gateway=${gateway} differ`,
+      );
+    }
+    this.#addresses.refuseUnusableGateway(pool, gateway);
+    return { ...pool, gateway: gateway.toString(), gatewayGiven: true };
+  }
+
+  #gatewayChange(pool: Pool): Change[] {
+    if (!pool.gatewayGiven || !Prefix.parse(pool.prefix).contains(Address.parse(pool.gateway))) return [];
+    return [this.#addresses.change(this.#allocation(pool, pool.gateway, 'gateway'))];
+  }
+
+  /** Docker has asked for these addresses like for any; now it says that they are set apart. */
+  #auxiliary(tenant: string, data: PoolData): Change[] {
+    const pool = this.#context.state.pools.get(poolId(tenant, data.pool));
+    if (!pool) return [];
+    return Object.values(data.auxAddresses).map((text) =>
+      this.#addresses.change(this.#allocation(pool, splitCidr(text).address.toString(), 'auxiliary')),
+    );
+  }
+
+  #allocation(pool: Pool, address: string, use: Allocation['use']): Allocation {
+    return { pool: pool.id, address, use, since: this.#context.clock.now() };
+  }
+}

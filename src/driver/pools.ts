@@ -1,0 +1,173 @@
+import { CodedError } from '../errors.ts';
+import { DEFAULT_TENANT, parseIpamOptions } from '../model/options.ts';
+import { type Pool, poolId } from '../model/pool.ts';
+import { Address, type Family, quote, WIDTH } from '../net/address.ts';
+import { linkLocalGateway } from '../net/linklocal.ts';
+import { Prefix } from '../net/prefix.ts';
+import type { Change } from '../ports/store.ts';
+import type { Addresses } from './addresses.ts';
+import type { RequestPool } from './calls.ts';
+import type { Context } from './context.ts';
+import { record } from './record.ts';
+
+/** Length of the prefixes that networks without --subnet get. */
+const AUTOMATIC_LENGTH = { 4: 24, 6: 64 } as const;
+
+/** Destinations that no endpoint can have: unspecified, loopback, link-local, multicast and above. */
+const UNUSABLE = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/3',
+  '::/128',
+  '::1/128',
+  'fe80::/10',
+  'ff00::/8',
+].map(Prefix.parse);
+
+/** Pools: the subnets of networks, asked for by Docker before it creates the network. */
+export class Pools {
+  readonly #context: Context;
+  readonly #addresses: Addresses;
+
+  constructor(context: Context, addresses: Addresses) {
+    this.#context = context;
+    this.#addresses = addresses;
+  }
+
+  /** A pool by its id. @throws NR_POOL_UNKNOWN */
+  get(id: string): Pool {
+    const pool = this.#context.state.pools.get(id);
+    if (!pool) throw new CodedError('NR_POOL_UNKNOWN', `there is no pool ${quote(id)}`);
+    return pool;
+  }
+
+  /**
+   * The same pool again, while no network has it, is the same pool: Docker asked twice.
+   * @throws NR_PREFIX_INVALID, NR_POOL_OVERLAP, NR_POOL_RANGE_INVALID, NR_POOLS_EXHAUSTED, NR_TENANT_UNKNOWN
+   */
+  async request(call: RequestPool): Promise<Pool> {
+    const tenant = parseIpamOptions(call.options).tenant ?? DEFAULT_TENANT;
+    if (tenant !== DEFAULT_TENANT)
+      throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
+    const family: Family = call.v6 ? 6 : 4;
+    const prefix = call.pool === undefined ? this.#automatic(family) : usable(call.pool, family);
+    const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
+    const id = poolId(tenant, prefix.toString());
+    const standing = this.#context.state.pools.get(id);
+    if (!standing || call.pool === undefined) this.#refuseOverlap(tenant, prefix);
+    else this.#refuseUsed(standing);
+    const pool: Pool = {
+      id,
+      tenant,
+      prefix: prefix.toString(),
+      ...(range && { range: range.toString() }),
+      gateway: standing?.gateway ?? this.#freeGateway(family, id),
+      gatewayGiven: standing?.gatewayGiven ?? false,
+      automatic: call.pool === undefined,
+      createdAt: standing?.createdAt ?? this.#context.clock.now(),
+    };
+    await this.#context.store.commit([this.change(pool)]);
+    return pool;
+  }
+
+  /** Frees the pool with all of its addresses. One that does not exist is free already. */
+  async release(id: string): Promise<void> {
+    const { state, store } = this.#context;
+    const pool = state.pools.get(id);
+    if (!pool) return;
+    const network = state.networkOf(id);
+    const changes: Change[] = [{ key: state.pools.key(id) }, ...this.#addresses.forget(pool)];
+    if (network) {
+      const endpoints = state.endpointsOf(network.id);
+      if (endpoints.length > 0) {
+        const names = endpoints.map((endpoint) => endpoint.id.slice(0, 12)).join(', ');
+        throw new CodedError('NR_POOL_IN_USE', `pool ${pool.prefix} has the endpoints ${names}`);
+      }
+      // Docker releases pools last: it has no such network any more, whatever became of DeleteNetwork.
+      if (network.pools.every((other) => other === id || !state.pools.get(other))) {
+        changes.push({ key: state.networks.key(network.id) });
+      }
+    }
+    await store.commit(changes);
+  }
+
+  /** The pool that CreateNetwork means by a CIDR. @throws NR_IPAM_FOREIGN */
+  byPrefix(tenant: string, prefix: string): Pool {
+    const pool = this.#context.state.pools.get(poolId(tenant, prefix));
+    if (!pool)
+      throw new CodedError('NR_IPAM_FOREIGN', `the subnet ${prefix} is not from the IPAM driver ipam-routed`);
+    return pool;
+  }
+
+  change(pool: Pool): Change {
+    return { key: this.#context.state.pools.key(pool.id), value: record(pool) };
+  }
+
+  #refuseUsed(pool: Pool): void {
+    const network = this.#context.state.networkOf(pool.id);
+    if (network) throw overlap(pool.prefix, pool, network.id);
+  }
+
+  #refuseOverlap(tenant: string, prefix: Prefix): void {
+    for (const pool of this.#context.state.pools.all()) {
+      if (pool.tenant !== tenant || !Prefix.parse(pool.prefix).overlaps(prefix)) continue;
+      throw overlap(prefix.toString(), pool, this.#context.state.networkOf(pool.id)?.id);
+    }
+  }
+
+  /** The first free block, from a place that differs by host, as hosts choose without asking each other. */
+  #automatic(family: Family): Prefix {
+    const taken = [...this.#context.state.pools.all()].map((pool) => Prefix.parse(pool.prefix));
+    const length = AUTOMATIC_LENGTH[family];
+    for (const block of this.#context.automatic) {
+      if (block.family !== family || block.length > length) continue;
+      const count = 1n << BigInt(length - block.length);
+      const seed = BigInt(`0x${this.#context.store.origin.replace(/[^0-9a-f]/g, '').slice(0, 12) || '0'}`);
+      for (let step = 0n; step < count && step <= BigInt(taken.length); step++) {
+        const offset = ((seed + step) % count) << BigInt(WIDTH[family] - length);
+        const candidate = Prefix.around(Address.of(family, block.address.value + offset), length);
+        if (!taken.some((prefix) => prefix.overlaps(candidate))) return candidate;
+      }
+    }
+    throw new CodedError(
+      'NR_POOLS_EXHAUSTED',
+      `no IPv${family} prefix is left for a network without --subnet`,
+    );
+  }
+
+  #freeGateway(family: Family, id: string): string {
+    const taken = new Set([...this.#context.state.pools.all()].map((pool) => pool.gateway));
+    for (let attempt = 0; ; attempt++) {
+      const gateway = linkLocalGateway(family, id, attempt).toString();
+      if (!taken.has(gateway)) return gateway;
+    }
+  }
+}
+
+function overlap(prefix: string, pool: Pool, network: string | undefined): CodedError {
+  const user = network ? `network ${network.slice(0, 12)}` : 'a network that is being created';
+  return new CodedError(
+    'NR_POOL_OVERLAP',
+    `${prefix} overlaps ${pool.prefix} of ${user} in tenant ${pool.tenant}`,
+  );
+}
+
+function usable(text: string, family: Family): Prefix {
+  const prefix = Prefix.parse(text);
+  if (prefix.family !== family) {
+    throw new CodedError('NR_PREFIX_INVALID', `${prefix} is not an IPv${family} prefix`);
+  }
+  const reserved = UNUSABLE.find((one) => one.overlaps(prefix));
+  if (reserved)
+    throw new CodedError('NR_PREFIX_INVALID', `${prefix} overlaps ${reserved}, which no endpoint can use`);
+  return prefix;
+}
+
+function within(text: string, prefix: Prefix): Prefix {
+  const range = Prefix.parse(text);
+  if (!prefix.contains(range)) {
+    throw new CodedError('NR_POOL_RANGE_INVALID', `the range ${range} is not within ${prefix}`);
+  }
+  return range;
+}

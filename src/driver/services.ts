@@ -1,0 +1,39 @@
+import type { HostView } from '../plan/endpoint.ts';
+import type { State } from '../plan/state.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Docker } from '../ports/docker.ts';
+import type { Firewall } from '../ports/firewall.ts';
+import type { HostFacts, Kernel } from '../ports/kernel.ts';
+import type { Log } from '../ports/log.ts';
+import type { Identity, Speaker } from '../ports/speaker.ts';
+import type { Learned } from '../reconcile/learned.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
+import type { Driver } from './driver.ts';
+import type { Janitor } from './janitor.ts';
+
+/** A running daemon's parts, for those who show them: the operator api. */
+export interface Services {
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly state: State;
+  readonly driver: Driver;
+  readonly janitor: Janitor;
+  readonly reconciler: Reconciler;
+  readonly learned: Learned;
+  readonly kernel: Kernel;
+  readonly firewall: Firewall;
+  readonly speaker: Speaker;
+  readonly docker: Docker;
+  readonly identity: () => Identity;
+  readonly facts: () => HostFacts;
+  readonly host: () => HostView;
+  readonly paths: {
+    readonly stateDir: string;
+    readonly runDir: string;
+    readonly pluginDir: string;
+    readonly dockerSocket: string;
+  };
+}

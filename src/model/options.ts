@@ -1,0 +1,156 @@
+import { CodedError } from '../errors.ts';
+import { Address, quote } from '../net/address.ts';
+import { Prefix, splitCidr } from '../net/prefix.ts';
+import { parseMtu } from './network.ts';
+
+/** The tenant of those who do not name one. */
+export const DEFAULT_TENANT = 'default';
+
+const NETWORK_OPTIONS = ['tenant', 'encap', 'pkt-tag', 'mtu', 'gateway'];
+const IPAM_OPTIONS = ['tenant', 'network'];
+/** Names of the plugin that this one replaces, and ours for the same. */
+const LEGACY: Readonly<Record<string, string>> = {
+  'com.medallia.routed.network.ipAliases': 'ip-aliases',
+  'com.medallia.routed.network.mtu': 'mtu',
+  'com.medallia.routed.network.ingressAllowed': 'ingress-allowed',
+};
+const ENDPOINT_OPTIONS = ['ip-aliases', 'mtu', 'ingress-allowed', 'anycast'];
+
+/** What `-o` of docker network create says. */
+export interface NetworkOptions {
+  readonly tenant?: string;
+  readonly mtu?: number;
+  readonly gateway?: string;
+}
+
+/** @throws NR_OPTION_UNKNOWN, NR_OPTION_INVALID, NR_ENCAP_UNSUPPORTED, NR_MTU_INVALID */
+export function parseNetworkOptions(
+  options: Readonly<Record<string, string>>,
+  withIpv6: boolean,
+): NetworkOptions {
+  // Docker's own name for the same is taken as well, as its other drivers do.
+  const known = [...NETWORK_OPTIONS, 'com.docker.network.driver.mtu'];
+  const ours = Object.keys(options).filter(
+    (name) => !name.startsWith('com.docker.network.') || known.includes(name),
+  );
+  refuseUnknown('-o', ours, NETWORK_OPTIONS, known);
+  const encap = options.encap ?? 'none';
+  if (encap !== 'none') {
+    throw new CodedError('NR_ENCAP_UNSUPPORTED', `encap=${quote(encap)} is not available in this release`);
+  }
+  if (options['pkt-tag'] !== undefined) {
+    throw new CodedError('NR_OPTION_INVALID', 'pkt-tag has no meaning with encap=none');
+  }
+  const mtu = options.mtu ?? options['com.docker.network.driver.mtu'];
+  return {
+    ...(options.tenant !== undefined && { tenant: parseTenant(options.tenant) }),
+    ...(mtu !== undefined && { mtu: parseMtu(mtu, withIpv6) }),
+    ...(options.gateway !== undefined && { gateway: Address.parse(options.gateway).toString() }),
+  };
+}
+
+/** @throws NR_OPTION_UNKNOWN, NR_OPTION_INVALID */
+export function parseIpamOptions(options: Readonly<Record<string, string>>): {
+  tenant?: string;
+  network?: string;
+} {
+  refuseUnknown('--ipam-opt', Object.keys(options), IPAM_OPTIONS, IPAM_OPTIONS);
+  return {
+    ...(options.tenant !== undefined && { tenant: parseTenant(options.tenant) }),
+    ...(options.network !== undefined && { network: options.network }),
+  };
+}
+
+/** What `driver-opt` of an endpoint says. */
+export interface EndpointOptions {
+  readonly aliases: readonly string[];
+  readonly mtu?: number;
+  readonly ingress?: readonly string[];
+  readonly anycast: boolean;
+}
+
+/** @throws NR_OPTION_UNKNOWN, NR_OPTION_CONFLICT, NR_OPTION_INVALID, NR_MTU_INVALID, NR_PREFIX_INVALID */
+export function parseEndpointOptions(
+  given: Readonly<Record<string, string>>,
+  withIpv6: boolean,
+): EndpointOptions {
+  const options: Record<string, string> = {};
+  for (const [name, value] of Object.entries(given)) {
+    const ours = LEGACY[name] ?? name;
+    if (options[ours] !== undefined && options[ours] !== value) {
+      throw new CodedError(
+        'NR_OPTION_CONFLICT',
+        `${ours} is given twice, as ${name} too, with different values`,
+      );
+    }
+    options[ours] = value;
+  }
+  refuseUnknown('driver-opt', Object.keys(options), ENDPOINT_OPTIONS, ENDPOINT_OPTIONS);
+  const anycast = options.anycast ?? 'false';
+  if (anycast !== 'true' && anycast !== 'false') {
+    throw new CodedError('NR_OPTION_INVALID', `anycast=${quote(anycast)} is neither true nor false`);
+  }
+  return {
+    aliases: [...new Set(listOf(options['ip-aliases']).map(parseAlias))],
+    ...(options.mtu !== undefined && { mtu: parseMtu(options.mtu, withIpv6) }),
+    ...(options['ingress-allowed'] !== undefined && {
+      ingress: [...new Set(listOf(options['ingress-allowed']).map(parseSource))],
+    }),
+    anycast: anycast === 'true',
+  };
+}
+
+/** A tenant's name: a letter or digit, then up to 63 of letters, digits, `-`, `_` and `.`. */
+function parseTenant(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text)) {
+    throw new CodedError('NR_OPTION_INVALID', `${quote(text)} is not a tenant's name`);
+  }
+  return text;
+}
+
+function listOf(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** One address; a /32 or /128 behind it is allowed, as the replaced plugin wanted one. */
+function parseAlias(text: string): string {
+  const { address, length } = splitCidr(
+    text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`,
+  );
+  if (!Prefix.around(address, length).isHost) {
+    throw new CodedError('NR_OPTION_INVALID', `ip-aliases takes single addresses, not ${quote(text)}`);
+  }
+  return address.toString();
+}
+
+/** An address, a prefix, or a range `A-B`, in canonical form. */
+function parseSource(text: string): string {
+  if (text.includes('/')) return Prefix.parse(text).toString();
+  const [from = '', to, ...rest] = text.split('-').map((part) => part.trim());
+  const first = Address.parse(from);
+  if (to === undefined) return first.toString();
+  const last = Address.parse(to);
+  if (rest.length > 0 || first.family !== last.family || first.value > last.value) {
+    throw new CodedError(
+      'NR_OPTION_INVALID',
+      `${quote(text)} is not a range from a lower to a higher address`,
+    );
+  }
+  return first.equals(last) ? first.toString() : `${first}-${last}`;
+}
+
+function refuseUnknown(
+  where: string,
+  given: readonly string[],
+  listed: readonly string[],
+  known: readonly string[],
+) {
+  const unknown = given.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    const names = unknown.map(quote).join(', ');
+    throw new CodedError('NR_OPTION_UNKNOWN', `unknown ${where} ${names} (known: ${listed.join(', ')})`);
+  }
+}

@@ -1,0 +1,24 @@
+import type { Ifname } from './ifname.ts';
+
+interface LinkSysctl {
+  readonly kind: 'sysctl';
+  readonly path: string;
+  readonly value: string;
+}
+
+/**
+ * The settings of the host's end of an endpoint's veth, by path below /proc/sys (Documentation/networking/ip-sysctl):
+ * strict reverse path check, forwarding, ARP requests only from the gateway address so that the sandbox's ARP table
+ * holds nothing else, no router advertisements from the sandbox.
+ */
+export function linkSysctls(name: Ifname): LinkSysctl[] {
+  const four = `net/ipv4/conf/${name}`;
+  const six = `net/ipv6/conf/${name}`;
+  return [
+    [`${four}/rp_filter`, '1'],
+    [`${four}/forwarding`, '1'],
+    [`${four}/arp_announce`, '2'],
+    [`${six}/forwarding`, '1'],
+    [`${six}/accept_ra`, '0'],
+  ].map(([path, value]) => ({ kind: 'sysctl', path: path!, value: value! }));
+}

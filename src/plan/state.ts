@@ -1,0 +1,84 @@
+import type { z } from 'zod';
+import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
+import { type Network, networkSchema } from '../model/network.ts';
+import { type Allocation, allocationSchema, type Pool, poolSchema } from '../model/pool.ts';
+import type { Entry, Store } from '../ports/store.ts';
+
+/**
+ * The store's records as what they mean. A record that does not parse is left out, so that a poison one stops
+ * nobody; `onPoison` hears of each once.
+ */
+export class State {
+  readonly networks: Table<Network>;
+  readonly pools: Table<Pool>;
+  readonly endpoints: Table<Endpoint>;
+  readonly allocations: Table<Allocation>;
+
+  constructor(store: Pick<Store, 'get' | 'list'>, onPoison: (key: string) => void = () => {}) {
+    this.networks = new Table(store, 'network', networkSchema, onPoison);
+    this.pools = new Table(store, 'pool', poolSchema, onPoison);
+    this.endpoints = new Table(store, 'endpoint', endpointSchema, onPoison);
+    this.allocations = new Table(store, 'allocation', allocationSchema, onPoison);
+  }
+
+  /** The pools of a network that exist, IPv4 first. */
+  poolsOf(network: Network): Pool[] {
+    return network.pools.map((id) => this.pools.get(id)).filter((pool) => pool !== undefined);
+  }
+
+  endpointsOf(network: string): Endpoint[] {
+    return [...this.endpoints.all()].filter((endpoint) => endpoint.network === network);
+  }
+
+  /** The network that uses a pool; none between RequestPool and CreateNetwork. */
+  networkOf(pool: string): Network | undefined {
+    for (const network of this.networks.all()) if (network.pools.includes(pool)) return network;
+    return undefined;
+  }
+}
+
+/** One namespace of the store, parsed. Entries are immutable, so each is parsed once. */
+export class Table<T> {
+  readonly #store: Pick<Store, 'get' | 'list'>;
+  readonly #namespace: string;
+  readonly #schema: z.ZodType<T>;
+  readonly #onPoison: (key: string) => void;
+  readonly #parsed = new WeakMap<Entry, { value: T | undefined }>();
+
+  constructor(
+    store: Pick<Store, 'get' | 'list'>,
+    namespace: string,
+    schema: z.ZodType<T>,
+    onPoison: (key: string) => void,
+  ) {
+    this.#store = store;
+    this.#namespace = namespace;
+    this.#schema = schema;
+    this.#onPoison = onPoison;
+  }
+
+  key(id: string): string {
+    return `${this.#namespace}/${id}`;
+  }
+
+  get(id: string): T | undefined {
+    const entry = this.#store.get(this.key(id));
+    return entry && this.#parse(entry);
+  }
+
+  *all(): Iterable<T> {
+    for (const entry of this.#store.list(this.#namespace)) {
+      const value = this.#parse(entry);
+      if (value !== undefined) yield value;
+    }
+  }
+
+  #parse(entry: Entry): T | undefined {
+    const known = this.#parsed.get(entry);
+    if (known) return known.value;
+    const result = this.#schema.safeParse(entry.value);
+    if (!result.success) this.#onPoison(entry.key);
+    this.#parsed.set(entry, { value: result.data });
+    return result.data;
+  }
+}

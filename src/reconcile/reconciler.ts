@@ -1,0 +1,352 @@
+import type { CodedError } from '../errors.ts';
+import { asCoded } from '../errors.ts';
+import type { EndpointPlan } from '../plan/endpoint.ts';
+import { inOrder } from '../plan/order.ts';
+import { Tracker } from '../plan/tracker.ts';
+import type { Clock } from '../ports/clock.ts';
+import { type Firewall, type FirewallResource, firewallKey } from '../ports/firewall.ts';
+import { type Kernel, type KernelEvent, type KernelResource, kernelKey } from '../ports/kernel.ts';
+import type { Log } from '../ports/log.ts';
+import {
+  type Announcement,
+  type Peer,
+  type Speaker,
+  type SpeakerResource,
+  speakerKey,
+} from '../ports/speaker.ts';
+import type { Operation } from '../ports/target.ts';
+import { Lane } from './lane.ts';
+import { Waiters } from './waiters.ts';
+
+/** How long the way out of a path waits for its withdrawal, in milliseconds. */
+const WITHDRAW_MS = 500;
+/** How often everything is read back, in milliseconds. */
+const RESYNC_MS = 60_000;
+/** After an event that does not fit what is known, in milliseconds. */
+const SUSPECT_MS = 250;
+
+export interface ReconcilerParts {
+  readonly kernel: Kernel;
+  readonly firewall: Firewall;
+  readonly speaker: Speaker;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What an endpoint needs now; nothing for one that does not exist. */
+  readonly planOf: (endpoint: string) => EndpointPlan;
+  readonly endpoints: () => Iterable<string>;
+}
+
+/**
+ * The loop that makes the host as planned. Marked endpoints are planned anew, then in this order: withdraw what is
+ * no longer announced, change kernel and firewall, tell those who wait, announce what works. The speaker is never
+ * waited for except, briefly, before a path is taken away. What fails stays dirty and is tried again with backoff.
+ */
+export class Reconciler {
+  readonly kernel: Lane<KernelResource>;
+  readonly firewall: Lane<FirewallResource>;
+  readonly speaker: Lane<SpeakerResource>;
+  readonly stats = { passes: 0, resyncs: 0, errors: 0, lastPassMs: 0 };
+  readonly #parts: ReconcilerParts;
+  readonly #waiters: Waiters;
+  readonly #dirty = new Set<string>();
+  readonly #announcements = new Map<string, readonly Announcement[]>();
+  readonly #stops: (() => void)[] = [];
+  #running: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #speaking: Promise<void> = Promise.resolve();
+  #speakerUp = false;
+  #cancelRetry: () => void = () => {};
+  #cancelSuspect: (() => void) | undefined;
+  readonly #suspects = new Set<string>();
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = parts;
+    this.kernel = new Lane('kernel', new Tracker(kernelKey), parts.kernel, parts.clock);
+    this.firewall = new Lane('firewall', new Tracker(firewallKey), parts.firewall, parts.clock);
+    this.speaker = new Lane('speaker', new Tracker(speakerKey), parts.speaker, parts.clock);
+    this.#waiters = new Waiters(parts.clock);
+  }
+
+  /** Plans everything and starts to follow the kernel. What is found and not wanted goes with the first pass. */
+  async start(): Promise<void> {
+    this.#stops.push(this.#parts.kernel.watch((event) => this.#kernelEvent(event)));
+    await this.#parts.firewall.prepare().catch((error: unknown) => this.#report('firewall', error));
+    for (const id of this.#parts.endpoints()) this.#dirty.add(id);
+    await this.resync();
+    const every = () => {
+      if (this.#closed) return;
+      void this.resync().finally(() => {
+        this.#stops.push(this.#parts.clock.after(RESYNC_MS, every));
+      });
+    };
+    this.#stops.push(this.#parts.clock.after(RESYNC_MS, every));
+  }
+
+  /** The endpoint may have changed. */
+  mark(endpoint: string): void {
+    this.#dirty.add(endpoint);
+    this.#kick();
+  }
+
+  /**
+   * Marks, and waits until kernel and firewall are as planned for the endpoint.
+   * @throws NR_DEADLINE after `ms`, or the error that stands in the way
+   */
+  settled(endpoint: string, ms: number): Promise<void> {
+    const owner = ownerOf(endpoint);
+    const wait = this.#waiters.wait(
+      endpoint,
+      ms,
+      () => this.kernel.errorOf(owner) ?? this.firewall.errorOf(owner),
+    );
+    this.mark(endpoint);
+    return wait;
+  }
+
+  /** Replaces what is wanted of the kernel on somebody else's behalf: the learned routes. */
+  wantKernel(owner: string, resources: readonly KernelResource[]): void {
+    this.kernel.tracker.want(owner, resources);
+    this.#kick();
+  }
+
+  wantPeers(peers: readonly Peer[]): void {
+    this.speaker.tracker.want('peers', peers);
+    this.#kickSpeaker();
+  }
+
+  /** The speaker can be talked to, or cannot. */
+  speakerUp(up: boolean): void {
+    this.#speakerUp = up;
+    if (!up) return;
+    this.speaker.hurry();
+    this.#speaking = this.#speaking.then(() => this.#readSpeaker()).then(() => this.#speak());
+  }
+
+  /** Reads everything back and repairs. Failures are reported and tried again with the next one. */
+  async resync(): Promise<void> {
+    this.stats.resyncs++;
+    for (const id of this.#parts.endpoints()) this.#dirty.add(id);
+    for (const owner of this.kernel.tracker.owners()) {
+      if (owner.startsWith('endpoint ')) this.#dirty.add(owner.slice('endpoint '.length));
+    }
+    await Promise.all([this.#readKernel(), this.#readFirewall()]);
+    if (this.#speakerUp)
+      this.#speaking = this.#speaking.then(() => this.#readSpeaker()).then(() => this.#speak());
+    this.#kick();
+    await this.idle();
+  }
+
+  /** Resolves when no pass is running or asked for. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  /** Resolves when what was to be told to the speaker by now has been told, or failed. */
+  async spoken(): Promise<void> {
+    await this.idle();
+    await this.#speaking;
+  }
+
+  /** Ends the loop; what was applied stays in force. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelRetry();
+    this.#cancelSuspect?.();
+    for (const stop of this.#stops) stop();
+    await this.idle();
+    await this.#speaking;
+  }
+
+  /** What does not work now, by key. */
+  failures(): {
+    readonly lane: string;
+    readonly key: string;
+    readonly error: CodedError;
+    readonly count: number;
+  }[] {
+    return [this.kernel, this.firewall, this.speaker].flatMap((lane) =>
+      [...lane.failures].map(([key, { error, count }]) => ({ lane: lane.name, key, error, count })),
+    );
+  }
+
+  #kick(): void {
+    if (this.#closed) return;
+    this.#again = true;
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop, so that what comes together is done together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      try {
+        await this.#pass();
+      } catch (error) {
+        this.#report('pass', error);
+      }
+    }
+    this.#running = undefined;
+    this.#scheduleRetry();
+  }
+
+  async #pass(): Promise<void> {
+    const started = this.#parts.clock.now();
+    const planned = [...this.#dirty];
+    this.#dirty.clear();
+    for (const id of planned) this.#plan(id);
+
+    await this.#withdraw();
+    const isPut = (operation: { readonly do: string }) => operation.do === 'put';
+    await Promise.all([this.firewall.apply(this.firewall.due(isPut)), this.#applyKernel()]);
+    await this.firewall.apply(this.firewall.due((operation) => !isPut(operation)));
+
+    for (const id of new Set([...planned, ...this.#waiters.keys(), ...this.#unannounced()]))
+      this.#conclude(id);
+    this.#kickSpeaker();
+    this.stats.passes++;
+    this.stats.lastPassMs = this.#parts.clock.now() - started;
+  }
+
+  #plan(id: string): void {
+    const plan = this.#parts.planOf(id);
+    const owner = ownerOf(id);
+    this.kernel.tracker.want(owner, plan.kernel);
+    this.kernel.tracker.want(`sandbox ${id}`, plan.sandbox);
+    this.firewall.tracker.want(owner, plan.firewall);
+    if (plan.announcements.length > 0) this.#announcements.set(id, plan.announcements);
+    else this.#announcements.delete(id);
+    // Only what was announced before and still shall be goes on meanwhile.
+    const keep = plan.announcements.filter((one) => this.speaker.tracker.owned(owner).has(speakerKey(one)));
+    this.speaker.tracker.want(owner, keep);
+  }
+
+  async #applyKernel(): Promise<void> {
+    const { ordered, implied } = inOrder(this.kernel.due());
+    await this.kernel.apply(ordered);
+    for (const key of implied) this.kernel.tracker.done(key, undefined);
+  }
+
+  /** Takes announcements back before their path goes, but does not let a dead engine hold the path up. */
+  async #withdraw(): Promise<void> {
+    const removals = this.speaker.due(({ do: what }) => what === 'remove');
+    if (removals.length === 0 || !this.#speakerUp) return;
+    this.#kickSpeaker();
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#parts.clock.after(WITHDRAW_MS, resolve);
+    });
+    await Promise.race([this.#speaking, late]);
+    cancel();
+  }
+
+  #conclude(id: string): void {
+    const owner = ownerOf(id);
+    const error = this.kernel.errorOf(owner) ?? this.firewall.errorOf(owner);
+    const settled = this.kernel.tracker.settled(owner) && this.firewall.tracker.settled(owner);
+    if (settled) this.speaker.tracker.want(owner, this.#announcements.get(id) ?? []);
+    if (this.#dirty.has(id)) return;
+    if (settled) this.#waiters.settle(id);
+    else if (error) this.#waiters.fail(id, error);
+  }
+
+  /** Endpoints whose announcements wait for their path. */
+  *#unannounced(): Iterable<string> {
+    for (const [id, wanted] of this.#announcements) {
+      if (this.speaker.tracker.owned(ownerOf(id)).size !== wanted.length) yield id;
+    }
+  }
+
+  #kickSpeaker(): void {
+    if (this.#speakerUp && !this.#closed) this.#speaking = this.#speaking.then(() => this.#speak());
+  }
+
+  async #speak(): Promise<void> {
+    if (!this.#speakerUp) return;
+    const operations: Operation<SpeakerResource>[] = this.speaker.due();
+    // Withdraw first; and name the peers before what they are told.
+    const rank = (one: Operation<SpeakerResource>) =>
+      (one.do === 'remove' ? 0 : 2) + (one.resource.kind === 'peer' ? 0 : 1);
+    await this.speaker.apply(operations.sort((a, b) => rank(a) - rank(b)));
+    this.#scheduleRetry();
+  }
+
+  async #readKernel(): Promise<void> {
+    try {
+      const stamp = this.kernel.tracker.stamp();
+      const read = await this.#parts.kernel.read();
+      this.kernel.tracker.found(read, stamp, (resource) => resource.kind !== 'sandbox-address');
+    } catch (error) {
+      this.#report('kernel', error);
+    }
+  }
+
+  async #readFirewall(): Promise<void> {
+    try {
+      const stamp = this.firewall.tracker.stamp();
+      this.firewall.tracker.found(await this.#parts.firewall.read(), stamp);
+    } catch (error) {
+      this.#report('firewall', error);
+    }
+  }
+
+  async #readSpeaker(): Promise<void> {
+    try {
+      const stamp = this.speaker.tracker.stamp();
+      this.speaker.tracker.found(await this.#parts.speaker.read(), stamp);
+    } catch (error) {
+      this.#report('speaker', error);
+    }
+  }
+
+  #kernelEvent(event: KernelEvent): void {
+    const { tracker } = this.kernel;
+    if (event.kind === 'overrun') return this.#suspect('');
+    if (event.kind === 'link') {
+      const owner = tracker.ownerOf(`link ${event.name}`);
+      if (!owner) return;
+      const id = owner.slice('endpoint '.length);
+      // Its other end may have come into the sandbox, which further addresses wait for.
+      const waiting = tracker.owned(`sandbox ${id}`);
+      this.kernel.hurry((key) => waiting.has(key));
+      if (event.gone) for (const key of tracker.owned(owner).keys()) tracker.lost(key);
+      if (event.gone || waiting.size > 0) this.mark(id);
+      return;
+    }
+    if (event.kind === 'route' && event.gone) this.#suspect(event.prefix);
+  }
+
+  /**
+   * A route went away, by us or by others: look soon, once for many events, whether one is believed to be there
+   * that is not. An empty prefix is a reason by itself.
+   */
+  #suspect(prefix: string): void {
+    this.#suspects.add(prefix);
+    this.#cancelSuspect ??= this.#parts.clock.after(SUSPECT_MS, () => {
+      this.#cancelSuspect = undefined;
+      const there = [...this.kernel.tracker.there().values()];
+      const believed = there.some((one) => one.kind === 'route' && this.#suspects.has(one.prefix));
+      const reason = believed || this.#suspects.has('');
+      this.#suspects.clear();
+      if (reason) void this.#readKernel().then(() => this.#kick());
+    });
+  }
+
+  #scheduleRetry(): void {
+    const pauses = [this.kernel, this.firewall, this.speaker].map((lane) => lane.nextRetry());
+    const next = Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY));
+    this.#cancelRetry();
+    if (!Number.isFinite(next) || this.#closed) return;
+    this.#cancelRetry = this.#parts.clock.after(Math.max(next, 1), () => this.#kick());
+  }
+
+  #report(where: string, error: unknown): void {
+    this.stats.errors++;
+    this.#parts.log.error({ err: asCoded(error), where }, 'reconcile');
+  }
+}
+
+function ownerOf(endpoint: string): string {
+  return `endpoint ${endpoint}`;
+}

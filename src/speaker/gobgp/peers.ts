@@ -1,0 +1,232 @@
+import { isDeepStrictEqual } from 'node:util';
+import { CodedError } from '../../errors.ts';
+import { Address } from '../../net/address.ts';
+import { Prefix } from '../../net/prefix.ts';
+import type { Peer, PeerState, PrefixRule } from '../../ports/speaker.ts';
+import { speakerKey } from '../../ports/speaker.ts';
+import { rangeOf } from '../rules.ts';
+import type { Answer } from './client.ts';
+import { type Dialect, family } from './dialect.ts';
+import type { Message } from './encode.ts';
+
+/** Begins the description of every peer of ours; what the engine cannot tell apart afterwards follows as JSON. */
+const OURS = 'net-routed ';
+
+/** Seconds that a restarted engine waits for its peers' routes before it sends its own (RFC 4724 section 4.1). */
+export const DEFERRAL = 3;
+
+/** What a change of needs a new session; the rest of a peer can be changed in place. */
+const FIXED = [
+  'address',
+  'interface',
+  'peerAs',
+  'localAs',
+  'localAddress',
+  'password',
+  'multihop',
+  'port',
+  'passive',
+  'gracefulRestart',
+] as const satisfies readonly (keyof Peer)[];
+
+/** A peer as the engine has it. */
+export interface EnginePeer {
+  readonly key: string;
+  /** As calls name it: its address, with a zone where it is link-local. */
+  readonly handle: string;
+  /** The same without zone, as paths and policies name it; empty as long as it is unknown. */
+  readonly address: string;
+  readonly ours: boolean;
+  /** Without rules, which the policy has. */
+  readonly peer: Peer;
+  readonly state: PeerState;
+  /** Went down because it announced more than allowed, and stays down. */
+  readonly overLimit: boolean;
+  /** Its graceful restart was negotiated, and all that it had before has been received again. */
+  readonly graceful: boolean;
+  readonly endOfRib: boolean;
+}
+
+/** Refuses what no engine could do. @throws NR_PEER_INVALID */
+export function checkPeer(peer: Peer): void {
+  const wrong = (what: string) => new CodedError('NR_PEER_INVALID', `${speakerKey(peer)} ${what}`);
+  if ((peer.address === undefined) === (peer.interface === undefined)) {
+    throw wrong('needs an address or an interface, and not both');
+  }
+  for (const address of [peer.address, peer.localAddress]) {
+    if (address !== undefined && !Address.tryParse(address)) throw wrong(`has a malformed address ${address}`);
+  }
+  if (peer.interface !== undefined && !/^[\w.:-]{1,15}$/.test(peer.interface)) {
+    throw wrong('has a malformed interface');
+  }
+  if (peer.holdTime < 3 || peer.holdTime > 65535) throw wrong('needs a hold time from 3 to 65535 seconds');
+  if (peer.keepalive < 1 || peer.keepalive > peer.holdTime) throw wrong('needs a keepalive within the hold time');
+  if (peer.connectRetry < 1) throw wrong('needs a connect retry time of 1 second or more');
+  if (peer.multihop < 1 || peer.multihop > 255) throw wrong('needs 1 to 255 hops');
+  if (peer.port < 1 || peer.port > 65535) throw wrong('needs a port from 1 to 65535');
+  if (peer.gracefulRestart < 0 || peer.gracefulRestart > 4095) throw wrong('needs a restart time to 4095 seconds');
+  if (peer.password !== undefined && !/^[\x21-\x7e]{1,80}$/.test(peer.password)) {
+    throw wrong('needs a password of 1 to 80 printable characters');
+  }
+  for (const rule of [...peer.import, ...peer.export]) rangeOf(rule);
+}
+
+/** The peer as a message. `restarting` tells it that this speaker has just restarted. Everything is spelled out. */
+export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean): Message {
+  const external = peer.peerAs !== peer.localAs;
+  const graceful = peer.gracefulRestart > 0;
+  const memo = JSON.stringify({ localAddress: peer.localAddress, multihop: peer.multihop });
+  const anywhere = peer.address?.includes(':') ? '::' : '0.0.0.0';
+  const families = ([4, 6] as const).map((number) => ({
+    config: { family: family(number), enabled: true },
+    mp_graceful_restart: { config: { enabled: graceful } },
+    ...(peer.maximumPrefix > 0 && {
+      prefix_limits: { family: family(number), max_prefixes: peer.maximumPrefix, shutdown_threshold_pct: 80 },
+    }),
+  }));
+  return {
+    conf: {
+      ...(peer.address === undefined
+        ? { neighbor_interface: peer.interface }
+        : { neighbor_address: peer.address }),
+      ...(peer.password !== undefined && { auth_password: peer.password }),
+      peer_asn: peer.peerAs,
+      local_asn: peer.localAs,
+      type: external ? dialect.names.external : dialect.names.internal,
+      description: `${OURS}${memo}`,
+    },
+    timers: {
+      config: {
+        connect_retry: peer.connectRetry,
+        hold_time: peer.holdTime,
+        keepalive_interval: peer.keepalive,
+      },
+    },
+    transport: {
+      // Behind an interface the engine finds its own link-local address.
+      ...(peer.interface === undefined && { local_address: peer.localAddress ?? anywhere }),
+      passive_mode: peer.passive,
+      remote_port: peer.port,
+    },
+    ...(external && peer.multihop > 1 && { ebgp_multihop: { enabled: true, multihop_ttl: peer.multihop } }),
+    ...(graceful && {
+      graceful_restart: {
+        enabled: true,
+        restart_time: peer.gracefulRestart,
+        deferral_time: DEFERRAL,
+        local_restarting: restarting,
+      },
+    }),
+    afi_safis: families,
+  };
+}
+
+/** A peer that the engine lists, and how it is. */
+export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): EnginePeer {
+  const { conf, timers, transport, graceful_restart: graceful, afi_safis: families } = answer;
+  const text: string = conf?.description ?? '';
+  const memo: { localAddress?: string; multihop?: number } = text.startsWith(OURS) ? memoOf(text) : {};
+  const byInterface: string = conf?.neighbor_interface ?? '';
+  const handle: string = answer.state?.neighbor_address || conf?.neighbor_address || '';
+  const config = timers?.config ?? {};
+  const peer: Peer = {
+    kind: 'peer',
+    ...(byInterface ? { interface: byInterface } : { address: canonical(conf?.neighbor_address ?? '') }),
+    peerAs: conf?.peer_asn ?? 0,
+    localAs: conf?.local_asn ?? 0,
+    ...(memo.localAddress !== undefined && { localAddress: memo.localAddress }),
+    ...(conf?.auth_password && { password: conf.auth_password }),
+    holdTime: config.hold_time ?? 0,
+    keepalive: config.keepalive_interval ?? 0,
+    connectRetry: config.connect_retry ?? 0,
+    multihop: answer.ebgp_multihop?.enabled ? answer.ebgp_multihop.multihop_ttl : (memo.multihop ?? 1),
+    port: transport?.remote_port || 179,
+    passive: transport?.passive_mode ?? false,
+    gracefulRestart: graceful?.enabled ? (graceful.restart_time ?? 0) : 0,
+    maximumPrefix: families?.[0]?.prefix_limits?.max_prefixes ?? 0,
+    import: rules?.import ?? [],
+    export: rules?.export ?? [],
+  };
+  const key = speakerKey(peer);
+  const restart = (families ?? []).map((one: Answer) => one.mp_graceful_restart?.state ?? {});
+  return {
+    key,
+    handle,
+    address: canonical(handle.replace(/%.*$/, '')),
+    ours: text.startsWith(OURS),
+    peer,
+    state: stateOf(dialect, key, answer),
+    overLimit: answer.state?.admin_state === dialect.names.overLimit,
+    graceful: restart.some((one: Answer) => one.received),
+    endOfRib: restart.every((one: Answer) => !one.received || one.end_of_rib_received),
+  };
+}
+
+export interface Rules {
+  readonly import: readonly PrefixRule[];
+  readonly export: readonly PrefixRule[];
+}
+
+/** How the session of a peer becomes as wanted. Rules are the policy's business and count for nothing here. */
+export function changeOf(was: EnginePeer, wanted: Peer): 'none' | 'in place' | 'anew' {
+  if (FIXED.some((name) => was.peer[name] !== wanted[name])) return 'anew';
+  const { import: _, export: __, ...before } = was.peer;
+  const { import: ___, export: ____, ...after } = wanted;
+  if (isDeepStrictEqual(before, after)) return 'none';
+  // A peer that was cut off for its number of prefixes comes back only as a new one.
+  return was.overLimit ? 'anew' : 'in place';
+}
+
+const STATES = ['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established'] as const;
+
+function stateOf(dialect: Dialect, key: string, answer: Answer): PeerState {
+  const name = String(answer.state?.session_state ?? '').toLowerCase();
+  const state = STATES.find((one) => name.endsWith(one)) ?? 'idle';
+  const up = state === 'established';
+  const sum = (field: string) =>
+    up ? (answer.afi_safis ?? []).reduce((n: number, one: Answer) => n + (one.state?.[field] ?? 0), 0) : 0;
+  const since = Number(answer.timers?.state?.uptime?.seconds ?? 0);
+  const reason = up ? undefined : reasonOf(dialect, state, answer);
+  const routerId = answer.state?.router_id;
+  return {
+    key,
+    state,
+    ...(up && routerId && { routerId }),
+    uptime: up && since > 0 ? Math.max(0, Math.floor(Date.now() / 1000) - since) : 0,
+    received: sum('received'),
+    accepted: sum('accepted'),
+    advertised: sum('advertised'),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+function reasonOf(dialect: Dialect, state: string, answer: Answer): string | undefined {
+  if (answer.state?.admin_state === dialect.names.overLimit) {
+    return `announced more than ${answer.afi_safis?.[0]?.prefix_limits?.max_prefixes} prefixes`;
+  }
+  if (answer.state?.admin_state === dialect.names.adminDown) return 'shut down';
+  if (answer.state?.messages?.received?.notification > 0) return 'the peer ended the session with a notification';
+  if (answer.state?.messages?.sent?.notification > 0) return 'ended with a notification: see the log of the engine';
+  if (state === 'active' || state === 'connect') {
+    const secret = answer.conf?.auth_password ? ', or the password differs' : '';
+    return answer.transport?.passive_mode ? `waits for the peer to connect${secret}` : `no connection${secret}`;
+  }
+  return undefined;
+}
+
+function memoOf(description: string): { localAddress?: string; multihop?: number } {
+  try {
+    return JSON.parse(description.slice(OURS.length));
+  } catch {
+    return {}; // somebody edited it: the peer differs then, and is made anew
+  }
+}
+
+function canonical(address: string): string {
+  return Address.tryParse(address)?.toString() ?? address;
+}
+
+/** The set of addresses that is one peer. */
+export function hostOf(address: string): string {
+  return Prefix.host(Address.parse(address)).toString();
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+
+/** A process, told apart from a later one of the same number by when it started (clock ticks since boot). */
+export interface ProcessId {
+  readonly pid: number;
+  readonly start: string;
+}
+
+/** The process of that number that runs now; undefined for none, and for one that has ended but is not reaped. */
+export function processOf(pid: number): ProcessId | undefined {
+  try {
+    // After the name, which may hold anything: state, then 18 fields, then the start time; see proc(5).
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : { pid, start: fields[19]! };
+  } catch {
+    return undefined; // no such process
+  }
+}
+
+export function isAlive(process: ProcessId): boolean {
+  return processOf(process.pid)?.start === process.start;
+}
+
+/** Sends a signal, but never to another process that got the same number. */
+export function signal(id: ProcessId, name: 'SIGTERM' | 'SIGKILL'): void {
+  if (!isAlive(id)) return;
+  try {
+    process.kill(id.pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Whether it has ended within so many milliseconds. */
+export async function ended(id: ProcessId, within: number): Promise<boolean> {
+  for (const until = Date.now() + within; Date.now() < until; ) {
+    if (!isAlive(id)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return !isAlive(id);
+}

@@ -1,0 +1,32 @@
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Makes the folder (0700) and an empty file (0600) where they are missing. The file is made here because SQLite would
+ * make it readable for all; its journal gets the same mode from SQLite. An existing file is not opened: to close any
+ * descriptor of it would release this process's locks on it (fcntl).
+ */
+export function prepareFile(file: string): void {
+  const folder = dirname(file);
+  if (!existsSync(folder)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    syncFolder(dirname(folder)); // else a power failure could take the new folder with all that was acknowledged
+  }
+  if (existsSync(file)) return;
+  closeSync(openSync(file, 'wx', 0o600));
+  syncFolder(folder);
+}
+
+/** The file may be from a careless copy. */
+export function protectFile(file: string): void {
+  chmodSync(file, 0o600);
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

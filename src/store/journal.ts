@@ -1,0 +1,23 @@
+import { RecordStore, type StoreOptions } from './records.ts';
+import { SqliteBacking } from './sqlite.ts';
+
+export interface JournalOptions extends StoreOptions {
+  /** Path of the SQLite file; it and its folder are made if they are missing. */
+  readonly file: string;
+}
+
+/**
+ * The store of one host, in one file. Writes block the event loop for as long as the disk takes to sync, once per
+ * turn of the loop, whatever the number of commits.
+ *
+ * ```ts
+ * const store = new JournalStore({ file: '/var/lib/net-routed/store.db' });
+ * await store.commit([{ key: 'tenant/red', value: { vni: 7 }, expect: null }]);
+ * ```
+ */
+export class JournalStore extends RecordStore {
+  /** @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER */
+  constructor(options: JournalOptions) {
+    super(new SqliteBacking(options.file), options);
+  }
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+
+const SRC = join(import.meta.dirname, '../../src');
+
+/** What each folder may import from, besides itself; errors.ts and net are everybody's. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  net: [],
+  model: [],
+  ports: ['model'],
+  allocator: ['model'],
+  plan: ['allocator', 'model', 'ports'],
+  reconcile: ['plan', 'model', 'ports'],
+  driver: ['reconcile', 'plan', 'allocator', 'model', 'ports'],
+  config: ['model', 'ports'],
+  cnm: ['driver', 'model', 'ports'],
+  api: ['driver', 'reconcile', 'plan', 'model', 'ports', 'config'],
+  cli: ['api', 'config', 'model'],
+  store: ['model', 'ports'],
+  kernel: ['model', 'ports'],
+  firewall: ['model', 'ports'],
+  speaker: ['model', 'ports'],
+  docker: ['model', 'ports'],
+};
+/** Files of src itself that any folder may import. */
+const COMMON = ['errors.ts'];
+/** Composition: these may import everything. */
+const ROOTS = ['main.ts', 'daemon.ts'];
+
+interface Arrow {
+  readonly from: string;
+  readonly to: string;
+}
+
+function arrows(): Arrow[] {
+  const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  return files.flatMap((from) => {
+    const text = readFileSync(join(SRC, from), 'utf8');
+    const imports = text.matchAll(/(?:from|import\()\s*['"](\.[^'"]+)['"]/g);
+    return [...imports].map(([, path]) => ({
+      from,
+      to: relative(SRC, normalize(join(SRC, dirname(from), path!))),
+    }));
+  });
+}
+
+/** Why an arrow is not allowed; undefined for one that is. */
+export function objection({ from, to }: Arrow): string | undefined {
+  if (ROOTS.includes(from) || COMMON.includes(to)) return undefined;
+  const [source = '', target = ''] = [from.split('/')[0], to.split('/')[0]];
+  if (!from.includes('/'))
+    return to.includes('/') && target !== 'net' && target !== 'ports' ? 'file of src' : undefined;
+  if (source === target || target === 'net') return undefined;
+  if (!(source in MAY)) return `folder ${source} has no rule`;
+  return MAY[source]?.includes(target) ? undefined : `${source} must not import ${target}`;
+}
+
+describe('import arrows', () => {
+  it('point one way', () => {
+    const wrong = arrows().flatMap((arrow) => {
+      const why = objection(arrow);
+      return why ? [`${arrow.from} -> ${arrow.to}: ${why}`] : [];
+    });
+    assert.deepEqual(wrong, []);
+  });
+
+  it('are seen at all', () => {
+    assert.ok(arrows().length > 50, 'the pattern finds the imports');
+    assert.ok(objection({ from: 'kernel/iproute.ts', to: 'driver/driver.ts' }));
+    assert.ok(objection({ from: 'net/address.ts', to: 'model/pool.ts' }));
+    assert.ok(objection({ from: 'kernel/a.ts', to: 'store/journal.ts' }));
+    assert.equal(objection({ from: 'cnm/a.ts', to: 'driver/driver.ts' }), undefined);
+  });
+});
