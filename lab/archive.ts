@@ -29,7 +29,9 @@ async function mainMirror(): Promise<string | undefined> {
   const listed = await must(['apt-get', 'indextargets', '--format', format, 'Created-By: Packages']);
   // Updates and backports come from the same mirror, but the release itself surely is there.
   const lines = listed.split('\n').map((line) => line.split(' '));
-  const main = lines.filter(([, origin, label, component]) => `${origin} ${label} ${component}` === 'Debian Debian main');
+  const main = lines.filter(
+    ([, origin, label, component]) => `${origin} ${label} ${component}` === 'Debian Debian main',
+  );
   return (main.find(([, , , , suite]) => !suite?.includes('-')) ?? main[0])?.[0];
 }
 
@@ -37,7 +39,9 @@ async function mainMirror(): Promise<string | undefined> {
 function resolve(mirror: string): string {
   const file = /^mirror\+file:\/*(\/.*?)\/?$/.exec(mirror)?.[1];
   if (!file) return mirror;
-  const first = readFileSync(file, 'utf8').split('\n').find((line) => /^https?:/.test(line));
+  const first = readFileSync(file, 'utf8')
+    .split('\n')
+    .find((line) => /^https?:/.test(line));
   if (!first) throw new LabError(`${file} lists no mirror`);
   return first.split(/\s/)[0] as string;
 }

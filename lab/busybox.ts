@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { labFolder } from './paths.ts';
 import { must } from './run.ts';
 
-// Links are relative to the folder that they are in: `busybox --install -s` would make them point to where busybox
-// is on this machine, which is nowhere in a container.
+// Links are relative to the folder that they are in. Links to where busybox is on this machine, /usr/bin/busybox, hang
+// in the air in a container, and dockerd then says that there is no "ip" in $PATH.
 const script = `
 busybox=$(PATH=/usr/bin:/bin command -v busybox)
 root=$(mktemp -d "$1.XXXXXX")

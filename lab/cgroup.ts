@@ -2,7 +2,15 @@
  * Control groups of lab hosts. Every process that a host starts with is put in the host's group before anything
  * else happens, so the groups tell which processes are the lab's even when nobody got round to writing it down.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { labsCgroup } from './paths.ts';
 import { until } from './wait.ts';
@@ -76,7 +84,8 @@ function tops(lab: string, host = ''): string[] {
 export function cgroupProcesses(lab: string, host = ''): number[] {
   const pids = new Set<number>();
   for (const group of tops(lab, host).flatMap(withBelow))
-    for (const pid of read(join(group, 'cgroup.procs')).split('\n')) if (Number(pid) > 0) pids.add(Number(pid));
+    for (const pid of read(join(group, 'cgroup.procs')).split('\n'))
+      if (Number(pid) > 0) pids.add(Number(pid));
   return [...pids];
 }
 

@@ -1,6 +1,7 @@
 /** Commands of the lab other than exec. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { labNames } from './clear.ts';
+import { LabError } from './errors.ts';
 import { defaultName, Lab, type LabOptions } from './lab.ts';
 import { releases } from './state.ts';
 import { report, table } from './status.ts';
@@ -19,24 +20,35 @@ const say = (line: string): void => {
 /** Reads the command line and does what it says. */
 export async function commandLine(argv: string[]): Promise<void> {
   const program = new Command('lab')
-    .description('Several Docker hosts on this machine: h1, h2, ... behind the FRR router tor, and a plain host out behind it')
+    .description(
+      'Several Docker hosts on this machine: h1, h2, ... behind the FRR router tor, and a plain host out behind it',
+    )
     .addOption(new Option('--name <name>', 'which lab').default(defaultName).env('NET_ROUTED_LAB'));
   const name = (): string => program.opts<{ name: string }>().name;
   program
     .command('up')
     .description('make the lab, or complete it; no error when it is there')
     .option('--hosts <n>', 'number of Docker hosts (default 3)', count)
-    .addOption(new Option('--engine <engine>', 'route engine of net-routed (default gobgp)').choices(['gobgp', 'frr']))
-    .addOption(new Option('--kernel <kernel>', 'kernel that the lab runs on').choices(['host']).default('host'))
-    .addOption(new Option('--release <suite>', 'Debian release of the hosts (default: as this machine)').choices(releases))
-    .option('--no-docker', 'do not start dockerd')
-    .option('--no-daemon', 'do not start net-routed')
+    .addOption(
+      new Option('--engine <engine>', 'route engine of net-routed (default gobgp)').choices(['gobgp']),
+    )
+    .addOption(
+      new Option('--kernel <kernel>', 'kernel that the lab runs on').choices(['host']).default('host'),
+    )
+    .addOption(
+      new Option('--release <suite>', 'Debian release of the hosts (default: as this machine)').choices(
+        releases,
+      ),
+    )
+    .option('--docker', 'start dockerd on the hosts (default)')
+    .option('--no-docker', 'do not')
+    .option('--daemon', 'start net-routed on the hosts (default)')
+    .option('--no-daemon', 'do not')
     .option('--docker-args <words>', 'further arguments of dockerd', words)
     .option('--daemon-args <words>', 'further arguments of the net-routed daemon', words)
-    .action(async ({ kernel: _, docker, daemon, ...rest }: LabOptions & { kernel: string }) => {
-      const off = { ...(docker === false && { docker }), ...(daemon === false && { daemon }) };
+    .action(async ({ kernel: _, ...options }: LabOptions & { kernel: string }) => {
       const before = performance.now();
-      const lab = await Lab.up({ ...rest, ...off, name: name(), say });
+      const lab = await Lab.up({ ...options, name: name(), say });
       say(table(await report(lab)));
       say(`lab ${name()} is up (${((performance.now() - before) / 1000).toFixed(1)} s)`);
     });
@@ -44,6 +56,15 @@ export async function commandLine(argv: string[]): Promise<void> {
     .command('exec <host> [command...]')
     .description('run a command in a host: lab exec h1 -- docker ps; a shell without a command')
     .allowUnknownOption();
+  program
+    .command('reboot <host>')
+    .description('end everything in a host at once, as a power cut does, and start it again from its disk')
+    .action(async (host: string) => {
+      const lab = Lab.find(name());
+      if (!lab) throw new LabError(`lab ${name()} is not up${others(name())}`);
+      await lab.host(host).reboot();
+      say(`${host} is up again`);
+    });
   program
     .command('status')
     .description('show the hosts of the lab')

@@ -1,18 +1,20 @@
 /** The net-routed daemon in a lab host. */
-import { outside } from './namespace.ts';
+
 import { answers } from './frr.ts';
+import { outside } from './namespace.ts';
 import { type Home, Service } from './service.ts';
 import { torAs, underlay } from './topology.ts';
 
 /** The daemon of a host. */
 export const daemon = (home: Home): Service => new Service('net-routed', home);
 
-/** Starts it, peering with the fabric router, and waits until operators and Docker are answered. */
+/** Starts it, peering with the fabric router, and waits until Docker would be answered. */
 export async function startDaemon(home: Home, args: string[]): Promise<void> {
   const { tor4 } = underlay(home.host);
-  const sockets = ['/run/net-routed/api.sock', '/run/docker/plugins/net-routed.sock', '/run/docker/plugins/ipam-routed.sock'];
+  const sockets = ['net-routed', 'ipam-routed'].map((name) => `/run/docker/plugins/${name}.sock`);
   await daemon(home).start({
     argv: ['net-routed', 'daemon', '--peer', tor4, '--peer-as', String(torAs), ...args],
-    ready: async () => (await Promise.all(sockets.map((path) => answers(outside(home.init, path))))).every(Boolean),
+    ready: async () =>
+      (await Promise.all(sockets.map((path) => answers(outside(home.init, path))))).every(Boolean),
   });
 }

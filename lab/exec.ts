@@ -11,7 +11,7 @@ export interface ExecWords {
 
 /** Takes the command line apart if it is an exec; the first "--" behind the host is ours, all others are not. */
 export function parseExec(words: string[]): ExecWords | undefined {
-  let name = process.env['NET_ROUTED_LAB'] || undefined;
+  let name = process.env.NET_ROUTED_LAB || undefined;
   let at = 0;
   if (words[at] === '--name') {
     name = words[at + 1];

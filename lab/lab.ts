@@ -8,14 +8,11 @@
  *       await lab.down();
  *     }
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { clearLab, endHost, exists } from './clear.ts';
 import { LabError } from './errors.ts';
 import { startFrr } from './frr.ts';
 import { Host } from './host.ts';
 import { type Birth, begin } from './namespace.ts';
-import { checkout } from './paths.ts';
 import { alive, type ProcessId } from './process.ts';
 import { releaseRoot } from './release.ts';
 import { alone, checkName, type Plan, readState, type State, writeState } from './state.ts';
@@ -182,7 +179,10 @@ export class Lab {
   async #wire(names: string[]): Promise<void> {
     const tor = this.#state.inits[torName] as ProcessId;
     const docker = names.filter((name) => name !== outName && name !== torName);
-    await connectHosts(tor, Object.fromEntries(docker.map((name) => [name, this.#state.inits[name] as ProcessId])));
+    await connectHosts(
+      tor,
+      Object.fromEntries(docker.map((name) => [name, this.#state.inits[name] as ProcessId])),
+    );
     if (names.includes(outName)) await connectOut(tor, this.#state.inits[outName] as ProcessId);
   }
 
@@ -208,7 +208,6 @@ const services = (plan: Plan): string =>
 
 /** Arguments of one host's daemon. */
 const daemonArgs = (plan: Plan, host: string): string[] => [
-  ...(plan.engine === 'gobgp' ? [] : ['--engine', plan.engine]),
   ...plan.daemonArgs,
   ...(plan.hostDaemonArgs[host] ?? []),
 ];
@@ -219,8 +218,6 @@ function merge(base: Plan, wanted: Partial<Plan>): Plan {
   const plan = { ...base, ...Object.fromEntries(given) } as Plan;
   if (!Number.isInteger(plan.hosts) || plan.hosts < 1 || plan.hosts > 200)
     throw new LabError(`a lab has 1 to 200 hosts, not ${plan.hosts}`);
-  // Nothing to run yet: a lab without the daemon is still a lab.
-  if (!existsSync(join(checkout, 'src', 'main.ts'))) plan.daemon = false;
   return plan;
 }
 

@@ -1,5 +1,5 @@
 /** The namespaces of a lab host: making them, entering them, ending all that lives in them. */
-import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupVersion, makeCgroups, moveToLeaf } from './cgroup.ts';
@@ -81,7 +81,10 @@ function listen(child: ChildProcess, failed: (what: string) => LabError) {
     wake();
   });
   child.stdout?.on('end', () => finish(failed('ended while it booted')));
-  const timer = setTimeout(() => finish(failed(`did not boot within ${bootTimeoutMs / 1000} s`)), bootTimeoutMs);
+  const timer = setTimeout(
+    () => finish(failed(`did not boot within ${bootTimeoutMs / 1000} s`)),
+    bootTimeoutMs,
+  );
   return {
     async next(): Promise<string> {
       while (!text.includes('\n')) {
@@ -123,7 +126,9 @@ export const outside = (init: ProcessId, path: string): string => `/proc/${init.
 
 /** Environment of a command in a host: that of a fresh root shell, not the caller's. */
 export function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => /^(TERM|COLORTERM|NODE_V8_COVERAGE)$/.test(name));
+  const kept = Object.entries(process.env).filter(([name]) =>
+    /^(TERM|COLORTERM|NODE_V8_COVERAGE)$/.test(name),
+  );
   return {
     ...Object.fromEntries(kept),
     PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${join(checkout, 'bin')}`,

@@ -20,4 +20,4 @@ export const hostFolder = (lab: string, host: string): string => join(labFolder(
 
 /** Roots of other Debian releases. */
 export const rootsFolder = (): string =>
-  join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'net-routed', 'roots');
+  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'net-routed', 'roots');

@@ -43,7 +43,10 @@ export function children(pid: number): number[] {
 }
 
 /** Ids of all processes. */
-export const processes = (): number[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+export const processes = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 
 /** Ids of a process in its PID namespaces, outermost first. */
 export function namespacePids(pid: number): number[] {

@@ -51,7 +51,12 @@ async function build(release: Release, root: string, say: (line: string) => void
   const script = join(checkout, 'lab', 'build-root.sh');
   // In its own namespaces, and ended with us: neither mounts nor processes can be left behind.
   const argv = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child'];
-  const env = { ...process.env, ...(await proxyEnvironment()), DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
+  const env = {
+    ...process.env,
+    ...(await proxyEnvironment()),
+    DEBIAN_FRONTEND: 'noninteractive',
+    LC_ALL: 'C',
+  };
   const from = await archive(say);
   const arguments_ = [release, draft, from.mirror, from.keyring, log, ...packages(release)];
   const { status, stdout, stderr } = await run([...argv, 'sh', script, ...arguments_], {

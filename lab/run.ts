@@ -49,7 +49,8 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<Res
       child.on('close', (code, name) => resolve(exitStatus(code, name)));
     });
     const result = { status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-    if (late) throw new LabError(`"${argv.join(' ')}" took longer than ${timeoutMs / 1000} s\n${result.stderr}`);
+    if (late)
+      throw new LabError(`"${argv.join(' ')}" took longer than ${timeoutMs / 1000} s\n${result.stderr}`);
     return result;
   } finally {
     clearTimeout(timer);

@@ -75,7 +75,8 @@ export class Service {
     }
     const id = this.find();
     const probe = async (): Promise<boolean> => {
-      if (!id || !alive(id)) throw new LabError(`${this.name} on ${host} ended while starting${tails([this.log])}`);
+      if (!id || !alive(id))
+        throw new LabError(`${this.name} on ${host} ended while starting${tails([this.log])}`);
       return ready();
     };
     await until(`${this.name} on ${host} to answer`, probe, { timeoutMs, logs: [this.log] });

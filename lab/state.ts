@@ -16,7 +16,7 @@ export interface Plan {
   /** Number of Docker hosts. */
   hosts: number;
   /** Route engine that net-routed is told to use. */
-  engine: 'gobgp' | 'frr';
+  engine: 'gobgp';
   /** Debian release of the hosts; undefined: whatever the machine has. */
   release?: Release | undefined;
   /** Whether hosts run dockerd. */

@@ -1,7 +1,8 @@
 /** The underlay: which addresses are where, and the links that carry them. */
 import { enterNetwork } from './namespace.ts';
 import type { ProcessId } from './process.ts';
-import { must } from './run.ts';
+import { must, run, succeeded } from './run.ts';
+import { until } from './wait.ts';
 
 /** Name of the fabric router, and of the plain host behind it. */
 export const torName = 'tor';
@@ -42,10 +43,33 @@ const batch = async (lines: string[], where: string[] = []): Promise<void> => {
   await must([...where, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
 };
 
+/** Removes links that an ended host's network, which the kernel takes down in its own time, still has here. */
+async function disconnect(init: ProcessId, names: string[]): Promise<void> {
+  const inHost = enterNetwork(init);
+  const gone = async (): Promise<boolean> => {
+    const links = JSON.parse(await must([...inHost, 'ip', '-json', 'link'])) as { ifname: string }[];
+    const left = names.filter((name) => links.some((link) => link.ifname === name));
+    for (const name of left) {
+      const argv = [...inHost, 'ip', 'link', 'delete', name];
+      const result = await run(argv);
+      if (!result.stderr.includes('Cannot find device')) succeeded(argv, result);
+    }
+    return left.length === 0;
+  };
+  await until(`the old links ${names.join(', ')} to go`, gone, { timeoutMs: 10_000 });
+}
+
 /** Connects Docker hosts to the fabric router. */
 export async function connectHosts(tor: ProcessId, hosts: Record<string, ProcessId>): Promise<void> {
   const all = Object.entries(hosts).map(([name, init]) => ({ init, ...underlay(name) }));
   if (all.length === 0) return;
+  await Promise.all([
+    disconnect(
+      tor,
+      all.map(({ torPort }) => torPort),
+    ),
+    ...all.map(({ init }) => disconnect(init, ['eth0'])),
+  ]);
   await batch(all.map(({ init, torPort }) => link(init, 'eth0', tor, torPort)));
   const torLines = all.flatMap(({ torPort, tor4, tor6 }) => [
     address(torPort, `${tor4}/24`),
@@ -71,6 +95,7 @@ export async function connectHosts(tor: ProcessId, hosts: Record<string, Process
 
 /** Connects the plain host to the fabric router. */
 export async function connectOut(tor: ProcessId, out: ProcessId): Promise<void> {
+  await Promise.all([disconnect(tor, ['uplink']), disconnect(out, ['eth0'])]);
   await batch([link(out, 'eth0', tor, 'uplink')]);
   await batch(
     [address('uplink', '192.0.2.1/24'), address('uplink', '2001:db8::1/64'), 'link set uplink up'],

@@ -218,13 +218,16 @@ export class Daemon {
     switch (event.kind) {
       case 'learned':
       case 'learned-all':
-        return learned.take(event);
+        learned.take(event);
+        break;
       case 'up':
         this.#log.info({ engine: event.engine }, 'routing engine is up');
-        return reconciler.speakerUp(true);
+        reconciler.speakerUp(true);
+        break;
       case 'down':
         this.#log.warn({ reason: event.reason }, 'routing engine is down; routes stay');
-        return reconciler.speakerUp(false);
+        reconciler.speakerUp(false);
+        break;
       case 'peer':
         this.#log.info({ ...event.peer }, 'peer');
     }

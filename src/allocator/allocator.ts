@@ -215,7 +215,7 @@ export class Allocator {
       const from = open === number ? Number(value - start) : 0;
       const offset = this.#chunks.get(open)?.firstClear(from) ?? from;
       value = this.#reserved.gap(start + BigInt(offset));
-      if (offset === this.#capacity(open) || value !== start + BigInt(offset)) continue;
+      if (offset === this.chunkSize || value !== start + BigInt(offset)) continue;
       if (value > last) return undefined;
       if (!skip?.(value)) return value;
       if (++skipped === SKIP_MAX) return undefined;
@@ -260,7 +260,7 @@ export class Allocator {
 
   #mark(value: bigint): void {
     const number = this.chunkOf(value);
-    const chunk = this.#chunks.get(number) ?? new Chunk(this.#capacity(number));
+    const chunk = this.#chunks.get(number) ?? new Chunk(this.chunkSize);
     if (chunk.count === 0) this.#chunks.set(number, chunk);
     chunk.set(this.#offset(value));
     this.#marked++;
@@ -279,12 +279,6 @@ export class Allocator {
 
   #offset(value: bigint): number {
     return Number((value - this.first) % BigInt(this.chunkSize));
-  }
-
-  /** The last chunk may be a part. */
-  #capacity(chunk: bigint): number {
-    const rest = this.size - chunk * BigInt(this.chunkSize);
-    return rest < BigInt(this.chunkSize) ? Number(rest) : this.chunkSize;
   }
 
   *#markedIn(number: bigint): Generator<bigint> {

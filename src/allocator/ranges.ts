@@ -7,7 +7,8 @@ export interface Range {
 /** What two ranges have in common; if nothing, its last is below its first. */
 export function intersect(one: Range, other: Range): Range {
   const [low, high] = one.first < other.first ? [one, other] : [other, one];
-  return { first: high.first, last: low.last < high.last ? low.last : high.last };
+  const ends = low.last < high.last ? low : high; // Math.min takes no bigint
+  return { first: high.first, last: ends.last };
 }
 
 /** A set of integers as sorted ranges that neither meet nor overlap: small for what lies together. */

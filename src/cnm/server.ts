@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import hapi, { type Server } from '@hapi/hapi';
 import type { Logger } from 'pino';
 import type { AddressCalls, NetworkCalls } from '../driver/calls.ts';
+import { MAX_BODY } from './body.ts';
 import { ipamMethods } from './ipam.ts';
 import { createListener, listenOnFd, listenOnPath, onClientError, type Patience } from './listener.ts';
 import { plain } from './method.ts';
@@ -31,8 +32,6 @@ export interface PluginServer {
   stop(ms?: number): Promise<void>;
 }
 
-const MAX_BODY = 1024 * 1024;
-
 /** A server of Docker's plugin API (v1) on a unix socket. */
 export function createPluginServer(options: PluginOptions): PluginServer {
   const listener = createListener(options.patience ?? { headersMs: 30_000, requestMs: 60_000 });
@@ -60,7 +59,7 @@ function createHapi(listener: HttpServer, options: PluginOptions): Server {
     debug: false,
     routes: {
       // Docker sends no Content-Type, and a person with curl the wrong one: the body is JSON always.
-      payload: { override: 'application/json', maxBytes: MAX_BODY, timeout: false },
+      payload: { output: 'stream', parse: false, maxBytes: MAX_BODY, timeout: false },
       state: { parse: false, failAction: 'ignore' },
       cache: false,
     },

@@ -4,8 +4,12 @@ import type { Target } from './target.ts';
 export interface VethLink {
   readonly kind: 'link';
   readonly name: string;
+  /** Always `name` and a `c` (vethNames): once it has moved, the kernel does not tell its name. */
   readonly peer: string;
-  /** MTU of both ends, in bytes. Read back from the host's end. */
+  /**
+   * MTU of both ends, in bytes. Read back from the host's end, as 0 while that is down, so that a put mends it.
+   * A change after the move reaches the host's end only.
+   */
   readonly mtu: number;
   /** Interface alias of the host's end, which names the endpoint: `net-routed endpoint ID`. */
   readonly alias: string;
@@ -15,39 +19,52 @@ export interface VethLink {
 export interface LinkAddress {
   readonly kind: 'address';
   readonly link: string;
-  /** CIDR: IPv4 /32 with scope link; IPv6 fe80::/64 without duplicate address detection. */
+  /** CIDR: IPv4 /32 with scope link; IPv6 /128, or link-local /64; without duplicate address detection. */
   readonly address: string;
 }
 
-/** One next hop of a route: a device, a gateway, or both. */
+/**
+ * One next hop of a route: a device, or a gateway with the device that it is a neighbour on, which is taken on trust
+ * (onlink). The gateway of an IPv4 route may be IPv6 (RFC 8950). IPv6 takes several hops only with gateways.
+ */
 export interface NextHop {
   readonly via?: string;
   readonly dev?: string;
 }
 
-/** A route of ours: protocol 158. */
+/** A route of ours: protocol 158. Removed by prefix, table, metric and, for IPv6, next hops: pass it as read. */
 export interface Route {
   readonly kind: 'route';
   readonly prefix: string;
   /** Routing table, 254 being main. */
   readonly table: number;
-  /** Never one that other programs use, so that ours and theirs can stand side by side. */
+  /**
+   * Never one that other programs use, so that ours and theirs can stand side by side. While a route changes, a
+   * stand-in with the next higher metric carries the traffic.
+   */
   readonly metric: number;
   readonly type: 'unicast' | 'unreachable' | 'blackhole';
-  /** Sorted by text; empty unless unicast. */
+  /** Sorted by nextHopText; empty unless unicast. */
   readonly nextHops: readonly NextHop[];
   /** Preferred source address. */
   readonly src?: string;
 }
 
-/** A setting below /proc/sys, by path with slashes: `net/ipv4/conf/nr0123456789/rp_filter`. */
+/**
+ * A setting below /proc/sys, by path with slashes: `net/ipv4/conf/nr0123456789/rp_filter`. Read back are those of
+ * linkSysctls for each link. Removal does nothing: a link's settings go with it. Where the kernel has no IPv6, its
+ * settings count as set.
+ */
 export interface Sysctl {
   readonly kind: 'sysctl';
   readonly path: string;
   readonly value: string;
 }
 
-/** A further address inside the sandbox, on the interface whose other end is `link`. */
+/**
+ * A further address inside the sandbox, on the interface whose other end is `link`. Not read back, as read does not
+ * know the sandboxes. NR_KERNEL_REFUSED while Docker has not moved the interface yet, NR_SANDBOX_GONE afterwards.
+ */
 export interface SandboxAddress {
   readonly kind: 'sandbox-address';
   /** Path of the sandbox's network namespace. */
@@ -63,12 +80,20 @@ export type KernelResource = VethLink | LinkAddress | Route | Sysctl | SandboxAd
 export const ROUTE_PROTOCOL = 158;
 /** Link group that marks an interface as ours (ip-link(8), group). */
 export const LINK_GROUP = 158;
+/** What the names and the aliases of our interfaces begin with. */
+export const LINK_PREFIX = 'nr';
+export const ALIAS_PREFIX = 'net-routed ';
 /** Metric of routes to this host's endpoints. */
 export const METRIC_LOCAL = 158;
 /** Metric of routes learned from peers: behind this host's own. */
 export const METRIC_LEARNED = 1158;
 /** The main routing table. */
 export const TABLE_MAIN = 254;
+
+/** What next hops are sorted by. */
+export function nextHopText({ via, dev }: NextHop): string {
+  return `${via ?? ''} ${dev ?? ''}`;
+}
 
 /** The key of a resource, unique among all kinds. */
 export function kernelKey(resource: KernelResource): string {
@@ -86,12 +111,15 @@ export function kernelKey(resource: KernelResource): string {
   }
 }
 
-/** What happened outside, told in order. `name` is an interface, `prefix` a route's destination. */
+/**
+ * What happened outside, told in order. `name` is an interface, `prefix` the destination of a route of ours, or of
+ * anybody's default route. The kernel does not tell of the IPv4 routes that go with a link.
+ */
 export type KernelEvent =
   | { readonly kind: 'link'; readonly name: string; readonly gone: boolean }
   | { readonly kind: 'address'; readonly link: string }
   | { readonly kind: 'route'; readonly prefix: string; readonly gone: boolean }
-  /** Events may have been lost: read everything again. */
+  /** Events may have been lost: read everything again. Also the first one, as soon as events are followed. */
   | { readonly kind: 'overrun' };
 
 /** What the host is like, apart from what is ours. */

@@ -13,15 +13,16 @@ export interface Version {
 }
 
 export interface Entry {
-  /** `namespace/id`; a namespace has no slash, an id may. */
+  /** `namespace/id`, at most 1 KiB; a namespace is of `a-z0-9-`, an id may have slashes. */
   readonly key: string;
+  /** A copy of its own at each reading, parsed then: keep it if it is needed twice. */
   readonly value: Json;
   readonly version: Version;
 }
 
 export interface Change {
   readonly key: string;
-  /** Absent: the record is removed. */
+  /** At most 64 KiB as JSON. Absent: the record is removed; for one that does not exist nothing is done. */
   readonly value?: Json | undefined;
   /** Write only if the record has this version, `null` for: does not exist. @see NR_STORE_CONFLICT */
   readonly expect?: Version | null | undefined;
@@ -38,24 +39,29 @@ export interface Store {
   /** Id of this replica, made at random when the store was, and kept. */
   readonly origin: string;
 
-  /** What stands, including what this process has committed in this turn and is not durable yet. */
+  /**
+   * What stands, including what this process has committed in this turn and is not durable yet. An entry is immutable
+   * and stays the same object until its record is written again, so that it may be the key of a cache.
+   */
   get(key: string): Entry | undefined;
-  /** All of a namespace, ordered by key. */
+  /** All of a namespace as it stands now, ordered by key. Later changes do not show in it. */
   list(namespace: string): Iterable<Entry>;
 
   /**
-   * Writes all of the changes or none. Visible to get and list at once; the promise resolves when they are on disk
+   * Writes all of the changes, in order, or none. Visible to get and list at once; the promise resolves when they are on disk
    * (one fsync for all commits of a turn of the event loop), so nothing may be acknowledged before. If the disk
-   * refuses, everything of that turn is undone and every promise rejects.
-   * @throws CodedError NR_STORE_FAILED, NR_STORE_CONFLICT (nothing is written)
+   * refuses, everything of that turn is undone and every promise rejects. Never throws, but rejects. Answers the
+   * entries that were written, without the removals.
+   * @throws CodedError NR_STORE_FAILED, NR_STORE_CONFLICT, NR_STORE_TOO_LARGE, NR_STORE_RECORD (nothing is written)
    */
   commit(changes: readonly Change[]): Promise<readonly Entry[]>;
 
   /**
-   * Calls back for each durable change in the namespace, in order. What the observer throws is logged and counted
+   * Calls back for each durable change in the namespace, in order, before the promise of its commit resolves. What the observer throws is logged and counted
    * and stops nobody else. Returns the way to stop it.
    */
   observe(namespace: string, observer: (change: Observation) => void): () => void;
 
+  /** Makes durable what is not yet. */
   close(): Promise<void>;
 }

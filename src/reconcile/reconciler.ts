@@ -302,7 +302,7 @@ export class Reconciler {
 
   #kernelEvent(event: KernelEvent): void {
     const { tracker } = this.kernel;
-    if (event.kind === 'overrun') return this.#suspect('');
+    if (event.kind === 'overrun') this.#suspect('');
     if (event.kind === 'link') {
       const owner = tracker.ownerOf(`link ${event.name}`);
       if (!owner) return;

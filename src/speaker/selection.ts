@@ -25,7 +25,9 @@ export function select(paths: readonly LearnedPath[]): LearnedRoute | undefined 
   const best = paths.reduce<LearnedPath | undefined>((a, b) => (a && compare(a, b) <= 0 ? a : b), undefined);
   if (!best) return undefined;
   const equal = paths.filter((path) => compare(path, best) === 0);
-  const hops = new Map(equal.flatMap((path) => path.nextHops.map((hop) => [`${hop.via} ${hop.dev ?? ''}`, hop])));
+  const hops = new Map(
+    equal.flatMap((path) => path.nextHops.map((hop) => [`${hop.via} ${hop.dev ?? ''}`, hop])),
+  );
   const nextHops = [...hops.keys()].sort().map((key) => hops.get(key)!);
   const first = equal.find((path) => path.nextHops.some((hop) => hop.via === nextHops[0]?.via)) ?? best;
   const mark = readMark(first.communities);

@@ -48,7 +48,7 @@ function arrows(): Arrow[] {
 }
 
 /** Why an arrow is not allowed; undefined for one that is. */
-export function objection({ from, to }: Arrow): string | undefined {
+function objection({ from, to }: Arrow): string | undefined {
   if (ROOTS.includes(from) || COMMON.includes(to)) return undefined;
   const [source = '', target = ''] = [from.split('/')[0], to.split('/')[0]];
   if (!from.includes('/'))

@@ -1,4 +1,4 @@
-import { asCoded, CodedError } from '../../errors.ts';
+import { asCoded, type CodedError } from '../../errors.ts';
 import { Prefix } from '../../net/prefix.ts';
 import { type Announcement, speakerKey } from '../../ports/speaker.ts';
 import type { Operation } from '../../ports/target.ts';
@@ -42,7 +42,10 @@ export class Announcing {
   }
 
   /** One outcome for each operation, in order: undefined, or what went wrong. */
-  async apply(operations: readonly Operation<Announcement>[], permit: Permit): Promise<(CodedError | undefined)[]> {
+  async apply(
+    operations: readonly Operation<Announcement>[],
+    permit: Permit,
+  ): Promise<(CodedError | undefined)[]> {
     const outcomes: (CodedError | undefined)[] = operations.map(() => undefined);
     const latest = new Map<string, Work>();
     for (const [at, operation] of operations.entries()) {

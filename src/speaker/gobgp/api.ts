@@ -77,7 +77,10 @@ export class Api {
 
   /** Many at once. The engine tells of no single failure: read back. */
   async originateAll(puts: readonly Origination[], removals: readonly Prefix[]): Promise<void> {
-    const paths = [...removals.map((prefix) => this.#withdrawal(prefix)), ...puts.map((put) => this.#path(put))];
+    const paths = [
+      ...removals.map((prefix) => this.#withdrawal(prefix)),
+      ...puts.map((put) => this.#path(put)),
+    ];
     const requests = Array.from({ length: Math.ceil(paths.length / BATCH) }, (_, at) => ({
       table_type: this.dialect.names.global,
       paths: paths.slice(at * BATCH, (at + 1) * BATCH),

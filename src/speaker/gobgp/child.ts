@@ -1,5 +1,16 @@
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CodedError } from '../../errors.ts';
@@ -74,7 +85,7 @@ export class Child {
       writeFileSync(this.#pidFile, JSON.stringify(id), { mode: 0o600 });
       return id;
     } catch (error) {
-      throw new CodedError('NR_SPEAKER_UNAVAILABLE', `${program} cannot be run`, { cause: error });
+      throw cannotRun(program, error);
     } finally {
       closeSync(output);
     }
@@ -112,15 +123,23 @@ export class Child {
   }
 
   #rotate(): void {
-    if (existsSync(this.log) && statSync(this.log).size > LOG_LIMIT / 4) renameSync(this.log, `${this.log}.1`);
+    if (existsSync(this.log) && statSync(this.log).size > LOG_LIMIT / 4)
+      renameSync(this.log, `${this.log}.1`);
   }
 
   async #ask(option: string): Promise<string> {
     try {
-      const { stdout } = await promisify(execFile)(this.#options.program, [option], { timeout: 5_000 });
-      return stdout;
+      return (await promisify(execFile)(this.#options.program, [option], { timeout: 5_000 })).stdout;
     } catch (error) {
-      throw new CodedError('NR_SPEAKER_UNAVAILABLE', `${this.#options.program} cannot be run`, { cause: error });
+      // Version 3.10 prints its help and fails.
+      const { code, stdout } = error as { code?: unknown; stdout?: string };
+      if (typeof code === 'number' && stdout) return stdout;
+      throw cannotRun(this.#options.program, error);
     }
   }
+}
+
+function cannotRun(program: string, cause: unknown): CodedError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CodedError('NR_SPEAKER_UNAVAILABLE', `${program} cannot be run: ${why}`, { cause });
 }

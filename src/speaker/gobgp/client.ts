@@ -1,7 +1,7 @@
 import {
+  Client as Channel,
   type ClientReadableStream,
   type ClientWritableStream,
-  Client as Channel,
   credentials,
   type ServiceError,
   status,

@@ -45,7 +45,12 @@ export interface Dialect {
   /** Whether a soft reset takes back what the policy denies since; else only a new session does. */
   readonly withdrawsDenied: boolean;
   nlri(prefix: Prefix): Message;
-  attributes(origin: number, nextHop: string, prefix: Prefix, communities: readonly LargeCommunity[]): Message[];
+  attributes(
+    origin: number,
+    nextHop: string,
+    prefix: Prefix,
+    communities: readonly LargeCommunity[],
+  ): Message[];
   listPeers(advertised: boolean): Message;
   /** Prefix in CIDR, undefined for what is no plain IP prefix. */
   prefixOf(path: Answer): string | undefined;
@@ -75,16 +80,16 @@ export function communitiesOf(communities: readonly LargeCommunity[]): Message[]
 
 /** Puts together what was read from single attributes, named as version 4 names them. */
 export function attributesFrom(attributes: Readonly<Record<string, Answer>>): Attributes {
-  const segments: { numbers?: number[] }[] = attributes['as_path']?.segments ?? [];
+  const segments: { numbers?: number[] }[] = attributes.as_path?.segments ?? [];
   return {
-    nextHops: attributes['next_hop']
-      ? [attributes['next_hop'].next_hop ?? '']
-      : (attributes['mp_reach']?.next_hops ?? []),
+    nextHops: attributes.next_hop
+      ? [attributes.next_hop.next_hop ?? '']
+      : (attributes.mp_reach?.next_hops ?? []),
     asPath: segments.flatMap((segment) => segment.numbers ?? []),
-    origin: attributes['origin']?.origin ?? 0,
-    med: attributes['multi_exit_disc']?.med ?? 0,
-    localPreference: attributes['local_pref']?.local_pref ?? 100,
-    communities: (attributes['large_communities']?.communities ?? []).map(
+    origin: attributes.origin?.origin ?? 0,
+    med: attributes.multi_exit_disc?.med ?? 0,
+    localPreference: attributes.local_pref?.local_pref ?? 100,
+    communities: (attributes.large_communities?.communities ?? []).map(
       (one: { global_admin?: number; local_data1?: number; local_data2?: number }) => ({
         admin: one.global_admin ?? 0,
         data1: one.local_data1 ?? 0,

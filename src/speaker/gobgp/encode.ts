@@ -52,16 +52,16 @@ export function verify(schema: Schema, type: string, message: unknown, where = t
   for (const name of REQUIRED[short] ?? []) {
     if (!(name in message)) throw wrong(`${where}.${name}`, 'is missing');
   }
-  if (short === 'IPAddressPrefix' && message['prefix_len'] === 0) {
-    throw new CodedError('NR_EXPORT_DENIED', `${String(message['prefix'])}/0 is a default route`);
+  if (short === 'IPAddressPrefix' && message.prefix_len === 0) {
+    throw new CodedError('NR_EXPORT_DENIED', `${String(message.prefix)}/0 is a default route`);
   }
 }
 
 function one(schema: Schema, field: Field, value: unknown, where: string): void {
   switch (field.type) {
     case 'TYPE_MESSAGE':
-      if (field.of !== ANY) return verify(schema, field.of, value, where);
-      return verify(schema, typeInside(value, where), value, where);
+      verify(schema, field.of === ANY ? typeInside(value, where) : field.of, value, where);
+      return;
     case 'TYPE_ENUM':
       if (typeof value === 'string' && schema.enums.get(field.of)?.has(value)) return;
       throw wrong(where, `${JSON.stringify(value)} is no ${field.of}`);

@@ -26,7 +26,9 @@ export class Peering {
   /** All peers with their rules, by key; those of others too. `advertised` counts what they are told, which takes time. */
   async list(advertised = false): Promise<Map<string, EnginePeer>> {
     const rules = await this.#policies.rules();
-    return new Map([...(await this.states(advertised))].map(([key, peer]) => [key, withRules(peer, rules.get(key))]));
+    return new Map(
+      [...(await this.states(advertised))].map(([key, peer]) => [key, withRules(peer, rules.get(key))]),
+    );
   }
 
   /** The same without rules. */
@@ -51,7 +53,8 @@ export class Peering {
     await this.#each(operations.entries(), outcomes, async ([at, { do: what, resource: peer }]) => {
       const key = speakerKey(peer);
       const was = there.get(key);
-      if (was && !was.ours) throw new CodedError('NR_FOREIGN_OBJECT', `${key} was configured by somebody else`);
+      if (was && !was.ours)
+        throw new CodedError('NR_FOREIGN_OBJECT', `${key} was configured by somebody else`);
       if (what === 'remove') {
         rules.delete(key);
         there.delete(key);
@@ -95,7 +98,10 @@ export class Peering {
   /** Puts the policies in force for other pools. */
   async permit(permit: Permit): Promise<void> {
     const peers = [...(await this.list()).values()].filter(({ ours, address }) => ours && address !== '');
-    await this.#policies.set(peers.map(({ peer, address }) => ruledOf(peer, address)), permit.pools);
+    await this.#policies.set(
+      peers.map(({ peer, address }) => ruledOf(peer, address)),
+      permit.pools,
+    );
     await this.reset(new Set(peers.map(({ key }) => key)), 'out');
   }
 
@@ -112,12 +118,22 @@ export class Peering {
 
   async #change(was: EnginePeer, peer: Peer, permit: Permit): Promise<'none' | 'in place' | 'anew'> {
     const change = changeOf(was, peer);
-    if (change === 'anew' || this.#api.dialect.withdrawsDenied || isDeepStrictEqual(was.peer.export, peer.export)) {
+    if (
+      change === 'anew' ||
+      this.#api.dialect.withdrawsDenied ||
+      isDeepStrictEqual(was.peer.export, peer.export)
+    ) {
       return change;
     }
     // Version 3 never takes back what it told, once it is denied: if there is such a prefix, only a new session does.
-    const before = within(was.peer.export.map((rule) => rangeOf(rule)), permit.pools);
-    const after = within(peer.export.map((rule) => rangeOf(rule)), permit.pools);
+    const before = within(
+      was.peer.export.map((rule) => rangeOf(rule)),
+      permit.pools,
+    );
+    const after = within(
+      peer.export.map((rule) => rangeOf(rule)),
+      permit.pools,
+    );
     const paths = [...(await this.#api.paths(4)), ...(await this.#api.paths(6))].filter(({ local }) => local);
     const denied = paths
       .map(({ prefix }) => Prefix.parse(prefix))

@@ -54,17 +54,20 @@ export function checkPeer(peer: Peer): void {
     throw wrong('needs an address or an interface, and not both');
   }
   for (const address of [peer.address, peer.localAddress]) {
-    if (address !== undefined && !Address.tryParse(address)) throw wrong(`has a malformed address ${address}`);
+    if (address !== undefined && !Address.tryParse(address))
+      throw wrong(`has a malformed address ${address}`);
   }
   if (peer.interface !== undefined && !/^[\w.:-]{1,15}$/.test(peer.interface)) {
     throw wrong('has a malformed interface');
   }
   if (peer.holdTime < 3 || peer.holdTime > 65535) throw wrong('needs a hold time from 3 to 65535 seconds');
-  if (peer.keepalive < 1 || peer.keepalive > peer.holdTime) throw wrong('needs a keepalive within the hold time');
+  if (peer.keepalive < 1 || peer.keepalive > peer.holdTime)
+    throw wrong('needs a keepalive within the hold time');
   if (peer.connectRetry < 1) throw wrong('needs a connect retry time of 1 second or more');
   if (peer.multihop < 1 || peer.multihop > 255) throw wrong('needs 1 to 255 hops');
   if (peer.port < 1 || peer.port > 65535) throw wrong('needs a port from 1 to 65535');
-  if (peer.gracefulRestart < 0 || peer.gracefulRestart > 4095) throw wrong('needs a restart time to 4095 seconds');
+  if (peer.gracefulRestart < 0 || peer.gracefulRestart > 4095)
+    throw wrong('needs a restart time to 4095 seconds');
   if (peer.password !== undefined && !/^[\x21-\x7e]{1,80}$/.test(peer.password)) {
     throw wrong('needs a password of 1 to 80 printable characters');
   }
@@ -123,7 +126,7 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean): M
 
 /** A peer that the engine lists, and how it is. */
 export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): EnginePeer {
-  const { conf, timers, transport, graceful_restart: graceful, afi_safis: families } = answer;
+  const { conf, timers, transport, graceful_restart: restart, afi_safis: families } = answer;
   const text: string = conf?.description ?? '';
   const memo: { localAddress?: string; multihop?: number } = text.startsWith(OURS) ? memoOf(text) : {};
   const byInterface: string = conf?.neighbor_interface ?? '';
@@ -142,13 +145,12 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
     multihop: answer.ebgp_multihop?.enabled ? answer.ebgp_multihop.multihop_ttl : (memo.multihop ?? 1),
     port: transport?.remote_port || 179,
     passive: transport?.passive_mode ?? false,
-    gracefulRestart: graceful?.enabled ? (graceful.restart_time ?? 0) : 0,
+    gracefulRestart: restart?.enabled ? (restart.restart_time ?? 0) : 0,
     maximumPrefix: families?.[0]?.prefix_limits?.max_prefixes ?? 0,
     import: rules?.import ?? [],
     export: rules?.export ?? [],
   };
   const key = speakerKey(peer);
-  const restart = (families ?? []).map((one: Answer) => one.mp_graceful_restart?.state ?? {});
   return {
     key,
     handle,
@@ -157,8 +159,8 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
     peer,
     state: stateOf(dialect, key, answer),
     overLimit: answer.state?.admin_state === dialect.names.overLimit,
-    graceful: restart.some((one: Answer) => one.received),
-    endOfRib: restart.every((one: Answer) => !one.received || one.end_of_rib_received),
+    graceful: graceful(answer),
+    endOfRib: restarts(answer).every((one) => !one.received || one.end_of_rib_received === true),
   };
 }
 
@@ -186,6 +188,8 @@ function stateOf(dialect: Dialect, key: string, answer: Answer): PeerState {
   const sum = (field: string) =>
     up ? (answer.afi_safis ?? []).reduce((n: number, one: Answer) => n + (one.state?.[field] ?? 0), 0) : 0;
   const since = Number(answer.timers?.state?.uptime?.seconds ?? 0);
+  // Version 3 counts the End-of-RIB marker of each family as something it told.
+  const markers = dialect.version === 'v3' && graceful(answer) ? (answer.afi_safis ?? []).length : 0;
   const reason = up ? undefined : reasonOf(dialect, state, answer);
   const routerId = answer.state?.router_id;
   return {
@@ -195,9 +199,19 @@ function stateOf(dialect: Dialect, key: string, answer: Answer): PeerState {
     uptime: up && since > 0 ? Math.max(0, Math.floor(Date.now() / 1000) - since) : 0,
     received: sum('received'),
     accepted: sum('accepted'),
-    advertised: sum('advertised'),
+    advertised: Math.max(0, sum('advertised') - markers),
     ...(reason !== undefined && { reason }),
   };
+}
+
+/** What became of graceful restart, by family. */
+function restarts(answer: Answer): { received?: boolean; end_of_rib_received?: boolean }[] {
+  return (answer.afi_safis ?? []).map((one: Answer) => one.mp_graceful_restart?.state ?? {});
+}
+
+/** Whether the peer offered graceful restart. */
+function graceful(answer: Answer): boolean {
+  return restarts(answer).some(({ received }) => received === true);
 }
 
 function reasonOf(dialect: Dialect, state: string, answer: Answer): string | undefined {
@@ -205,11 +219,15 @@ function reasonOf(dialect: Dialect, state: string, answer: Answer): string | und
     return `announced more than ${answer.afi_safis?.[0]?.prefix_limits?.max_prefixes} prefixes`;
   }
   if (answer.state?.admin_state === dialect.names.adminDown) return 'shut down';
-  if (answer.state?.messages?.received?.notification > 0) return 'the peer ended the session with a notification';
-  if (answer.state?.messages?.sent?.notification > 0) return 'ended with a notification: see the log of the engine';
+  if (answer.state?.messages?.received?.notification > 0)
+    return 'the peer ended the session with a notification';
+  if (answer.state?.messages?.sent?.notification > 0)
+    return 'ended with a notification: see the log of the engine';
   if (state === 'active' || state === 'connect') {
     const secret = answer.conf?.auth_password ? ', or the password differs' : '';
-    return answer.transport?.passive_mode ? `waits for the peer to connect${secret}` : `no connection${secret}`;
+    return answer.transport?.passive_mode
+      ? `waits for the peer to connect${secret}`
+      : `no connection${secret}`;
   }
   return undefined;
 }

@@ -71,7 +71,10 @@ export class Policies {
     for (const type of [dialect.names.prefixSet, dialect.names.neighborSet]) {
       for (const { defined_set: set } of await client.list('ListDefinedSet', { defined_type: type })) {
         if (!old(set?.name)) continue;
-        await client.call('DeleteDefinedSet', { defined_set: { defined_type: type, name: set.name }, all: true });
+        await client.call('DeleteDefinedSet', {
+          defined_set: { defined_type: type, name: set.name },
+          all: true,
+        });
       }
     }
   }

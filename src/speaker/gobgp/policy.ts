@@ -34,7 +34,12 @@ export function importPolicy(dialect: Dialect, peers: readonly Ruled[]): EngineP
   return assemble(dialect, 'import', [
     own,
     ...peers.flatMap((peer) =>
-      piecesOf(peer, peer.import.map((rule) => rangeOf(rule)), `import ${peer.key} ${write(peer.import)}`, {}),
+      piecesOf(
+        peer,
+        peer.import.map((rule) => rangeOf(rule)),
+        `import ${peer.key} ${write(peer.import)}`,
+        {},
+      ),
     ),
   ]);
 }
@@ -43,14 +48,21 @@ export function importPolicy(dialect: Dialect, peers: readonly Ruled[]): EngineP
  * What each peer is told: what its export rules and the pools say, of what was originated here. So no route that a
  * peer told goes on to another, and this host is no transit.
  */
-export function exportPolicy(dialect: Dialect, peers: readonly Ruled[], pools: readonly Prefix[]): EnginePolicy {
+export function exportPolicy(
+  dialect: Dialect,
+  peers: readonly Ruled[],
+  pools: readonly Prefix[],
+): EnginePolicy {
   return assemble(
     dialect,
     'export',
     peers.flatMap((peer) =>
       piecesOf(
         peer,
-        within(peer.export.map((rule) => rangeOf(rule)), pools),
+        within(
+          peer.export.map((rule) => rangeOf(rule)),
+          pools,
+        ),
         `export ${peer.key} ${write(peer.export)}`,
         { route_type: dialect.names.local },
         peer.unnumbered,
@@ -60,7 +72,9 @@ export function exportPolicy(dialect: Dialect, peers: readonly Ruled[], pools: r
 }
 
 /** The rules of every peer, out of the names of the statements that end the peer's part. */
-export function rulesIn(policies: readonly { statements?: readonly { name?: string }[] }[]): Map<string, Rules> {
+export function rulesIn(
+  policies: readonly { statements?: readonly { name?: string }[] }[],
+): Map<string, Rules> {
   const found = new Map<string, { import: PrefixRule[]; export: PrefixRule[] }>();
   for (const { statements } of policies) {
     for (const { name } of statements ?? []) {

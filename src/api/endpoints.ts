@@ -1,0 +1,86 @@
+import type { Services } from '../driver/services.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import { Address } from '../net/address.ts';
+import { vethNames } from '../net/ifname.ts';
+import { Prefix } from '../net/prefix.ts';
+import { unannounceable } from './announceable.ts';
+import type { Known } from './names.ts';
+import type { AddressView, EndpointView, FailureView } from './views.ts';
+
+const PROTOCOL: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
+
+/** The endpoints of this host: what each has, and whether it works. */
+export function showEndpoints(services: Services, failures: readonly FailureView[], known: Known): EndpointView[] {
+  const byOwner = failuresByOwner(services, failures);
+  return [...services.state.endpoints.all()].map((endpoint) => {
+    const problems = ownersOf(endpoint.id).flatMap((owner) => byOwner.get(owner) ?? []);
+    return showEndpoint(endpoint, services, problems, known);
+  });
+}
+
+function showEndpoint(
+  endpoint: Endpoint,
+  services: Services,
+  problems: FailureView[],
+  known: Known,
+): EndpointView {
+  const { state, host } = services;
+  const container = known.container(endpoint.id);
+  const network = state.networks.get(endpoint.network);
+  return {
+    id: endpoint.id,
+    network: known.network(endpoint.network),
+    ...(container && { container }),
+    state: stateOf(endpoint, services, problems),
+    addresses: addressesOf(endpoint, services),
+    mac: endpoint.mac,
+    mtu: endpoint.mtu ?? network?.mtu ?? host().mtu,
+    interface: vethNames(endpoint.id).host,
+    ...(endpoint.sandbox !== undefined && { sandbox: endpoint.sandbox }),
+    ...(endpoint.ingress && { ingress: endpoint.ingress }),
+    anycast: endpoint.anycast,
+    ports: endpoint.ports.map((port) => ({ ...port, protocol: PROTOCOL[port.protocol] ?? String(port.protocol) })),
+    createdAt: new Date(endpoint.createdAt).toISOString(),
+    problems,
+  };
+}
+
+function stateOf(endpoint: Endpoint, { reconciler }: Services, problems: readonly FailureView[]): EndpointView['state'] {
+  if (endpoint.phase !== 'joined') return endpoint.phase;
+  if (problems.length > 0) return 'failing';
+  const owner = `endpoint ${endpoint.id}`;
+  if (reconciler.kernel.tracker.owned(owner).size === 0) return 'gone';
+  const settled = ownersOf(endpoint.id).every(
+    (one) => reconciler.kernel.tracker.settled(one) && reconciler.firewall.tracker.settled(one),
+  );
+  return settled ? 'up' : 'pending';
+}
+
+function addressesOf(endpoint: Endpoint, { reconciler, host }: Services): AddressView[] {
+  const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
+  return [...own, ...endpoint.aliases].map((address, index) => {
+    const note = unannounceable(address, host());
+    const prefix = Prefix.host(Address.parse(address));
+    return {
+      address,
+      kind: index < own.length ? 'address' : 'alias',
+      announced: reconciler.speaker.tracker.there().has(`announcement ${prefix}`),
+      ...(note !== undefined && { note }),
+    };
+  });
+}
+
+/** Under which names the reconcile loop keeps what an endpoint needs. */
+function ownersOf(endpoint: string): string[] {
+  return [`endpoint ${endpoint}`, `sandbox ${endpoint}`];
+}
+
+function failuresByOwner({ reconciler }: Services, failures: readonly FailureView[]): Map<string, FailureView[]> {
+  const lanes = { kernel: reconciler.kernel, firewall: reconciler.firewall, speaker: reconciler.speaker };
+  const byOwner = new Map<string, FailureView[]>();
+  for (const failure of failures) {
+    const owner = lanes[failure.lane as keyof typeof lanes]?.tracker.ownerOf(failure.key) ?? '';
+    byOwner.set(owner, [...(byOwner.get(owner) ?? []), failure]);
+  }
+  return byOwner;
+}

@@ -1,0 +1,61 @@
+import { access, constants, statfs } from 'node:fs/promises';
+import type { Services } from '../driver/services.ts';
+import { CodedError } from '../errors.ts';
+import { bounded } from './bounded.ts';
+import { showPeers } from './peers.ts';
+import { problemOf } from './problem.ts';
+import type { Pulse } from './pulse.ts';
+import type { HealthView, ProblemView } from './views.ts';
+
+/** Longest wait for each part, in milliseconds. */
+const WAIT_MS = 2000;
+/** Least space that the store's disk shall have, in bytes. */
+const SPACE = 16 * 2 ** 20;
+
+/**
+ * Whether this host can serve containers. Failing: the loop, the kernel, the firewall or the store does not work,
+ * so the next container would not start. Degraded: the routing engine or a peer is down; containers start, packets
+ * flow by what is known, and restarting this daemon would not help.
+ */
+export async function checkHealth(services: Services, pulse: Pulse): Promise<HealthView> {
+  const { kernel, firewall, speaker } = services;
+  const failing: ProblemView[] = [];
+  const attempt = async (work: Promise<unknown>) => {
+    await work.catch((error: unknown) => failing.push(problemOf(error)));
+  };
+  await Promise.all([
+    attempt(bounded(kernel.facts(), WAIT_MS, 'kernel')),
+    attempt(bounded(firewall.read(), WAIT_MS, 'firewall')),
+    attempt(bounded(checkStore(services), WAIT_MS, 'store')),
+  ]);
+  if (!pulse.live()) {
+    failing.push(problemOf(new CodedError('NR_DEADLINE', 'the reconcile loop has not finished a pass for 30 s')));
+  }
+  if (failing.length > 0) return { status: 'failing', reasons: failing };
+
+  const { up, reason } = speaker.engine();
+  const { peers, problems } = await showPeers(services);
+  const down = peers.filter(({ state }) => state !== 'established');
+  const degraded = [
+    ...(up ? [] : [new CodedError('NR_SPEAKER_UNAVAILABLE', reason ?? 'the routing engine is down')]),
+    ...(up && problems.length === 0 ? down : []).map(
+      ({ neighbour, state }) => new CodedError('NR_PEER_DOWN', `peer ${neighbour} is ${state}`),
+    ),
+  ];
+  const reasons = [...degraded.map(problemOf), ...(up ? problems : [])];
+  return { status: reasons.length > 0 ? 'degraded' : 'ok', reasons };
+}
+
+/** The store cannot be tried without writing, so: its last write, and whether the next one has room. */
+async function checkStore({ paths, storeCounts }: Services): Promise<void> {
+  if (storeCounts().refusing) throw new CodedError('NR_STORE_FAILED', 'the last write was refused');
+  try {
+    await access(paths.stateDir, constants.W_OK);
+  } catch (error) {
+    throw new CodedError('NR_STORE_FAILED', (error as Error).message, { cause: error });
+  }
+  const { bavail, bsize } = await statfs(paths.stateDir);
+  if (bavail * bsize < SPACE) {
+    throw new CodedError('NR_STORE_FAILED', `${paths.stateDir} has less than 16 MiB of free space`);
+  }
+}

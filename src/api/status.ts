@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import type { Services } from '../driver/services.ts';
+import { attentionOf } from './attention.ts';
+import { showEndpoints } from './endpoints.ts';
+import type { Known } from './names.ts';
+import { showPeers } from './peers.ts';
+import { showPools } from './pools.ts';
+import type { Pulse } from './pulse.ts';
+import type { StatusView } from './views.ts';
+
+/** The daemon at a glance. */
+export async function showStatus(services: Services, pulse: Pulse, known: Known): Promise<StatusView> {
+  const { state, clock, reconciler, learned, speaker, paths, version, startedAt } = services;
+  const failures = pulse.failures();
+  const endpoints = showEndpoints(services, failures, known);
+  const { peers } = await showPeers(services);
+  const announced = [...reconciler.speaker.tracker.there().values()].filter(({ kind }) => kind === 'announcement');
+  const facts: Omit<StatusView, 'attention'> = {
+    version,
+    startedAt: new Date(startedAt).toISOString(),
+    uptime: Math.round((clock.now() - startedAt) / 1000),
+    host: showHost(services),
+    engine: { ...speaker.engine() },
+    peers: { up: peers.filter((peer) => peer.state === 'established').length, total: peers.length },
+    networks: [...state.networks.all()].length,
+    endpoints: { total: endpoints.length, up: endpoints.filter((one) => one.state === 'up').length },
+    routes: { announced: announced.length, learned: learned.all().size },
+    loop: { live: pulse.live(), ...reconciler.stats },
+    failures,
+    pools: showPools(services, known),
+    paths: {
+      store: join(paths.stateDir, 'store.db'),
+      runDir: paths.runDir,
+      pluginDir: paths.pluginDir,
+      dockerSocket: paths.dockerSocket,
+    },
+  };
+  return { ...facts, attention: attentionOf(facts, peers, endpoints) };
+}
+
+function showHost({ host, facts, identity }: Services): StatusView['host'] {
+  const { address, addressV6, mtu } = host();
+  const { uplink } = facts();
+  const { routerId, asn } = identity();
+  return {
+    ...(address !== undefined && { address }),
+    ...(addressV6 !== undefined && { addressV6 }),
+    ...(uplink && { uplink: uplink.name }),
+    mtu,
+    routerId,
+    as: asn,
+  };
+}

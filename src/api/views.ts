@@ -1,0 +1,207 @@
+import { z } from 'zod';
+
+/**
+ * What the operator API answers, for both of its ends. Instants are ISO 8601, durations are seconds, counts of
+ * addresses are decimal texts (an IPv6 pool has more than a number of JSON can hold).
+ */
+
+/** Something that does not work: an error of the table in src/errors.ts. */
+export const problemView = z.object({ code: z.string(), what: z.string(), remedy: z.string() });
+
+/** A key of the reconcile loop that failed last time and is tried again. */
+export const failureView = problemView.extend({
+  /** kernel, firewall or speaker. */
+  lane: z.string(),
+  key: z.string(),
+  /** How often in a row. */
+  count: z.number(),
+  /** For how long, in seconds, within 5. */
+  seconds: z.number(),
+});
+
+/** Something of Docker's with its name, where Docker answered in time. */
+export const namedView = z.object({ id: z.string(), name: z.string().optional() });
+
+export const poolView = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  prefix: z.string(),
+  /** Part that automatic addresses come from. */
+  range: z.string().optional(),
+  gateway: z.string(),
+  automatic: z.boolean(),
+  network: namedView.optional(),
+  /** Addresses that can be given by the driver's choice: all, in use or set apart, resting after use, free. */
+  size: z.string(),
+  held: z.string(),
+  resting: z.string(),
+  free: z.string(),
+});
+
+export const networkView = z.object({
+  id: z.string(),
+  name: z.string().optional(),
+  tenant: z.string(),
+  encap: z.string(),
+  mtu: z.number(),
+  internal: z.boolean(),
+  createdAt: z.string(),
+  endpoints: z.number(),
+  pools: z.array(poolView),
+});
+
+export const addressView = z.object({
+  address: z.string(),
+  kind: z.enum(['address', 'alias']),
+  announced: z.boolean(),
+  /** Why it is not announced, and shall not be. */
+  note: z.string().optional(),
+});
+
+export const endpointView = z.object({
+  id: z.string(),
+  network: namedView,
+  container: namedView.optional(),
+  /**
+   * created: not joined yet. up: all is as planned. pending: being made. failing: see problems. left: the container
+   * is ending. gone: the sandbox does not exist any more, and Docker has not said so yet.
+   */
+  state: z.enum(['created', 'up', 'pending', 'failing', 'left', 'gone']),
+  addresses: z.array(addressView),
+  mac: z.string(),
+  mtu: z.number(),
+  interface: z.string(),
+  sandbox: z.string().optional(),
+  ingress: z.array(z.string()).optional(),
+  anycast: z.boolean(),
+  ports: z.array(z.object({ protocol: z.string(), port: z.number(), hostAddress: z.string(), hostPort: z.number() })),
+  createdAt: z.string(),
+  problems: z.array(failureView),
+});
+
+/** ok, missing, stray (there and not wanted), differs, pending (see problem), unknown (could not be read). */
+export const routeState = z.enum(['ok', 'missing', 'stray', 'differs', 'pending', 'unknown']);
+
+const sideView = z.object({ state: routeState, detail: z.string(), problem: problemView.optional() });
+
+export const routeView = z.object({
+  prefix: z.string(),
+  /** Why it is wanted: an endpoint of this host, a peer's announcement, or not at all. */
+  wanted: z.enum(['endpoint', 'learned', 'none']),
+  endpoint: z.object({ id: z.string(), container: z.string().optional() }).optional(),
+  /** The kernel's route; absent where none is wanted and none is there. */
+  kernel: sideView.optional(),
+  /** The routing engine's announcement, likewise. */
+  engine: sideView.optional(),
+  learned: z
+    .object({
+      /** Router id of the host that has it, or its next hop. */
+      holder: z.string(),
+      nextHops: z.array(z.string()),
+      anycast: z.boolean(),
+      asPath: z.array(z.number()),
+    })
+    .optional(),
+  note: z.string().optional(),
+});
+
+export const routesView = z.object({ routes: z.array(routeView), problems: z.array(problemView) });
+
+export const peerView = z.object({
+  /** Address, or the interface of an unnumbered one. */
+  neighbour: z.string(),
+  as: z.number().optional(),
+  state: z.enum(['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established', 'unknown']),
+  routerId: z.string().optional(),
+  /** Seconds since it is established. */
+  uptime: z.number(),
+  received: z.number(),
+  accepted: z.number(),
+  advertised: z.number(),
+  /** What stands in the way. */
+  reason: z.string().optional(),
+});
+
+export const peersView = z.object({ peers: z.array(peerView), problems: z.array(problemView) });
+
+export const engineView = z.object({
+  name: z.string(),
+  version: z.string(),
+  up: z.boolean(),
+  reason: z.string().optional(),
+});
+
+export const statusView = z.object({
+  version: z.string(),
+  startedAt: z.string(),
+  /** Seconds. */
+  uptime: z.number(),
+  host: z.object({
+    address: z.string().optional(),
+    addressV6: z.string().optional(),
+    uplink: z.string().optional(),
+    mtu: z.number(),
+    routerId: z.string(),
+    as: z.number(),
+  }),
+  engine: engineView,
+  peers: z.object({ up: z.number(), total: z.number() }),
+  networks: z.number(),
+  endpoints: z.object({ total: z.number(), up: z.number() }),
+  routes: z.object({ announced: z.number(), learned: z.number() }),
+  loop: z.object({
+    live: z.boolean(),
+    passes: z.number(),
+    resyncs: z.number(),
+    errors: z.number(),
+    lastPassMs: z.number(),
+  }),
+  failures: z.array(failureView),
+  pools: z.array(poolView),
+  paths: z.object({
+    store: z.string(),
+    runDir: z.string(),
+    pluginDir: z.string(),
+    dockerSocket: z.string(),
+  }),
+  /** What to look at first; empty when all is well. */
+  attention: z.array(z.object({ what: z.string(), remedy: z.string() })),
+});
+
+export const healthView = z.object({
+  /** degraded: containers are served and packets flow, but the routing engine or a peer is down. */
+  status: z.enum(['ok', 'degraded', 'failing']),
+  reasons: z.array(problemView),
+});
+
+export const checkView = z.object({
+  name: z.string(),
+  result: z.enum(['ok', 'warn', 'fail']),
+  what: z.string(),
+  remedy: z.string().optional(),
+});
+
+export const doctorView = z.object({
+  checks: z.array(checkView),
+  /** What --fix did. */
+  fixed: z.array(z.string()),
+});
+
+export type ProblemView = z.infer<typeof problemView>;
+export type FailureView = z.infer<typeof failureView>;
+export type NamedView = z.infer<typeof namedView>;
+export type PoolView = z.infer<typeof poolView>;
+export type NetworkView = z.infer<typeof networkView>;
+export type AddressView = z.infer<typeof addressView>;
+export type EndpointView = z.infer<typeof endpointView>;
+export type RouteState = z.infer<typeof routeState>;
+export type SideView = z.infer<typeof sideView>;
+export type RouteView = z.infer<typeof routeView>;
+export type RoutesView = z.infer<typeof routesView>;
+export type PeerView = z.infer<typeof peerView>;
+export type PeersView = z.infer<typeof peersView>;
+export type EngineView = z.infer<typeof engineView>;
+export type StatusView = z.infer<typeof statusView>;
+export type HealthView = z.infer<typeof healthView>;
+export type CheckView = z.infer<typeof checkView>;
+export type DoctorView = z.infer<typeof doctorView>;

@@ -1,0 +1,38 @@
+import { Command, CommanderError } from 'commander';
+import { asCoded } from '../errors.ts';
+import { addDaemon, type RunDaemon } from './daemon.ts';
+import { exitStatus, usageError } from './usage.ts';
+
+export interface Program {
+  readonly version: string;
+  readonly runDaemon: RunDaemon;
+}
+
+/** Runs a command line (without program name) to its end, and answers the exit status. Never throws. */
+export async function runCli(args: readonly string[], { version, runDaemon }: Program): Promise<number> {
+  let status = 0;
+  const end = (code: number) => {
+    status = code;
+  };
+  const program = new Command('net-routed')
+    .description('A routed layer-3 network for Docker hosts.')
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .helpCommand(false);
+  addDaemon(program, runDaemon, end);
+  program
+    .command('version')
+    .summary('print the version')
+    .action(() => {
+      process.stdout.write(`${version}\n`);
+    });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const coded = error instanceof CommanderError ? usageError(error) : asCoded(error);
+    process.stderr.write(`error ${coded.message}\n`);
+    return exitStatus(coded);
+  }
+}

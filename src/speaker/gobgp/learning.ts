@@ -1,0 +1,129 @@
+import { readMark } from '../holder.ts';
+import type { LearnedPath } from '../selection.ts';
+import type { LearnedTable } from '../table.ts';
+import type { Api, EnginePath } from './api.ts';
+import type { EnginePeer } from './peers.ts';
+
+/** Milliseconds between two batches of news while there are many. */
+const COALESCE = 20;
+
+/**
+ * Keeps a table as the engine's: what is streamed goes into it at once, while a whole listing is on its way it waits.
+ */
+export class Learning {
+  readonly #api: Api;
+  readonly #table: LearnedTable;
+  readonly #own: { readonly asn: number; readonly routerId: string };
+  readonly #news: () => void;
+  #waiting: EnginePath[] | undefined;
+  /** Interfaces of peers behind one, by address and router id. */
+  #interfaces = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #flushed = 0;
+  #heard = 0;
+
+  constructor(
+    api: Api,
+    table: LearnedTable,
+    own: { readonly asn: number; readonly routerId: string },
+    news: () => void,
+  ) {
+    this.#api = api;
+    this.#table = table;
+    this.#own = own;
+    this.#news = news;
+  }
+
+  /** Milliseconds since something was heard of any path. */
+  get quiet(): number {
+    return Date.now() - this.#heard;
+  }
+
+  /** What the engine says of peers, to tell behind which interface a link-local next hop is. */
+  locate(peers: Iterable<EnginePeer>): void {
+    this.#interfaces = new Map();
+    for (const { peer, address, state } of peers) {
+      if (peer.interface === undefined) continue;
+      this.#interfaces.set(address, peer.interface);
+      // Routers like to have the same link-local address on every link.
+      if (state.routerId !== undefined) this.#interfaces.set(`${address} ${state.routerId}`, peer.interface);
+    }
+  }
+
+  hear(paths: readonly EnginePath[]): void {
+    this.#heard = Date.now();
+    if (this.#waiting) {
+      this.#waiting.push(...paths);
+      return;
+    }
+    for (const path of paths) this.#take(path);
+    this.#schedule();
+  }
+
+  /** Makes the table as the engine's is now. */
+  async refill(): Promise<void> {
+    this.#waiting = [];
+    try {
+      const all = [...(await this.#api.paths(4)), ...(await this.#api.paths(6))];
+      this.#table.replace(all.flatMap((path) => this.#learned(path) ?? []));
+    } finally {
+      // What came meanwhile is newer than the listing, or else it changes nothing.
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      for (const path of waiting) this.#take(path);
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#timer || !this.#table.changed) return;
+    const wait = this.#flushed + COALESCE - Date.now();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#flushed = Date.now();
+        if (!this.#waiting) this.#news();
+      },
+      Math.max(0, wait),
+    );
+  }
+
+  #take(path: EnginePath): void {
+    if (path.local) return;
+    const learned = path.withdrawn ? undefined : this.#learned(path);
+    if (learned) this.#table.put(learned);
+    else this.#table.remove(path.prefix, sourceOf(path));
+  }
+
+  #learned(path: EnginePath): LearnedPath | undefined {
+    const { attributes } = path;
+    if (path.local || path.withdrawn) return undefined;
+    // Our own announcement that came back by way of a route reflector.
+    if (readMark(attributes.communities).holder === this.#own.routerId) return undefined;
+    return {
+      prefix: path.prefix,
+      source: sourceOf(path),
+      nextHops: attributes.nextHops.slice(0, 1).map((hop) => this.#hop(hop, path)),
+      asPath: attributes.asPath,
+      localPreference: attributes.localPreference,
+      origin: attributes.origin,
+      med: attributes.med,
+      internal: path.sourceAs === this.#own.asn,
+      communities: attributes.communities,
+    };
+  }
+
+  #hop(text: string, { neighbor, routerId }: EnginePath): { via: string; dev?: string } {
+    const via = text.replace(/%.*$/, '');
+    if (!via.toLowerCase().startsWith('fe80:')) return { via };
+    const dev = this.#interfaces.get(`${neighbor} ${routerId}`) ?? this.#interfaces.get(neighbor);
+    return dev === undefined ? { via } : { via, dev };
+  }
+}
+
+function sourceOf(path: EnginePath): string {
+  return `${path.neighbor} ${path.routerId}`;
+}

@@ -1,0 +1,115 @@
+/**
+ * All tests, in the order of what they need: `npm test`; with `--all` the long ones too. The last line counts them.
+ * Each group runs in a process of its own, so that nothing one leaves behind can pass or fail another.
+ */
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+const all = process.argv.includes('--all');
+const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+
+interface Group {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Longest time, in minutes: a hang is a failure with a name, not a CI run that is cut off. */
+  readonly minutes: number;
+  /** A single check rather than many tests. */
+  readonly single?: boolean;
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+function mocha(
+  name: string,
+  minutes: number,
+  globs: readonly string[],
+  env: Record<string, string> = {},
+): Group {
+  return { name, minutes, command: ['mocha', ...globs], env };
+}
+
+/** End-to-end tests, a group for each file, so that a lab that went wrong harms no other. */
+function endToEnd(release: string | undefined, files: readonly string[], minutes: number): Group[] {
+  return files.map((file) =>
+    mocha(`${file}${release ? ` on ${release}` : ''}`, minutes, [`test/e2e/${file}`], {
+      ...(release && { NET_ROUTED_RELEASE: release }),
+      ...(all && { NET_ROUTED_LONG: '1' }),
+    }),
+  );
+}
+
+const e2e = readdirSync(join(ROOT, 'test/e2e')).filter((file) => file.endsWith('.test.ts'));
+/** What has to hold on other releases of Docker and GoBGP as well. */
+const MATRIX = ['medallia.test.ts', 'hosts.test.ts', 'restart.test.ts', 'badinput.test.ts'];
+
+const groups: Group[] = [
+  { name: 'types', command: ['tsc', '-p', '.'], minutes: 2, single: true },
+  { name: 'lint and format', command: ['biome', 'ci', '.'], minutes: 2, single: true },
+  { name: 'unused code', command: ['knip'], minutes: 2, single: true },
+  mocha('unit', 5, ['test/unit/**/*.test.ts'], all ? { NET_ROUTED_LONG: '1' } : {}),
+  mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
+  mocha('lab', 10, ['test/lab/*.test.ts']),
+  ...endToEnd(undefined, e2e, all ? 60 : 12),
+  ...(all ? ['trixie', 'sid'].flatMap((release) => endToEnd(release, MATRIX, 20)) : []),
+];
+
+function run(group: Group): Promise<Counts> {
+  return new Promise((resolve) => {
+    const [command = '', ...rest] = group.command;
+    const env = { ...process.env, ...group.env, FORCE_COLOR: '0' };
+    const child = spawn(join(ROOT, 'node_modules/.bin', command), rest, {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (part: Buffer) => {
+      process.stdout.write(part);
+      output += part.toString();
+    });
+    const late = setTimeout(() => {
+      process.stdout.write(`\n${group.name}: not done after ${group.minutes} minutes, ended\n`);
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
+    }, group.minutes * 60_000);
+    child.on('error', (error) => process.stdout.write(`${group.name}: ${error.message}\n`));
+    child.on('close', (status) => {
+      clearTimeout(late);
+      resolve(count(group, output, status));
+    });
+  });
+}
+
+/** Mocha's summary; a run without one, or that ended badly without a failure in it, is a failure by itself. */
+function count(group: Group, output: string, status: number | null): Counts {
+  if (group.single) return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+  const figure = (word: string) => Number(new RegExp(`^\\s+(\\d+) ${word}\\b`, 'm').exec(output)?.[1] ?? 0);
+  const counts = { passed: figure('passing'), failed: figure('failing'), skipped: figure('pending') };
+  if (counts.failed === 0 && (status !== 0 || counts.passed + counts.skipped === 0)) counts.failed = 1;
+  return counts;
+}
+
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const broken: string[] = [];
+for (const group of groups) {
+  if (only.length > 0 && !only.some((word) => group.name.includes(word))) continue;
+  process.stdout.write(`\n--- ${group.name}\n`);
+  const started = performance.now();
+  const counts = await run(group);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped += counts.skipped;
+  if (counts.failed > 0) broken.push(group.name);
+  process.stdout.write(`--- ${group.name}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+}
+if (broken.length > 0) process.stdout.write(`\nfailed in: ${broken.join(', ')}\n`);
+const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed${skipped}\n`);
+process.exitCode = total.failed > 0 ? 1 : 0;
