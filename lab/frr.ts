@@ -14,6 +14,8 @@ const frrDaemon = (home: Home, daemon: string): Service => new Service(daemon, h
 
 /** Starts FRR with a configuration of the checkout's `frr` folder and waits until it is loaded. */
 export async function startFrr(home: Home, configuration: string): Promise<void> {
+  // Running daemons keep the configuration that they have, with what somebody may have typed into it since.
+  const running = frrDaemon(home, 'bgpd').find() !== undefined;
   const inHost = (argv: string[]) => must([...enter(home.init), ...argv], { env: environment() });
   await inHost(['install', '-d', '-o', 'frr', '-g', 'frr', '/run/frr']);
   for (const [from, to] of [
@@ -27,7 +29,7 @@ export async function startFrr(home: Home, configuration: string): Promise<void>
       ready: () => answers(outside(home.init, `/run/frr/${daemon}.vty`)),
     });
   }
-  await inHost(['vtysh', '-b']);
+  if (!running) await inHost(['vtysh', '-b']);
 }
 
 /** Ends FRR on a host. */

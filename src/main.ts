@@ -1,11 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { runCli } from './cli/program.ts';
+import { live } from './cli/live.ts';
+import type { Settings } from './config/settings.ts';
 
 const packageFile = new URL('../package.json', import.meta.url);
 const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
 
-process.exitCode = await runCli(process.argv.slice(2), {
-  version,
-  // Only a daemon needs what is behind this: every other command starts the faster without it.
-  runDaemon: async (settings) => (await import('./run.ts')).runDaemon(settings, version),
-});
+/** Only a daemon needs what is imported here: every other command starts the faster without it. */
+async function runDaemon(settings: Settings): Promise<number> {
+  const [{ Daemon }, { pino }] = await Promise.all([import('./daemon.ts'), import('pino')]);
+  const base = { pid: process.pid };
+  const log = pino({ level: settings.logLevel, base }, pino.destination({ dest: 2, sync: true }));
+  return live(new Daemon(settings, log, version), { log, up: () => log.info({ version }, 'daemon is up') });
+}
+
+const status = await runCli(process.argv.slice(2), { version, runDaemon });
+// A command has nothing left to wait for; what has not ended by now would only hold the process.
+process.exit(status);

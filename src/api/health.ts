@@ -26,7 +26,7 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
   await Promise.all([
     attempt(bounded(kernel.facts(), WAIT_MS, 'kernel')),
     attempt(bounded(firewall.read(), WAIT_MS, 'firewall')),
-    attempt(bounded(checkStore(services), WAIT_MS, 'store')),
+    attempt(bounded(checkStore(services, pulse), WAIT_MS, 'store')),
   ]);
   if (!pulse.live()) {
     failing.push(problemOf(new CodedError('NR_DEADLINE', 'the reconcile loop has not finished a pass for 30 s')));
@@ -47,8 +47,8 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
 }
 
 /** The store cannot be tried without writing, so: its last write, and whether the next one has room. */
-async function checkStore({ paths, storeCounts }: Services): Promise<void> {
-  if (storeCounts().refusing) throw new CodedError('NR_STORE_FAILED', 'the last write was refused');
+async function checkStore({ paths }: Services, pulse: Pulse): Promise<void> {
+  if (pulse.storeRefuses()) throw new CodedError('NR_STORE_FAILED', 'the last write was refused');
   try {
     await access(paths.stateDir, constants.W_OK);
   } catch (error) {

@@ -6,18 +6,22 @@ const EVERY_MS = 5000;
 /** A pass that takes longer than this, in milliseconds, hangs. */
 const HANGS_MS = 30_000;
 
+type Beating = Pick<Services, 'clock' | 'reconciler' | 'storeCounts'>;
+
 /**
  * Whether the reconcile loop goes on, seen from outside: it is at rest, or its count of passes rises. Also knows
  * since when each key fails.
  */
 export class Pulse {
-  readonly #services: Pick<Services, 'clock' | 'reconciler'>;
+  readonly #services: Beating;
   readonly #since = new Map<string, number>();
   #passes = -1;
+  #stored = { commits: 0, failed: 0 };
+  #refusing = false;
   #alive: number;
   #cancel: () => void = () => {};
 
-  constructor(services: Pick<Services, 'clock' | 'reconciler'>) {
+  constructor(services: Beating) {
     this.#services = services;
     this.#alive = services.clock.now();
     this.#feel();
@@ -43,6 +47,12 @@ export class Pulse {
     }));
   }
 
+  /** The last write that the store tried was refused. */
+  storeRefuses(): boolean {
+    this.#look();
+    return this.#refusing;
+  }
+
   stop(): void {
     this.#cancel();
   }
@@ -57,7 +67,11 @@ export class Pulse {
   }
 
   #look() {
-    const { clock, reconciler } = this.#services;
+    const { clock, reconciler, storeCounts } = this.#services;
+    const { commits, failed } = storeCounts();
+    if (commits > this.#stored.commits) this.#refusing = false;
+    else if (failed > this.#stored.failed) this.#refusing = true;
+    this.#stored = { commits, failed };
     const now = clock.now();
     if (reconciler.stats.passes !== this.#passes) {
       this.#passes = reconciler.stats.passes;

@@ -58,6 +58,8 @@ export async function listenOnPath(listener: Server, path: string): Promise<void
 
 /** Listens on a socket that systemd opened: file descriptor `fd`. */
 export async function listenOnFd(listener: Server, fd: number): Promise<void> {
+  // Node knows no address of such a socket and answers null, which hapi does not expect.
+  listener.address = () => `fd ${fd}`;
   await listening(listener, () => listener.listen({ fd }));
 }
 

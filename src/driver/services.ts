@@ -30,10 +30,13 @@ export interface Services {
   readonly identity: () => Identity;
   readonly facts: () => HostFacts;
   readonly host: () => HostView;
+  readonly storeCounts: () => { readonly commits: number; readonly failed: number; readonly conflicts: number };
   readonly paths: {
     readonly stateDir: string;
     readonly runDir: string;
     readonly pluginDir: string;
     readonly dockerSocket: string;
+    /** Executable of the supervised engine; absent when others run it. */
+    readonly gobgpd?: string | undefined;
   };
 }

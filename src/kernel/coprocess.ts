@@ -79,11 +79,15 @@ export class Coprocess {
   /** Lets what is under way finish, then ends the process. */
   async close(): Promise<void> {
     this.#closed = true;
-    const child = this.#child;
-    if (!child) return;
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    child.stdin?.end();
-    await ended; // bounded by the timer while groups fly, and by end of input else
+    // Another one may have been started meanwhile for what the first left undone.
+    while (this.#child) {
+      const child = this.#child;
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      const patience = setTimeout(() => child.kill('SIGKILL'), this.#timeout);
+      child.stdin?.end();
+      await ended;
+      clearTimeout(patience);
+    }
   }
 
   #send(lines: readonly Line[]): Promise<Answer> {
@@ -171,12 +175,6 @@ export class Coprocess {
       this.#flying.push(group);
       this.#write(group);
     }
-    if (this.#closed) this.#closeAgain();
-  }
-
-  /** A process that had to be started during close ends as well once it is done. */
-  #closeAgain(): void {
-    this.#child?.stdin?.end();
   }
 }
 

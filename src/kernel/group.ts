@@ -98,6 +98,6 @@ function parsed(text: string): unknown {
 }
 
 function isSentinel(document: unknown): boolean {
-  const [first] = Array.isArray(document) ? document : [];
+  const [first] = Array.isArray(document) && document.length === 1 ? document : [];
   return typeof first === 'object' && first !== null && 'ifname' in first && first.ifname === 'lo';
 }

@@ -48,8 +48,8 @@ export interface Store {
   list(namespace: string): Iterable<Entry>;
 
   /**
-   * Writes all of the changes, in order, or none. Visible to get and list at once; the promise resolves when they are on disk
-   * (one fsync for all commits of a turn of the event loop), so nothing may be acknowledged before. If the disk
+   * Writes all of the changes, in order, or none. Visible to get and list at once; the promise resolves when they are
+   * on disk (one fsync for all commits of a turn of the event loop), so nothing may be acknowledged before. If the disk
    * refuses, everything of that turn is undone and every promise rejects. Never throws, but rejects. Answers the
    * entries that were written, without the removals.
    * @throws CodedError NR_STORE_FAILED, NR_STORE_CONFLICT, NR_STORE_TOO_LARGE, NR_STORE_RECORD (nothing is written)
@@ -57,8 +57,8 @@ export interface Store {
   commit(changes: readonly Change[]): Promise<readonly Entry[]>;
 
   /**
-   * Calls back for each durable change in the namespace, in order, before the promise of its commit resolves. What the observer throws is logged and counted
-   * and stops nobody else. Returns the way to stop it.
+   * Calls back for each durable change in the namespace, in order, before the promise of its commit resolves. What the
+   * observer throws is logged and counted and stops nobody else. Returns the way to stop it.
    */
   observe(namespace: string, observer: (change: Observation) => void): () => void;
 

@@ -102,7 +102,8 @@ export class MemoryFabric {
         back.interface === undefined
           ? port.addresses.includes(back.address!)
           : other.links.get(back.interface)?.to === port;
-      const agreed = back.peerAs === peer.localAs && peer.peerAs === back.localAs && back.password === peer.password;
+      const agreed =
+        back.peerAs === peer.localAs && peer.peerAs === back.localAs && back.password === peer.password;
       return meant && agreed && !(back.passive && peer.passive);
     });
   }

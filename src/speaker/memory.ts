@@ -11,8 +11,8 @@ import {
   speakerKey,
 } from '../ports/speaker.ts';
 import type { Operation, Outcome } from '../ports/target.ts';
+import { checkPeer } from './check.ts';
 import { type End, type Member, MemoryFabric } from './fabric.ts';
-import { checkPeer } from './gobgp/peers.ts';
 import { Permit } from './permit.ts';
 import { LearnedTable } from './table.ts';
 
@@ -32,6 +32,8 @@ export class MemorySpeaker implements Speaker {
   #permit = new Permit([]);
   #up = false;
   #looking = false;
+  /** Somebody had the chance to put again what was lost. */
+  #restored = true;
   /** Every pass of `apply`, for tests to count. */
   readonly applied: (readonly Operation<SpeakerResource>[])[] = [];
   /** Crashed, and not told its peers again since. */
@@ -43,7 +45,8 @@ export class MemorySpeaker implements Speaker {
   }
 
   start(identity: Identity, listener: (event: SpeakerEvent) => void): void {
-    const changed = this.#identity !== undefined && JSON.stringify(this.#identity) !== JSON.stringify(identity);
+    const changed =
+      this.#identity !== undefined && JSON.stringify(this.#identity) !== JSON.stringify(identity);
     if (changed) this.crash('the identity changed');
     this.#identity = identity;
     this.#listener = listener;
@@ -58,6 +61,7 @@ export class MemorySpeaker implements Speaker {
   async apply(operations: readonly Operation<SpeakerResource>[]): Promise<readonly Outcome[]> {
     this.#live();
     this.applied.push(operations);
+    this.#restored = true;
     const outcomes = operations.map((operation) => {
       try {
         this.#one(operation);
@@ -100,6 +104,7 @@ export class MemorySpeaker implements Speaker {
     if (!this.#up) return;
     this.#up = false;
     this.recovering = true;
+    this.#restored = false;
     this.#resources.clear();
     this.#told.clear();
     this.#listener({ kind: 'down', reason });
@@ -112,6 +117,11 @@ export class MemorySpeaker implements Speaker {
     this.#up = true;
     this.#listener({ kind: 'up', engine: 'memory 1' });
     if (!this.recovering) this.#tellAll();
+    // Who has nothing to put again is not heard from.
+    setTimeout(() => {
+      this.#restored = true;
+      this.look();
+    }, 2_000).unref();
     this.#fabric.changed();
   }
 
@@ -156,7 +166,7 @@ export class MemorySpeaker implements Speaker {
     const own = this.member.routerId;
     const paths = ends.flatMap((end) => end.paths).filter(({ source }) => source !== own);
     if (this.recovering) {
-      if (ends.some(({ state }) => state !== 'established')) return;
+      if (!this.#restored || ends.some(({ state }) => state !== 'established')) return;
       this.recovering = false;
       this.#table.replace(paths);
       this.#tellAll();
@@ -182,7 +192,8 @@ export class MemorySpeaker implements Speaker {
     else checkPeer(resource);
     // The same peer again is no reason to begin a session anew.
     const there = this.#resources.get(speakerKey(resource));
-    if (JSON.stringify(there) !== JSON.stringify(resource)) this.#resources.set(speakerKey(resource), resource);
+    if (JSON.stringify(there) !== JSON.stringify(resource))
+      this.#resources.set(speakerKey(resource), resource);
   }
 
   #state({ peer, state, routerId, reason, received, advertised, paths }: End): PeerState {

@@ -49,8 +49,13 @@ export class Lab {
       ip route add default via ${HOST.v4}; ip -6 route add default via ${HOST.v6}`);
     await lab.#attach(a, A);
     await lab.#attach(b, B);
-    for (const node of [a, b, client]) {
-      await Promise.all([node.serve('tcp', '::', 80), node.serve('udp', '::', 80)]);
+    for (const [node, { v4, v6 }] of [
+      [a, A],
+      [b, B],
+      [client, CLIENT],
+    ] as const) {
+      // Bound to the address, as UDP would answer from any.
+      await Promise.all([node.serve('tcp', '::', 80), node.serve('udp', v4, 80), node.serve('udp', v6, 80)]);
     }
     return lab;
   }

@@ -3,10 +3,11 @@ import { asCoded, CodedError } from '../../errors.ts';
 import { Prefix } from '../../net/prefix.ts';
 import { type Peer, speakerKey } from '../../ports/speaker.ts';
 import type { Operation } from '../../ports/target.ts';
+import { checkPeer } from '../check.ts';
 import type { Permit } from '../permit.ts';
 import { matches, rangeOf, within } from '../rules.ts';
 import type { Api } from './api.ts';
-import { changeOf, checkPeer, decodePeer, type EnginePeer, encodePeer, type Rules } from './peers.ts';
+import { changeOf, decodePeer, type EnginePeer, encodePeer, type Rules } from './peers.ts';
 import type { Policies } from './policies.ts';
 import type { Ruled } from './policy.ts';
 

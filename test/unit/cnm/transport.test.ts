@@ -175,6 +175,23 @@ describe('cnm: connections that wait', () => {
     }
   });
 
+  it('does not mind a client that leaves in the middle of a body', async () => {
+    const server = await running();
+    try {
+      const half = 'POST /NetworkDriver.Leave HTTP/1.1\r\nHost: \r\nContent-Length: 99\r\n\r\n{';
+      const wire = new Wire(server.path).send(half);
+      await sleep(30);
+      wire.end();
+      await sleep(30);
+      assert.deepEqual((await ask(server.path, post('Plugin.Activate'))).body, ACTIVATE);
+      const worst = Math.max(...server.lines.map(({ level }) => Number(level)));
+      assert.ok(worst < 50, `logged ${JSON.stringify(server.lines)}`);
+      assert.deepEqual(server.calls.made, []);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it('does not mind a client that leaves in the middle of a call', async () => {
     const server = await running();
     try {

@@ -1,0 +1,82 @@
+import type { Request, ResponseObject, ResponseToolkit } from '@hapi/hapi';
+import type { Services } from '../driver/services.ts';
+import { CodedError } from '../errors.ts';
+import { diagnose } from './doctor/diagnose.ts';
+import { repair } from './doctor/repair.ts';
+import { showEndpoints } from './endpoints.ts';
+import { checkHealth } from './health.ts';
+import { lookUp } from './lookup.ts';
+import type { Metrics } from './metrics.ts';
+import { Names } from './names.ts';
+import { showNetworks } from './networks.ts';
+import { showPeers } from './peers.ts';
+import { showPools } from './pools.ts';
+import type { Pulse } from './pulse.ts';
+import { showRoutes, within } from './routes.ts';
+import { showStatus } from './status.ts';
+
+export interface ApiParts {
+  readonly services: Services;
+  readonly pulse: Pulse;
+  readonly metrics: Metrics;
+}
+
+export interface ApiRoute {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly handler: (request: Request, h: ResponseToolkit) => Promise<object>;
+}
+
+/** What the operator API serves. Every handler is bounded in time; its errors are coded. */
+export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
+  const names = new Names(services.docker, services.clock);
+  const get = (path: string, handler: ApiRoute['handler']): ApiRoute => ({ method: 'GET', path, handler });
+  const endpoints = async () => showEndpoints(services, pulse.failures(), await names.known());
+  const networks = async () => showNetworks(services, await names.known());
+  return [
+    get('/v1/status', async () => showStatus(services, pulse, await names.known())),
+    get('/v1/networks', networks),
+    get('/v1/networks/{id}', async (request) =>
+      lookUp(idOf(request), await networks(), ({ name }) => [name], 'NR_NETWORK_UNKNOWN'),
+    ),
+    get('/v1/endpoints', endpoints),
+    get('/v1/endpoints/{id}', async (request) =>
+      lookUp(idOf(request), await endpoints(), endpointNames, 'NR_ENDPOINT_UNKNOWN'),
+    ),
+    get('/v1/pools', async () => showPools(services, await names.known())),
+    get('/v1/peers', async () => showPeers(services)),
+    get('/v1/routes', async (request) => {
+      const prefix = prefixOf(request);
+      const shown = await showRoutes(services, await names.known());
+      return prefix === undefined ? shown : { ...shown, routes: shown.routes.filter((one) => within(one.prefix, prefix)) };
+    }),
+    get('/v1/doctor', async () => diagnose(services, pulse)),
+    { method: 'POST', path: '/v1/doctor/fix', handler: async () => repair(services, pulse) },
+    get('/health', async (_request, h) => {
+      const health = await checkHealth(services, pulse);
+      return h.response(health).code(health.status === 'failing' ? 503 : 200);
+    }),
+    get('/metrics', async (_request, h): Promise<ResponseObject> =>
+      h.response(await metrics.render(services, pulse)).type(metrics.contentType),
+    ),
+  ];
+}
+
+function endpointNames(endpoint: { interface: string; container?: { id: string; name?: string | undefined } | undefined }) {
+  return [endpoint.interface, endpoint.container?.name, endpoint.container?.id];
+}
+
+function idOf(request: Request): string {
+  return String(request.params.id);
+}
+
+/** @throws NR_ADDRESS_INVALID, NR_PREFIX_INVALID, NR_QUERY_INVALID */
+function prefixOf(request: Request): string | undefined {
+  const { prefix, ...others } = request.query as Record<string, unknown>;
+  const unknown = Object.keys(others);
+  if (unknown.length > 0) throw new CodedError('NR_QUERY_INVALID', `unknown query parameter: ${unknown.join(', ')}`);
+  if (prefix === undefined) return undefined;
+  if (typeof prefix !== 'string') throw new CodedError('NR_QUERY_INVALID', 'prefix is given twice');
+  within('0.0.0.0/0', prefix); // refused before anything is read
+  return prefix;
+}

@@ -1,0 +1,207 @@
+import type { Address } from '../net/address.ts';
+import {
+  type KernelResource,
+  LINK_GROUP,
+  type LinkAddress,
+  type NextHop,
+  nextHopText,
+  ROUTE_PROTOCOL,
+  type Route,
+  type SandboxAddress,
+  type VethLink,
+} from '../ports/kernel.ts';
+import type { Operation } from '../ports/target.ts';
+import * as check from './arguments.ts';
+import { bad, type Line, line } from './arguments.ts';
+import type { LinkState } from './parse.ts';
+import { SCRATCH_GROUP } from './scratch.ts';
+
+/**
+ * Resources as commands of iproute2; pure. Keywords are always written out in full (`dev X`, `name X`), as ip takes
+ * any abbreviation. All throw NR_KERNEL_ARGUMENT for what cannot be written.
+ */
+
+/** The commands of an operation where nothing stands in its way. None for sysctls, which are files. */
+export function commandsOf({ do: what, resource, ...rest }: Operation<KernelResource>): Line[] {
+  const put = what === 'put';
+  switch (resource.kind) {
+    case 'link':
+      return put ? [addLink(resource), ...finishLink(resource)] : [deleteLink(resource.name)];
+    case 'address':
+      return [put ? addAddress(resource) : deleteAddress(resource)];
+    case 'route': {
+      const was = 'was' in rest && rest.was?.kind === 'route' ? rest.was : undefined;
+      if (!put) return [deleteRoute(resource)];
+      return was ? changeRoute(resource, was) : [addRoute(resource)];
+    }
+    case 'sysctl':
+      return [];
+    case 'sandbox-address':
+      return [sandboxAddress(put ? 'add' : 'del', resource, resource.link)];
+  }
+}
+
+/** Refuses a resource that could not be written, or would not read back as it is. */
+export function checkLink(link: VethLink): VethLink {
+  check.ownName(link.name);
+  if (check.ownName(link.peer) !== `${link.name}c`) throw bad(`the peer of ${link.name} must be ${link.name}c`);
+  check.mtu(link.mtu);
+  check.alias(link.alias);
+  return link;
+}
+
+/** In one step, so that the link is ours by its group from the first moment on. */
+export function addLink(link: VethLink): Line {
+  const { name, peer, mtu } = checkLink(link);
+  const own = ['link', 'add', 'name', name, 'mtu', mtu, 'group', LINK_GROUP] as const;
+  return line(...own, 'type', 'veth', 'peer', 'name', peer, 'mtu', mtu);
+}
+
+/** The alias comes last: what has it is complete. */
+export function finishLink(link: VethLink): Line[] {
+  const { name, alias } = checkLink(link);
+  return [
+    line('link', 'set', 'dev', name, 'addrgenmode', 'none'),
+    line('link', 'set', 'dev', name, 'up'),
+    line('link', 'set', 'dev', name, 'alias', check.alias(alias)),
+  ];
+}
+
+/** From what is there and ours to what shall be there. */
+export function mendLink(link: VethLink, state: LinkState): Line[] {
+  const { name, peer, mtu, alias } = checkLink(link);
+  const lines: Line[] = [];
+  if (state.group !== LINK_GROUP) lines.push(line('link', 'set', 'dev', name, 'group', LINK_GROUP));
+  if (state.mtu !== mtu) {
+    lines.push(line('link', 'set', 'dev', name, 'mtu', mtu));
+    if (state.movedPeer === undefined) lines.push(line('link', 'set', 'dev', peer, 'mtu', mtu));
+  }
+  return state.up && state.alias === alias ? lines : [...lines, ...finishLink(link)];
+}
+
+export function deleteLink(name: string): Line {
+  return line('link', 'del', 'dev', check.ownName(name));
+}
+
+export function regroupLink(name: string, group: number): Line {
+  return line('link', 'set', 'dev', check.ownName(name), 'group', group);
+}
+
+export function deleteScratchGroup(): Line {
+  return line('link', 'del', 'group', SCRATCH_GROUP);
+}
+
+export function showLink(name: string): Line {
+  return line('addr', 'show', 'dev', check.ifname(name));
+}
+
+export function showGroup(group: number): Line {
+  return line('addr', 'show', 'group', group);
+}
+
+export function addAddress(resource: LinkAddress): Line {
+  const { local, ...words } = ownAddress(resource);
+  return line('addr', 'add', resource.address, ...words.scope, 'dev', words.dev, ...words.flags);
+}
+
+export function deleteAddress(resource: LinkAddress): Line {
+  return line('addr', 'del', resource.address, 'dev', ownAddress(resource).dev);
+}
+
+function ownAddress({ link, address }: LinkAddress) {
+  const { address: local, length } = check.cidr(address);
+  const linkLocal = local.family === 6 && local.value >> 118n === 0x3fan;
+  const fits = local.family === 4 ? length === 32 : linkLocal ? length === 64 : length === 128;
+  if (!fits) throw bad(`${address} is no address of a link: /32, /128, or link-local /64`);
+  const scope = local.family === 4 || linkLocal ? ['scope', 'link'] : [];
+  return { dev: check.ownName(link), local, scope, flags: local.family === 6 ? ['nodad'] : [] };
+}
+
+/** For the interface that the sandbox calls `dev`. */
+export function sandboxAddress(verb: 'add' | 'del', { address }: SandboxAddress, dev: string): Line {
+  const { address: local, length } = check.cidr(address);
+  if (length !== (local.family === 4 ? 32 : 128)) throw bad(`${address} is no /32 or /128`);
+  const flags = verb === 'add' && local.family === 6 ? ['nodad'] : [];
+  return line('addr', verb, address, 'dev', check.ifname(dev), ...flags);
+}
+
+/** `add`, never `replace`: that would take the place of a foreign route of equal prefix, table and metric. */
+export function addRoute(route: Route, metric = route.metric): Line {
+  const { prefix, table, type, nextHops, src } = checkRoute(route);
+  const head = ['route', 'add', ...(type === 'unicast' ? [] : [type]), prefix.toString()];
+  const tail = [...ours(table, metric), ...(src ? ['src', src.toString()] : [])];
+  return line(...head, ...tail, ...hopWords(nextHops, prefix.family, true));
+}
+
+/**
+ * Only with our protocol. IPv6 takes several next hops for one route, foreign ones too that were appended to ours,
+ * and deletes them all unless they are named.
+ */
+export function deleteRoute(route: Route, metric = route.metric): Line {
+  const { prefix, table, nextHops } = checkRoute(route);
+  const named = prefix.family === 6 ? hopWords(nextHops, 6, false) : [];
+  return line('route', 'del', prefix.toString(), ...ours(table, metric), ...named);
+}
+
+/**
+ * By way of a stand-in with the next higher metric, so that there is a route at every moment. `replace` does not know
+ * protocols, and for IPv6 `append` makes a second next hop.
+ */
+export function changeRoute(route: Route, was: Route): Line[] {
+  const standIn = route.metric + 1;
+  return [addRoute(route, standIn), deleteRoute(was), addRoute(route), deleteRoute(route, standIn)];
+}
+
+export function showRoute({ prefix, table }: Route): Line {
+  const exact = ['exact', check.prefix(prefix).toString()];
+  return line('route', 'show', 'table', check.table(table), 'proto', ROUTE_PROTOCOL, ...exact);
+}
+
+export function showRoutesOf(link: string): Line {
+  return line('route', 'show', 'table', 'all', 'proto', ROUTE_PROTOCOL, 'dev', check.ifname(link));
+}
+
+export function getRoute(address: string): Line {
+  return line('route', 'get', check.address(address).toString());
+}
+
+function ours(table: number, metric: number): (string | number)[] {
+  return ['proto', ROUTE_PROTOCOL, 'metric', metric, 'table', table];
+}
+
+function checkRoute({ prefix: text, table, metric, type, nextHops, src: source }: Route) {
+  const prefix = check.prefix(text);
+  if (!['unicast', 'unreachable', 'blackhole'].includes(type)) throw bad(`no routes of type ${String(type)}`);
+  if ((type === 'unicast') !== nextHops.length > 0) throw bad(`${text}: ${nextHops.length} next hops`);
+  const texts = nextHops.map(nextHopText);
+  if (texts.some((one, index) => index > 0 && one <= texts[index - 1]!)) {
+    throw bad(`${text}: next hops are not sorted, or repeated`);
+  }
+  for (const hop of nextHops) checkHop(hop, prefix.family);
+  const src = source === undefined ? undefined : check.address(source);
+  if (src && src.family !== prefix.family) throw bad(`${text}: source ${src} is of the other family`);
+  return { prefix, table: check.table(table), metric: check.metric(metric), type, nextHops, src };
+}
+
+function checkHop({ via, dev }: NextHop, family: 4 | 6): void {
+  // The kernel would choose a device by itself, which then reads back.
+  if (dev === undefined) throw bad('a next hop without a device');
+  check.ifname(dev);
+  if (via === undefined) return;
+  const gateway: Address = check.address(via);
+  if (family === 6 && gateway.family === 4) throw bad(`an IPv6 route by way of ${via}`);
+}
+
+function hopWords(hops: readonly NextHop[], family: 4 | 6, adding: boolean): string[] {
+  return hops.flatMap(({ via, dev }) => {
+    const other = via !== undefined && family === 4 && via.includes(':') ? ['inet6'] : [];
+    const gateway = via === undefined ? [] : ['via', ...other, via];
+    const trusted = adding && via !== undefined && !linkLocal6(via) ? ['onlink'] : [];
+    return [...(hops.length > 1 ? ['nexthop'] : []), ...gateway, 'dev', dev!, ...trusted];
+  });
+}
+
+/** A neighbour on every link, so nothing has to be taken on trust. */
+function linkLocal6(via: string): boolean {
+  return check.address(via).family === 6 && check.address(via).value >> 118n === 0x3fan;
+}

@@ -1,0 +1,65 @@
+import { Driver } from '../../../src/driver/driver.ts';
+import type { Context } from '../../../src/driver/context.ts';
+import type { Endpoint } from '../../../src/model/endpoint.ts';
+import { Prefix } from '../../../src/net/prefix.ts';
+import { State } from '../../../src/plan/state.ts';
+import type { LearnedRoute } from '../../../src/ports/speaker.ts';
+import { MemoryStore } from '../../../src/store/memory.ts';
+
+/** A driver on a memory store, with a host that does all it is asked to at once. */
+export function world(change: Partial<Context> = {}) {
+  const store = new MemoryStore();
+  const state = new State(store);
+  const time = { now: 1_000_000 };
+  const dead = new Set<string>();
+  const marked: string[] = [];
+  const learned = new Map<string, LearnedRoute>();
+  const quiet = () => {};
+  const context: Context = {
+    store,
+    state,
+    clock: { now: () => time.now, after: () => quiet },
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    automatic: [Prefix.parse('10.128.0.0/9'), Prefix.parse('fd6e:7264::/32')],
+    restMs: 60_000,
+    incarnation: () => 'this boot',
+    alive: (endpoint: Endpoint) => !dead.has(endpoint.id),
+    holder: (address) => learned.get(Prefix.host(address).toString()),
+    settled: async (endpoint) => void marked.push(endpoint),
+    mark: (endpoint) => void marked.push(endpoint),
+    ...change,
+  };
+  const driver = new Driver(context);
+  return { store, state, time, dead, marked, learned, context, driver };
+}
+
+export type World = ReturnType<typeof world>;
+
+/** Everything that the store holds, to show that a call changed nothing. */
+export function contents({ store }: World): string {
+  const namespaces = ['network', 'pool', 'allocation', 'endpoint'];
+  return JSON.stringify(namespaces.flatMap((namespace) => [...store.list(namespace)].map(({ key, value }) => [key, value])));
+}
+
+export const POOL = { pool: '10.1.0.0/16', options: {}, v6: false };
+const SPACE = 'net-routed';
+
+/** A network `n1` with the subnet 10.1.0.0/16, as dockerd creates one. */
+export async function withNetwork(change: Partial<Context> = {}): Promise<World & { pool: string }> {
+  const it = world(change);
+  const { id } = await it.driver.requestPool(POOL);
+  await it.driver.createNetwork({
+    network: 'n1',
+    options: {},
+    internal: false,
+    ipv4: [{ addressSpace: SPACE, pool: '10.1.0.0/16', auxAddresses: {} }],
+    ipv6: [],
+  });
+  return { ...it, pool: id };
+}
+
+/** An endpoint with the address, as dockerd creates one. */
+export async function endpoint(it: World & { pool: string }, id: string, address: string, options: Record<string, string> = {}) {
+  const held = await it.driver.requestAddress({ pool: it.pool, address, gateway: false });
+  return it.driver.createEndpoint({ network: 'n1', endpoint: id, address: held.address, options });
+}
