@@ -6,6 +6,7 @@ import { enter, environment, outside } from './namespace.ts';
 import { checkout } from './paths.ts';
 import { must } from './run.ts';
 import { type Home, Service } from './service.ts';
+import { torAs } from './topology.ts';
 
 /** Daemons in the order in which they start; mgmtd exists from FRR 9 on and has zebra's configuration there. */
 const daemons = ['mgmtd', 'zebra', 'bgpd'];
@@ -30,6 +31,17 @@ export async function startFrr(home: Home, configuration: string): Promise<void>
     });
   }
   if (!running) await inHost(['vtysh', '-b']);
+}
+
+/**
+ * Has the fabric router call these neighbours. It takes whoever calls, too, but GoBGP waits up to ten seconds before
+ * its own first call. Neighbours that it has already stay as they are.
+ */
+export async function callNeighbours(home: Home, addresses: string[]): Promise<void> {
+  const bgp = ['configure terminal', `router bgp ${torAs}`];
+  const lines = [...bgp, ...addresses.map((address) => `neighbor ${address} peer-group hosts`)];
+  const argv = ['vtysh', ...lines.flatMap((line) => ['-c', line])];
+  await must([...enter(home.init), ...argv], { env: environment() });
 }
 
 /** Ends FRR on a host. */

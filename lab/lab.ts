@@ -10,13 +10,13 @@
  */
 import { clearLab, endHost, exists } from './clear.ts';
 import { LabError } from './errors.ts';
-import { startFrr } from './frr.ts';
+import { callNeighbours, startFrr } from './frr.ts';
 import { Host } from './host.ts';
 import { type Birth, begin } from './namespace.ts';
 import { alive, type ProcessId } from './process.ts';
 import { releaseRoot } from './release.ts';
 import { alone, checkName, type Plan, readState, type State, writeState } from './state.ts';
-import { connectHosts, connectOut, hostNames, outName, torName } from './topology.ts';
+import { connectHosts, connectOut, hostNames, outName, torName, underlay } from './topology.ts';
 
 /** What a lab is to be; what is left out stays as it is in a running lab. */
 export interface LabOptions extends Partial<Plan> {
@@ -149,8 +149,8 @@ export class Lab {
       await Promise.all(missing.map((host) => this.#begin(host, root)));
     }
     await this.#wire(rewire);
-    this.#say(`lab ${name}: starting FRR on ${torName}${services(plan)}`);
-    const serving = [startFrr(this.#home(torName), 'tor.conf'), ...docker.map((host) => this.#serve(host))];
+    this.#say(`lab ${name}: waiting for FRR on ${torName}${services(plan)}`);
+    const serving = [this.#route(), ...docker.map((host) => this.#serve(host))];
     // All of them have to be over before anybody clears up after a failure.
     const failed = (await Promise.allSettled(serving)).find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
@@ -186,6 +186,13 @@ export class Lab {
     if (names.includes(outName)) await connectOut(tor, this.#state.inits[outName] as ProcessId);
   }
 
+  async #route(): Promise<void> {
+    const tor = this.#home(torName);
+    await startFrr(tor, 'tor.conf');
+    const hosts = hostNames(this.plan.hosts).map((name) => underlay(name).host4);
+    await callNeighbours(tor, hosts);
+  }
+
   /** Plugins first, then Docker: dockerd waits for a plugin that is not there. */
   async #serve(name: string): Promise<void> {
     const host = this.host(name);
@@ -197,7 +204,7 @@ export class Lab {
     await alone(`lab ${this.name}`, lockTimeoutMs, async () => {
       await this.#begin(name, await releaseRoot(this.plan.release, this.#say));
       await this.#wire(name === torName ? [outName, ...hostNames(this.plan.hosts)] : [name]);
-      if (name === torName) await startFrr(this.#home(torName), 'tor.conf');
+      if (name === torName) await this.#route();
       else if (name !== outName) await this.#serve(name);
     });
   }

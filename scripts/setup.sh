@@ -85,6 +85,14 @@ install_modules() {
   touch node_modules/.package-lock.json
 }
 
+# Debian 12's npm, when it leaves out the package of the other architecture, drops the link that both would make.
+link_node() {
+  for node in node_modules/node-linux-*/bin/node; do
+    [ -x "$node" ] || die "npm has brought no Node for $(uname -m)"
+    ln -sf "../${node#node_modules/}" node_modules/.bin/node
+  done
+}
+
 # Twice, for what is missing may depend on what has been installed.
 for _ in 1 2; do
   packages=$(missing_packages)
@@ -95,3 +103,4 @@ done
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   install_modules
 fi
+[ -x node_modules/.bin/node ] || link_node

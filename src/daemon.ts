@@ -1,6 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { enableForwarding } from './api/doctor/forwarding.ts';
+import { sysctls } from './api/doctor/sysctl.ts';
+import { Metrics } from './api/metrics.ts';
+import { Pulse } from './api/pulse.ts';
+import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
@@ -30,11 +35,14 @@ import { JournalStore } from './store/journal.ts';
 
 /** One host's daemon: the only place that knows every adapter. */
 export class Daemon {
+  /** What is counted, from before the start on. */
+  readonly metrics = new Metrics();
   readonly #settings: Settings;
   readonly #log: Logger;
   readonly #version: string;
   readonly #clock = systemClock;
   #ends: (() => Promise<void> | void)[] = [];
+  #pulse: Pulse | undefined;
 
   constructor(settings: Settings, log: Logger, version: string) {
     this.#settings = settings;
@@ -51,6 +59,7 @@ export class Daemon {
     const clock = this.#clock;
     const log = this.#log;
     mkdirSync(runDir, { recursive: true, mode: 0o755 });
+    if (this.#settings.manageForwarding) this.#forward();
 
     const store = new JournalStore({
       file: join(stateDir, 'store.db'),
@@ -161,11 +170,12 @@ export class Daemon {
       log,
       folder: pluginDir,
       inherited: inheritedSockets(process.env, process.pid),
+      metrics: this.metrics,
     });
     await plugins.start();
     this.#ends.push(() => plugins.stop());
 
-    return {
+    const services: Services = {
       version: this.#version,
       startedAt: clock.now(),
       clock,
@@ -182,8 +192,21 @@ export class Daemon {
       identity: () => identity,
       facts: () => facts,
       host: () => host,
-      paths: { stateDir, runDir, pluginDir, dockerSocket },
+      storeCounts: () => store.counts,
+      paths: { stateDir, runDir, pluginDir, dockerSocket, gobgpd: this.#ownEngine() },
     };
+    const pulse = new Pulse(services);
+    this.#ends.push(() => pulse.stop());
+    const api = createApi({ services, pulse, metrics: this.metrics }, join(runDir, 'api.sock'));
+    await api.start();
+    this.#ends.push(() => api.stop());
+    this.#pulse = pulse;
+    return services;
+  }
+
+  /** Whether the reconcile loop goes on; for the watchdog. */
+  live(): boolean {
+    return this.#pulse?.live() ?? false;
   }
 
   /** Ends in the reverse order. Routes, interfaces and the engine stay as they are. */
@@ -197,6 +220,17 @@ export class Daemon {
         this.#log.error({ err: asCoded(error) }, 'could not end a part');
       }
     }
+  }
+
+  #ownEngine(): string | undefined {
+    return this.#settings.engineSocket === undefined ? this.#settings.gobgpd : undefined;
+  }
+
+  /** A router forwards; that this host has to is not left to the moment when Docker does it, dropping all else. */
+  #forward(): void {
+    const { done, left } = enableForwarding(sysctls());
+    if (done.length > 0) this.#log.info({ set: done }, 'switched forwarding on');
+    if (left.length > 0) this.#log.warn({ left }, 'could not switch forwarding on');
   }
 
   #identity(host: HostView): Identity {

@@ -11,7 +11,12 @@ async function runDaemon(settings: Settings): Promise<number> {
   const [{ Daemon }, { pino }] = await Promise.all([import('./daemon.ts'), import('pino')]);
   const base = { pid: process.pid };
   const log = pino({ level: settings.logLevel, base }, pino.destination({ dest: 2, sync: true }));
-  return live(new Daemon(settings, log, version), { log, up: () => log.info({ version }, 'daemon is up') });
+  const daemon = new Daemon(settings, log, version);
+  return live(daemon, {
+    log,
+    up: () => log.info({ version }, 'daemon is up'),
+    unhandled: () => daemon.metrics.onUnhandled(),
+  });
 }
 
 const status = await runCli(process.argv.slice(2), { version, runDaemon });

@@ -24,6 +24,7 @@ const PLACEHOLDER: Record<Exclude<keyof Settings, 'peers'>, string> = {
   automaticPools: 'PREFIX,...',
   aliasPrefixes: 'PREFIX,...',
   restSeconds: 'SECONDS',
+  manageForwarding: 'BOOLEAN',
 };
 
 /** `net-routed daemon`, with a flag for every setting. */

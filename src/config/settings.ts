@@ -101,6 +101,10 @@ export const settingsSchema = z.strictObject({
   restSeconds: seconds(0, 86400)
     .default(60)
     .describe('how long a freed address is not given again by itself'),
+  manageForwarding: z
+    .union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
+    .default(true)
+    .describe('switch packet forwarding of the host on at the start'),
   peers: z.array(peerSettings).default([]).describe('BGP neighbours'),
 });
 

@@ -73,7 +73,7 @@ export class NftFirewall implements Firewall {
 
   async close(): Promise<void> {
     await this.#turn;
-    this.#table.stop();
+    await this.#table.stop();
   }
 
   async #carryOut(operations: readonly FirewallOperation[], failures: Failures): Promise<void> {
@@ -120,7 +120,8 @@ export class NftFirewall implements Firewall {
         round === ROUNDS || !rest.some(({ resource }) => complaints.has(firewallKey(resource)));
       for (const operation of rest) {
         const complaint = complaints.get(firewallKey(operation.resource));
-        if (complaint ?? hopeless) failures.set(operation, refused(complaint ?? verdict.complaint));
+        if (complaint ?? hopeless)
+          failures.set(operation, refused(complaint ? `nft: ${complaint}` : verdict.complaint));
       }
       if (hopeless) return verdict.complaint;
       rest = rest.filter((operation) => !failures.has(operation));

@@ -59,13 +59,17 @@ export class Session {
     this.#count += 1;
     const answer = await exchange(child, commands.join('; '), `end${this.#count}`);
     this.#broken = answer === undefined ? this.#broken + 1 : 0;
-    if (answer === undefined || this.#count % LIFETIME === 0) this.stop();
+    if (answer === undefined || this.#count % LIFETIME === 0) void this.stop();
     return answer === '';
   }
 
-  stop(): void {
-    this.#child?.kill('SIGKILL');
+  /** Resolves when the process has ended. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
     this.#child = undefined;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.kill('SIGKILL')) await ended;
   }
 }
 

@@ -35,8 +35,8 @@ export class Table {
     this.#session.start();
   }
 
-  stop(): void {
-    this.#session.stop();
+  stop(): Promise<void> {
+    return this.#session.stop();
   }
 
   /**

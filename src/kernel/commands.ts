@@ -32,7 +32,7 @@ export function commandsOf({ do: what, resource, ...rest }: Operation<KernelReso
     case 'route': {
       const was = 'was' in rest && rest.was?.kind === 'route' ? rest.was : undefined;
       if (!put) return [deleteRoute(resource)];
-      return was ? changeRoute(resource, was) : [addRoute(resource)];
+      return was ? [standIn(resource), ...swapRoute(resource, was)] : [addRoute(resource)];
     }
     case 'sysctl':
       return [];
@@ -44,7 +44,8 @@ export function commandsOf({ do: what, resource, ...rest }: Operation<KernelReso
 /** Refuses a resource that could not be written, or would not read back as it is. */
 export function checkLink(link: VethLink): VethLink {
   check.ownName(link.name);
-  if (check.ownName(link.peer) !== `${link.name}c`) throw bad(`the peer of ${link.name} must be ${link.name}c`);
+  if (check.ownName(link.peer) !== `${link.name}c`)
+    throw bad(`the peer of ${link.name} must be ${link.name}c`);
   check.mtu(link.mtu);
   check.alias(link.alias);
   return link;
@@ -144,12 +145,17 @@ export function deleteRoute(route: Route, metric = route.metric): Line {
 }
 
 /**
- * By way of a stand-in with the next higher metric, so that there is a route at every moment. `replace` does not know
- * protocols, and for IPv6 `append` makes a second next hop.
+ * A route changes by way of a stand-in with the next higher metric, so that there is one at every moment; `replace`
+ * does not know protocols, and for IPv6 `append` makes a second next hop. If the kernel refuses the stand-in, it would
+ * refuse the new route as well, and the old one had better stay.
  */
-export function changeRoute(route: Route, was: Route): Line[] {
-  const standIn = route.metric + 1;
-  return [addRoute(route, standIn), deleteRoute(was), addRoute(route), deleteRoute(route, standIn)];
+export function standIn(route: Route): Line {
+  return addRoute(route, route.metric + 1);
+}
+
+/** With the stand-in in place. */
+export function swapRoute(route: Route, was: Route): Line[] {
+  return [deleteRoute(was), addRoute(route), deleteRoute(route, route.metric + 1)];
 }
 
 export function showRoute({ prefix, table }: Route): Line {

@@ -111,7 +111,10 @@ export class Coprocess {
     if (this.#child) return;
     // Errors are to come in order with the sentinels: one pipe for both.
     const shell = ['-c', 'exec "$@" 2>&1', 'sh', ...this.#command, '-force', '-N', '-j', '-batch', '-'];
-    const child = spawn('sh', shell, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, LC_ALL: 'C' } });
+    const child = spawn('sh', shell, {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { ...process.env, LC_ALL: 'C' },
+    });
     this.#child = child;
     this.#lines = 0;
     this.#partial = '';

@@ -1,3 +1,4 @@
+import { Address } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import type { Announcement, Peer, PeerState } from '../ports/speaker.ts';
 import { markOf } from './holder.ts';
@@ -75,7 +76,8 @@ export class MemoryFabric {
       return { ...none, state: 'active', reason: 'no connection', paths: this.#kept.get(key) ?? [] };
     }
     const told = this.#told(other.port.speaker.member, back, peer, other.address);
-    const accepted = told.filter(({ prefix }) => passes(peer.import, prefix));
+    const imports = peer.import.map((rule) => rangeOf(rule));
+    const accepted = told.filter(({ prefix }) => matches(imports, parsed(prefix)));
     const cut = this.#cut.get(peer) ?? this.#cut.get(back) ?? this.#excess(peer, told);
     if (cut) return { ...none, state: 'idle', reason: cut, paths: [] };
     this.#kept.set(key, accepted);
@@ -100,7 +102,7 @@ export class MemoryFabric {
     return b.peers.find((back) => {
       const meant =
         back.interface === undefined
-          ? port.addresses.includes(back.address!)
+          ? back.address === localOf(port, peer) && peer.address === localOf(other, back)
           : other.links.get(back.interface)?.to === port;
       const agreed =
         back.peerAs === peer.localAs && peer.peerAs === back.localAs && back.password === peer.password;
@@ -116,7 +118,7 @@ export class MemoryFabric {
     );
     const internal = mine.peerAs === mine.localAs;
     return from.announcements
-      .filter(({ prefix }) => matches(ranges, Prefix.parse(prefix)))
+      .filter(({ prefix }) => matches(ranges, parsed(prefix)))
       .map(({ prefix, nextHop, anycast }) => ({
         prefix,
         source: from.routerId,
@@ -144,9 +146,23 @@ export class MemoryFabric {
   }
 }
 
-function passes(rules: Peer['import'], prefix: string): boolean {
-  return matches(
-    rules.map((rule) => rangeOf(rule)),
-    Prefix.parse(prefix),
-  );
+/** The address that a speaker has towards a peer: the one asked for, or its own on the same subnet, or its first. */
+function localOf({ addresses }: Port, peer: Peer): string | undefined {
+  if (peer.localAddress !== undefined || peer.address === undefined) return peer.localAddress;
+  const to = Address.parse(peer.address);
+  const subnet = Prefix.around(to, to.family === 4 ? 24 : 64);
+  const mine = addresses.filter((address) => Address.parse(address).family === to.family);
+  return mine.find((address) => subnet.contains(Address.parse(address))) ?? mine[0];
 }
+
+/** Parsing the same ten thousand again and again takes most of the time. */
+function parsed(text: string): Prefix {
+  let prefix = PARSED.get(text);
+  if (!prefix) {
+    prefix = Prefix.parse(text);
+    PARSED.set(text, prefix);
+  }
+  return prefix;
+}
+
+const PARSED = new Map<string, Prefix>();

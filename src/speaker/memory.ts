@@ -34,6 +34,8 @@ export class MemorySpeaker implements Speaker {
   #looking = false;
   /** Somebody had the chance to put again what was lost. */
   #restored = true;
+  /** Keys of the peers that were established before a crash. */
+  #expected = new Set<string>();
   /** Every pass of `apply`, for tests to count. */
   readonly applied: (readonly Operation<SpeakerResource>[])[] = [];
   /** Crashed, and not told its peers again since. */
@@ -102,6 +104,8 @@ export class MemorySpeaker implements Speaker {
   /** The engine dies, and with it all that it was told. */
   crash(reason = 'crashed'): void {
     if (!this.#up) return;
+    const established = this.#fabric.ends(this).filter(({ state }) => state === 'established');
+    this.#expected = new Set(established.map(({ peer }) => speakerKey(peer)));
     this.#up = false;
     this.recovering = true;
     this.#restored = false;
@@ -166,7 +170,10 @@ export class MemorySpeaker implements Speaker {
     const own = this.member.routerId;
     const paths = ends.flatMap((end) => end.paths).filter(({ source }) => source !== own);
     if (this.recovering) {
-      if (!this.#restored || ends.some(({ state }) => state !== 'established')) return;
+      const up = new Set(
+        ends.flatMap(({ peer, state }) => (state === 'established' ? speakerKey(peer) : [])),
+      );
+      if (!this.#restored || [...this.#expected].some((key) => !up.has(key))) return;
       this.recovering = false;
       this.#table.replace(paths);
       this.#tellAll();

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -12,7 +12,10 @@ export function prepareFile(file: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     syncFolder(dirname(folder)); // else a power failure could take the new folder with all that was acknowledged
   }
-  if (existsSync(file)) return;
+  if (existsSync(file)) {
+    if (!statSync(file).isFile()) throw new Error('it is not a file');
+    return;
+  }
   closeSync(openSync(file, 'wx', 0o600));
   syncFolder(folder);
 }

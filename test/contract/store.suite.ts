@@ -236,12 +236,12 @@ export function storeSuite(place: () => StorePlace, small: () => StorePlace = pl
       const step = fc.oneof(
         {
           weight: 9,
-          arbitrary: fc.record({ changes: fc.array(change, { maxLength: 4 }), wait: fc.boolean() }),
+          arbitrary: fc.record({ changes: fc.array(change, { maxLength: 4, size: 'max' }), wait: fc.boolean() }),
         },
         { weight: 1, arbitrary: fc.constant('reopen' as const) },
       );
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        fc.asyncProperty(fc.array(step, { maxLength: 25, size: 'max' }), async (steps) => {
           const naive = new Map<string, Json>();
           await store.commit(
             ['a', 'b', 'ab'].flatMap((name) => [...store.list(name)].map((one) => ({ key: one.key }))),

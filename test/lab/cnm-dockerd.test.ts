@@ -197,7 +197,7 @@ describe('lab: the plugin servers under a real dockerd', function () {
   it('an error of the IPAM driver is shown as it is', async () => {
     await docker('run', '-d', '--network', 'mine', '--ip', '10.1.0.5', 'busybox:local', 'sleep', '1000');
     assert.match(
-      await failing('run', '--rm', '--network', 'mine', '--ip', '10.1.0.5', 'busybox:local'),
+      await failing('run', '--rm', '--network', 'mine', '--ip', '10.1.0.5', 'busybox:local', 'true'),
       /^docker: Error response from daemon: remote: NR_ADDRESS_IN_USE: 10\.1\.0\.5 is taken; choose another address, or stop the endpoint that holds it\.$/,
     );
   });

@@ -1,0 +1,95 @@
+import type { Services } from '../../driver/services.ts';
+import { asCoded } from '../../errors.ts';
+import { kernelKey } from '../../ports/kernel.ts';
+import { bounded } from '../bounded.ts';
+import { showPeers } from '../peers.ts';
+import type { Pulse } from '../pulse.ts';
+import type { CheckView, DoctorView } from '../views.ts';
+import { fail, ok, some, warn } from './check.ts';
+import { checkLocal } from './local.ts';
+import { compareThree, type ThreeViews } from './three.ts';
+
+/** Longest wait for Docker, and for the kernel, in milliseconds. */
+const WAIT_MS = 10_000;
+/** What is younger than this may still be on its way, in milliseconds. */
+const YOUNG_MS = 60_000;
+
+/** All checks: of the host, of this daemon, and of what Docker, store and kernel say of each other. */
+export async function diagnose(services: Services, pulse: Pulse): Promise<DoctorView> {
+  const { paths, state } = services;
+  const endpoints = [...state.endpoints.all()].length;
+  const groups = await Promise.all([
+    checkLocal({ ...paths, gobgpd: paths.gobgpd, endpoints }),
+    checkDaemon(services, pulse),
+    threeViews(services).then(compareThree, (error: unknown) => {
+      const { what, remedy } = asCoded(error);
+      return [fail('kernel', what, remedy)];
+    }),
+  ]);
+  return { checks: groups.flat(), fixed: [] };
+}
+
+async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[]> {
+  const { speaker, version, facts, host } = services;
+  const failures = pulse.failures();
+  const engine = speaker.engine();
+  const { address, addressV6 } = host();
+  const { uplink } = facts();
+  const own = [address, addressV6].filter((one) => one !== undefined).join(', ');
+  return [
+    ok('daemon', `version ${version}`),
+    pulse.live() ? ok('loop', 'goes on') : fail('loop', 'hangs', 'restart the daemon: packets go on to flow'),
+    ...failures.slice(0, 20).map(({ lane, key, code, what, remedy }) => fail(`${lane}: ${key}`, `${code}: ${what}`, remedy)),
+    engine.up
+      ? ok('engine', `${engine.name} ${engine.version}`)
+      : fail('engine', engine.reason ?? 'is down', 'read the log of the daemon: it tells how the engine ended'),
+    ...(await checkPeers(services)),
+    own === ''
+      ? fail('addresses', 'the host has none that others can route to', 'give the uplink one, or set --address')
+      : ok('addresses', own),
+    uplink
+      ? ok('uplink', `${uplink.name}, MTU ${uplink.mtu}`)
+      : warn('uplink', 'no interface has a default route', 'set --address and --mtu'),
+    ...checkMtu(services),
+  ];
+}
+
+async function checkPeers(services: Services): Promise<CheckView[]> {
+  const { peers, problems } = await showPeers(services);
+  if (problems.length > 0) return problems.map(({ what, remedy }) => warn('peers', what, remedy));
+  if (peers.length === 0) return [warn('peers', 'none: addresses are known on this host only', 'set --peer and --peer-as')];
+  return peers.map(({ neighbour, state, reason }) => {
+    if (state === 'established') return ok(`peer ${neighbour}`, 'established');
+    const remedy = 'check that it is reachable, and address, AS number and password on both sides';
+    return fail(`peer ${neighbour}`, reason === undefined ? state : `${state}: ${reason}`, remedy);
+  });
+}
+
+function checkMtu({ state, facts, host }: Services): CheckView[] {
+  const { uplink } = facts();
+  if (!uplink) return [];
+  const large = [...state.endpoints.all()].filter((endpoint) => {
+    return (endpoint.mtu ?? state.networks.get(endpoint.network)?.mtu ?? host().mtu) > uplink.mtu;
+  });
+  if (large.length === 0) return [ok('MTU', `no endpoint has more than the ${uplink.mtu} of ${uplink.name}`)];
+  const ids = large.map(({ id }) => id.slice(0, 12));
+  return [warn('MTU', `more than the ${uplink.mtu} of ${uplink.name}: ${some(ids)}`, 'create the network with -o mtu')];
+}
+
+async function threeViews({ docker, state, clock, kernel, reconciler }: Services): Promise<ThreeViews> {
+  const listed = await bounded(docker.networks(), WAIT_MS, 'Docker').catch(() => undefined);
+  const there = await bounded(kernel.read(), WAIT_MS, 'kernel');
+  const { tracker } = reconciler.kernel;
+  const settled = (item: { createdAt: number }) => clock.now() - item.createdAt > YOUNG_MS;
+  const missing = [...tracker.allWanted()]
+    .filter((resource) => resource.kind !== 'sandbox-address')
+    .map(kernelKey)
+    .filter((key) => !there.has(key));
+  return {
+    docker: listed,
+    networks: [...state.networks.all()].map((one) => ({ id: one.id, settled: settled(one) })),
+    endpoints: [...state.endpoints.all()].map((one) => ({ id: one.id, settled: settled(one) })),
+    stray: [...there.keys()].filter((key) => tracker.wanted(key) === undefined),
+    missing,
+  };
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import type { Host } from '../../lab/host.ts';
+import { clean, createNetwork, docker, ourLinks, reaches, routed, run, useLab } from './support.ts';
+
+/** Things of others, chosen to look like ours. */
+const FOREIGN = `
+ip link add name nrforeign0 type veth peer name nrforeign0c
+ip link set nrforeign0 up
+ip link add name nr0123456789 type veth peer name nr0123456789c
+ip addr add 198.51.100.1/24 dev nrforeign0
+ip route add 10.1.0.2/32 via 192.168.1.1 metric 50
+ip route add 10.1.0.3/32 via 192.168.1.1 metric 158
+ip route add 10.1.0.4/32 via 192.168.1.1 metric 1158 proto static
+ip route add blackhole 10.9.0.0/16 proto bird
+ip -6 route add fd00:9::2/128 via fd00:168:1::1 metric 50
+nft add table inet net_routed_not
+nft add chain inet net_routed_not c '{ type filter hook forward priority 0; }'
+nft add rule inet net_routed_not c ip saddr 203.0.113.9 counter drop
+nft add table ip net_routed
+docker network create --subnet 172.30.0.0/24 theirs
+`;
+
+describe('what is not ours', function () {
+  this.timeout(120_000);
+  const lab = useLab('e2efor', { hosts: 1 });
+  let h1: Host;
+
+  /** The state of the kernel without what is ours and without counters. */
+  async function others(): Promise<string> {
+    const links = (await h1.must(['ip', '-d', '-o', 'link']))
+      .split('\n')
+      .filter((line) => !line.includes('group 158'));
+    const routes = await h1.must(['sh', '-c', 'ip route show table all; ip -6 route show table all']);
+    const mine = new Set(await ourLinks(h1));
+    const foreign = routes
+      .split('\n')
+      .filter((line) => !line.includes('proto 158') && ![...mine].some((link) => line.includes(link)));
+    const rules = await h1.must(['nft', '-s', 'list', 'ruleset']);
+    const tables = rules
+      .split(/^(?=table )/m)
+      .filter((table) => !table.startsWith('table inet net_routed {'));
+    return [...links.map((line) => line.replace(/^\d+: /, '')), ...foreign.sort(), ...tables].join('\n');
+  }
+
+  before(async () => {
+    h1 = lab().host('h1');
+    await h1.must(['sh', '-ec', FOREIGN]);
+    await docker(
+      h1,
+      'run',
+      '-d',
+      '--name',
+      'bridged',
+      '--network',
+      'theirs',
+      'busybox:local',
+      'sleep',
+      '3600',
+    );
+  });
+  after(() => clean(lab()));
+
+  it('is untouched by networks, containers, restarts, crashes and doctor --fix', async () => {
+    const before = await others();
+    const same = async (after: string) => assert.equal(await others(), before, after);
+    await createNetwork(h1, 'mine', ['10.1.0.0/16', 'fd00:9::/64']);
+    await run(h1, 'a', '--network', 'mine', '--ip', '10.1.0.2', '--ip6', 'fd00:9::2');
+    await run(h1, 'b', '--network', 'mine', '--ip', '10.1.0.5');
+    await routed(lab().tor, '10.1.0.5');
+    await same('containers started');
+    await h1.stopDaemon();
+    await same('the daemon stopped');
+    await h1.startDaemon();
+    await same('the daemon started');
+    await h1.stopDaemon('SIGKILL');
+    await h1.startDaemon();
+    await same('the daemon was killed');
+    // Its status says what doctor thinks of the host, which is not the point here.
+    await h1.exec(['net-routed', 'doctor', '--fix']);
+    await same('doctor --fix');
+    await reaches(h1, 'b', '192.0.2.10');
+    await docker(h1, 'rm', '-f', 'a', 'b');
+    await docker(h1, 'network', 'rm', 'mine');
+    await same('everything of ours is gone');
+  });
+
+  it('stands in the way only of what it is in the way of, and says so', async () => {
+    const before = await others();
+    await createNetwork(h1, 'mine', ['10.1.0.0/16']);
+    // The same prefix with our metric: the one thing that cannot stand side by side.
+    const refused = await h1.exec([
+      'docker',
+      'run',
+      '-d',
+      '--name',
+      'c',
+      '--network',
+      'mine',
+      '--ip',
+      '10.1.0.3',
+      'busybox:local',
+      'sleep',
+      '60',
+    ]);
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.stderr, /NR_FOREIGN_OBJECT/);
+    await docker(h1, 'rm', '-f', 'c');
+    await run(h1, 'd', '--network', 'mine', '--ip', '10.1.0.6');
+    await routed(lab().tor, '10.1.0.6');
+    await docker(h1, 'rm', '-f', 'd');
+    await docker(h1, 'network', 'rm', 'mine');
+    assert.equal(await others(), before);
+    assert.deepEqual(await ourLinks(h1), []);
+  });
+});

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import type { Host } from '../../lab/host.ts';
+import {
+  ask,
+  clean,
+  createNetwork,
+  docker,
+  eventually,
+  inside,
+  OUTSIDE,
+  ourLinks,
+  reaches,
+  routed,
+  run,
+  useLab,
+} from './support.ts';
+import { ping, watchRemovals } from './traffic.ts';
+
+const SUBNETS = ['10.1.0.0/16', 'fd00:9::/64'];
+
+/** Waits until the daemon says that nothing is in the way and its peer is up. */
+async function wellOn(host: Host): Promise<void> {
+  await eventually(`all is well on ${host.name}`, async () => {
+    const { failures, peers } = await ask<{ failures: unknown[]; peers: { established: number } }>(
+      host,
+      'status',
+    );
+    return failures.length === 0 && peers.established > 0;
+  });
+}
+
+describe('restarts', function () {
+  this.timeout(180_000);
+  const lab = useLab('e2erest', { hosts: 2 });
+  let h1: Host;
+  let h2: Host;
+  before(async () => {
+    [h1, h2] = [lab().host('h1'), lab().host('h2')];
+    await Promise.all([h1, h2].map((host) => createNetwork(host, 'mine', SUBNETS)));
+    await run(h2, 'far', '--network', 'mine', '--ip', '10.1.0.3');
+  });
+  beforeEach(async () => {
+    await run(h1, 'near', '--network', 'mine', '--ip', '10.1.0.2', '--restart', 'always');
+    await routed(h2, '10.1.0.2');
+    await routed(h1, '10.1.0.3');
+  });
+  afterEach(async () => {
+    await docker(h1, 'rm', '-f', 'near');
+    await routed(h2, '10.1.0.2', false);
+    assert.deepEqual(await ourLinks(h1), []);
+  });
+  after(() => clean(lab()));
+
+  it('of the daemon lose no packet and no route, whether it was asked to end or killed', async () => {
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      const removals = await Promise.all([watchRemovals(h1), watchRemovals(lab().tor)]);
+      const pings = await Promise.all([ping(lab().out, '10.1.0.2'), ping(h1, '10.1.0.3')]);
+      await h1.stopDaemon(signal);
+      await h1.startDaemon();
+      await wellOn(h1);
+      for (const one of pings) {
+        const { sent, received } = await one.end();
+        assert.equal(received, sent, `${signal}: ${sent - received} of ${sent} packets lost`);
+      }
+      for (const one of removals) assert.deepEqual(await one.end(), [], signal);
+    }
+  });
+
+  it('of the engine lose no packet and no route, and the router hears the routes again', async () => {
+    const removals = await Promise.all([watchRemovals(h1), watchRemovals(lab().tor), watchRemovals(h2)]);
+    const pings = await Promise.all([ping(lab().out, '10.1.0.2'), ping(h1, '10.1.0.3')]);
+    const pid = (await h1.must(['pgrep', '-x', 'gobgpd'])).trim();
+    await h1.must(['kill', '-9', pid]);
+    await eventually('another engine runs', async () => {
+      const now = (await h1.exec(['pgrep', '-x', 'gobgpd'])).stdout.trim();
+      return now !== '' && now !== pid;
+    });
+    await wellOn(h1);
+    await eventually(
+      'the router has the route from the new session',
+      async () => {
+        const text = await lab().tor.must(['vtysh', '-c', 'show bgp ipv4 unicast 10.1.0.2/32 json']);
+        const { paths = [] } = JSON.parse(text) as { paths?: { stale?: boolean }[] };
+        return paths.length > 0 && paths.every(({ stale }) => !stale);
+      },
+      5000,
+    );
+    // What was announced while the engine was away is announced as well.
+    await run(h1, 'late', '--network', 'mine', '--ip', '10.1.0.9');
+    await routed(h2, '10.1.0.9');
+    await docker(h1, 'rm', '-f', 'late');
+    await routed(h2, '10.1.0.9', false);
+    for (const one of pings) {
+      const { sent, received } = await one.end();
+      assert.equal(received, sent, `${sent - received} of ${sent} packets lost`);
+    }
+    const lost = (await Promise.all(removals.map((one) => one.end()))).flat();
+    assert.deepEqual(
+      lost.filter((line) => !line.includes('10.1.0.9')),
+      [],
+    );
+  });
+
+  it('of dockerd bring containers back with their address', async () => {
+    await h1.stopDocker();
+    await routed(h2, '10.1.0.2', false);
+    await h1.startDocker();
+    await routed(h2, '10.1.0.2');
+    await reaches(h1, 'near', OUTSIDE[0]);
+    assert.equal((await ourLinks(h1)).length, 1);
+  });
+
+  it('of dockerd after SIGKILL do so too', async () => {
+    await h1.stopDocker('SIGKILL');
+    await h1.startDocker();
+    await eventually(
+      'the container runs',
+      async () => (await docker(h1, 'ps', '-q', '-f', 'name=near')) !== '',
+    );
+    await routed(h2, '10.1.0.2');
+    await reaches(h1, 'near', OUTSIDE[0]);
+    assert.equal((await ourLinks(h1)).length, 1);
+  });
+
+  it('of dockerd while the daemon is down are got over when it comes', async () => {
+    await h1.stopDocker();
+    await h1.stopDaemon();
+    const started = h1.startDocker();
+    await h1.startDaemon();
+    await started;
+    await eventually(
+      'the container runs',
+      async () => {
+        // Docker gives up on a container whose network failed at its boot; the user starts it then.
+        await h1.exec(['docker', 'start', 'near']);
+        return (await docker(h1, 'ps', '-q', '-f', 'name=near')) !== '';
+      },
+      90_000,
+    );
+    await routed(h2, '10.1.0.2');
+    await reaches(h1, 'near', OUTSIDE[0]);
+  });
+
+  it('of dockerd and the daemon, killed together, lose nothing of what was acknowledged', async () => {
+    await Promise.all([h1.stopDocker('SIGKILL'), h1.stopDaemon('SIGKILL')]);
+    await h1.startDaemon();
+    await h1.startDocker();
+    await eventually(
+      'the container runs',
+      async () => (await docker(h1, 'ps', '-q', '-f', 'name=near')) !== '',
+    );
+    await routed(h2, '10.1.0.2');
+    const { networks } = await ask<{ networks: unknown[] }>(h1, 'networks', 'list');
+    assert.equal(networks.length, 1);
+  });
+
+  it('of the whole host bring networks and containers back', async () => {
+    await h1.reboot();
+    await eventually(
+      'the container runs',
+      async () => (await h1.exec(['docker', 'ps', '-q', '-f', 'name=near'])).stdout.trim() !== '',
+      60_000,
+    );
+    await routed(h2, '10.1.0.2');
+    await reaches(h1, 'near', OUTSIDE[0]);
+    assert.equal((await ourLinks(h1)).length, 1);
+    await eventually('only the living endpoint is left', async () => {
+      const { endpoints } = await ask<{ endpoints: { phase: string }[] }>(h1, 'endpoints', 'list');
+      return endpoints.filter(({ phase }) => phase === 'joined').length === 1;
+    });
+    await inside(h1, 'near', 'true');
+  });
+});
+
+describe('restarts of dockerd with live-restore', function () {
+  this.timeout(120_000);
+  const lab = useLab('e2elive', { hosts: 1, dockerArgs: ['--live-restore'] });
+
+  it('lose no packet, and the container can be stopped afterwards', async () => {
+    const h1 = lab().host('h1');
+    await createNetwork(h1, 'mine', SUBNETS);
+    await run(h1, 'near', '--network', 'mine', '--ip', '10.1.0.2');
+    await routed(lab().tor, '10.1.0.2');
+    const running = await ping(lab().out, '10.1.0.2');
+    await h1.stopDocker();
+    await h1.startDocker();
+    await eventually('dockerd has the container', async () => (await docker(h1, 'ps', '-q')) !== '');
+    const { sent, received } = await running.end();
+    assert.equal(received, sent, `${sent - received} of ${sent} packets lost`);
+    await docker(h1, 'rm', '-f', 'near');
+    await routed(lab().tor, '10.1.0.2', false);
+    assert.deepEqual(await ourLinks(h1), []);
+    await run(h1, 'near', '--network', 'mine', '--ip', '10.1.0.2');
+    await routed(lab().tor, '10.1.0.2');
+    await clean(lab());
+  });
+});
