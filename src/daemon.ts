@@ -22,6 +22,7 @@ import { IprouteKernel } from './kernel/iproute.ts';
 import type { Endpoint } from './model/endpoint.ts';
 import { Address } from './net/address.ts';
 import { privateAsn } from './net/asn.ts';
+import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
 import { type HostView, NOTHING, planEndpoint } from './plan/endpoint.ts';
 import { State } from './plan/state.ts';
@@ -29,7 +30,9 @@ import type { HostFacts } from './ports/kernel.ts';
 import type { Identity, SpeakerEvent } from './ports/speaker.ts';
 import { hostView, routerIdOf } from './reconcile/host.ts';
 import { Learned } from './reconcile/learned.ts';
+import { Liveness } from './reconcile/liveness.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
+import { Underlay } from './reconcile/underlay.ts';
 import { GobgpSpeaker } from './speaker/gobgp/speaker.ts';
 import { JournalStore } from './store/journal.ts';
 
@@ -85,11 +88,12 @@ export class Daemon {
     let host = view();
     const identity = this.#identity(host);
 
-    const alive = (endpoint: Endpoint): boolean => {
-      if (endpoint.phase === 'created') return clock.now() - endpoint.createdAt < CREATED_MS;
-      if (endpoint.incarnation !== facts.incarnation || !endpoint.sandbox) return false;
-      return kernel.sandboxAlive(endpoint.sandbox);
-    };
+    const liveness = new Liveness(
+      (path) => kernel.sandboxAlive(path),
+      () => facts.incarnation,
+      clock,
+    );
+    const alive = (endpoint: Endpoint) => liveness.alive(endpoint);
     const planOf = (id: string) => {
       const endpoint = state.endpoints.get(id);
       const network = endpoint && state.networks.get(endpoint.network);
@@ -99,7 +103,8 @@ export class Daemon {
     const endpoints = function* () {
       for (const { id } of state.endpoints.all()) yield id;
     };
-    const reconciler = new Reconciler({ kernel, firewall, speaker, clock, log, planOf, endpoints });
+    const lost = (endpoint: string) => liveness.lost(endpoint);
+    const reconciler = new Reconciler({ kernel, firewall, speaker, clock, log, planOf, endpoints, lost });
     const source = () => ({ 4: host.address, 6: host.addressV6 });
     const learned = new Learned({ kernel, reconciler, source, clock, log });
 
@@ -112,6 +117,7 @@ export class Daemon {
       restMs: this.#settings.restSeconds * 1000,
       incarnation: () => facts.incarnation,
       alive,
+      expect: (endpoint) => liveness.expect(endpoint),
       holder: (address) => learned.holder(address),
       settled: (endpoint, ms) => reconciler.settled(endpoint, ms),
       mark: (endpoint) => reconciler.mark(endpoint),
@@ -131,27 +137,25 @@ export class Daemon {
       for (const endpoint of state.endpoints.all())
         if (endpoint.aliases.length > 0) reconciler.mark(endpoint.id);
     });
-    this.#ends.push(
-      kernel.watch((event) => {
-        if (event.kind === 'link' || event.kind === 'address') {
-          // The host's own addresses or uplink may have changed, which the next hops are taken from.
-          void kernel
-            .facts()
-            .then((now) => {
-              const before = JSON.stringify(facts);
-              facts = now;
-              if (before === JSON.stringify(now)) return;
-              refresh();
-              learned.underlayChanged();
-            })
-            .catch((error: unknown) =>
-              log.error({ err: asCoded(error) }, 'could not read what the host is like'),
-            );
-        }
-      }),
-    );
+    const underlay = new Underlay({
+      kernel,
+      clock,
+      log,
+      facts,
+      isOurs: (link) => reconciler.kernel.tracker.ownerOf(`link ${link.replace(/c$/, '')}`) !== undefined,
+      changed: () => {
+        facts = underlay.facts;
+        refresh();
+        learned.underlayChanged();
+      },
+    });
+    this.#ends.push(() => underlay.close());
 
-    learned.adopt((await kernel.read()).values());
+    const found = await kernel.read();
+    learned.adopt(found.values());
+    for (const endpoint of state.endpoints.all()) {
+      if (found.has(`link ${vethNames(endpoint.id).host}`)) liveness.expect(endpoint.id);
+    }
     speaker.permit(exportable());
     reconciler.wantPeers(peersOf(this.#settings.peers, identity.asn));
     const starting = reconciler.start();
@@ -245,7 +249,10 @@ export class Daemon {
 
   #speaker(): GobgpSpeaker {
     const { runDir, gobgpd, engineSocket } = this.#settings;
-    return new GobgpSpeaker({ log: this.#log, runDir, gobgpd, engineSocket });
+    const log = this.#log;
+    if (engineSocket === undefined)
+      return new GobgpSpeaker({ log, supervise: true, folder: runDir, program: gobgpd });
+    return new GobgpSpeaker({ log, supervise: false, target: `unix://${engineSocket}` });
   }
 
   #heard(event: SpeakerEvent, reconciler: Reconciler, learned: Learned): void {
@@ -267,6 +274,3 @@ export class Daemon {
     }
   }
 }
-
-/** How long an endpoint that nobody joined counts as alive, in milliseconds. */
-const CREATED_MS = 300_000;

@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Services } from '../driver/services.ts';
 import { attentionOf } from './attention.ts';
@@ -34,6 +35,7 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
       pluginDir: paths.pluginDir,
       dockerSocket: paths.dockerSocket,
     },
+    log: logTarget(),
   };
   return { ...facts, attention: attentionOf(facts, peers, endpoints) };
 }
@@ -50,4 +52,15 @@ function showHost({ host, facts, identity }: Services): StatusView['host'] {
     routerId,
     as: asn,
   };
+}
+
+/** Where standard error goes to, which is where the log goes. */
+function logTarget(): string {
+  if (process.env.JOURNAL_STREAM) return 'journal';
+  try {
+    const path = readlinkSync('/proc/self/fd/2');
+    return path.startsWith('/') && !path.startsWith('/dev/') ? path : 'standard error';
+  } catch {
+    return 'standard error';
+  }
 }

@@ -164,6 +164,8 @@ export const statusView = z.object({
     pluginDir: z.string(),
     dockerSocket: z.string(),
   }),
+  /** Where the daemon logs to: `journal`, a file's path, or `standard error`. */
+  log: z.string(),
   /** What to look at first; empty when all is well. */
   attention: z.array(z.object({ what: z.string(), remedy: z.string() })),
 });

@@ -1,7 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { asCoded } from '../errors.ts';
+import { RemoteError } from './client.ts';
 import { addDaemon, type RunDaemon } from './daemon.ts';
+import { addDoctor } from './doctor.ts';
+import { addLogs } from './logs.ts';
 import { exitStatus, usageError } from './usage.ts';
+import { addViews } from './views.ts';
 
 export interface Program {
   readonly version: string;
@@ -20,6 +24,9 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
     .configureOutput({ writeErr: () => {} })
     .helpCommand(false);
   addDaemon(program, runDaemon, end);
+  addViews(program);
+  addDoctor(program, end);
+  addLogs(program, end);
   program
     .command('version')
     .summary('print the version')
@@ -31,6 +38,10 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
     return status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof RemoteError) {
+      process.stderr.write(`error ${error.message}\n`);
+      return 1;
+    }
     const coded = error instanceof CommanderError ? usageError(error) : asCoded(error);
     process.stderr.write(`error ${coded.message}\n`);
     return exitStatus(coded);

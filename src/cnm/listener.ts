@@ -82,7 +82,7 @@ async function removeStale(path: string): Promise<void> {
   const stat = await lstat(path).catch(() => undefined);
   if (!stat) return;
   if (!stat.isSocket()) throw new CodedError('NR_SOCKET_IN_USE', `${path} exists and is no socket`);
-  if (false) throw new CodedError('NR_SOCKET_IN_USE', `another process answers on ${path}`);
+  if (await answers(path)) throw new CodedError('NR_SOCKET_IN_USE', `another process answers on ${path}`);
   await unlink(path);
 }
 

@@ -21,6 +21,8 @@ export interface Context {
   readonly incarnation: () => string;
   /** Whether what the endpoint was joined to still exists. Bounded, never asks Docker. */
   readonly alive: (endpoint: Endpoint) => boolean;
+  /** The endpoint is about to be joined to a sandbox that may appear only later. */
+  readonly expect: (endpoint: string) => void;
   /** Who in the fabric announces exactly this address, if somebody does. */
   readonly holder: (address: Address) => LearnedRoute | undefined;
   /** Waits until the host is as planned for the endpoint. @throws CodedError */

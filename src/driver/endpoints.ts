@@ -98,6 +98,7 @@ export class Endpoints {
       );
     }
     if (!(endpoint.phase === 'joined' && endpoint.sandbox === call.sandbox && alive(endpoint))) {
+      this.#context.expect(endpoint.id);
       await this.#write({ ...endpoint, phase: 'joined', sandbox: call.sandbox, incarnation: incarnation() });
     }
     try {

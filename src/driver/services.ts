@@ -30,7 +30,11 @@ export interface Services {
   readonly identity: () => Identity;
   readonly facts: () => HostFacts;
   readonly host: () => HostView;
-  readonly storeCounts: () => { readonly commits: number; readonly failed: number; readonly conflicts: number };
+  readonly storeCounts: () => {
+    readonly commits: number;
+    readonly failed: number;
+    readonly conflicts: number;
+  };
   readonly paths: {
     readonly stateDir: string;
     readonly runDir: string;

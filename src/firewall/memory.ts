@@ -12,9 +12,13 @@ export class MemoryFirewall implements Firewall {
   unavailable: CodedError | undefined;
   readonly #resources = new Map<string, FirewallResource>();
   readonly #refused = new Map<string, CodedError>();
+  readonly #listeners = new Set<() => void>();
+  /** What prepare makes again after a flush. */
+  #flushed = new Map<string, FirewallResource>();
 
   async prepare(): Promise<void> {
     if (this.unavailable) throw this.unavailable;
+    this.#restore();
   }
 
   async read(): Promise<ReadonlyMap<string, FirewallResource>> {
@@ -24,10 +28,20 @@ export class MemoryFirewall implements Firewall {
 
   async apply(operations: readonly FirewallOperation[]): Promise<readonly Outcome[]> {
     this.applied.push(operations);
+    if (!this.unavailable) this.#restore();
     return operations.map((operation) => ({ key: operation.key, error: this.#carryOut(operation) }));
   }
 
-  async close(): Promise<void> {}
+  watch(listener: () => void): () => void {
+    // One entry for each call, even of the same listener.
+    const entry = () => listener();
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+  }
 
   /** Refuses operations on a key, until `accept`. */
   refuse(key: string, error = new CodedError('NR_FIREWALL_REFUSED', `refused ${key} as told`)): void {
@@ -40,7 +54,14 @@ export class MemoryFirewall implements Firewall {
 
   /** What a foreign `nft flush ruleset` does. */
   flush(): void {
+    this.#flushed = new Map([...this.#flushed, ...this.#resources]);
     this.#resources.clear();
+    for (const listener of this.#listeners) listener();
+  }
+
+  #restore(): void {
+    for (const [key, resource] of this.#flushed) this.#resources.set(key, resource);
+    this.#flushed.clear();
   }
 
   #carryOut({ do: action, resource }: FirewallOperation): CodedError | undefined {

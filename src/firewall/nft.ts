@@ -7,6 +7,7 @@ import { elementOf } from './element.ts';
 import { MARKER } from './ruleset.ts';
 import { State } from './state.ts';
 import { Table } from './table.ts';
+import { Watch } from './watch.ts';
 
 export interface NftOptions {
   /** How to run nft: program and leading arguments. Default: `nft` of the PATH. */
@@ -27,13 +28,16 @@ const ROUNDS = 8;
  * nftables.service), the same transaction makes all of it again from memory, so that no container is cut off.
  */
 export class NftFirewall implements Firewall {
+  readonly #command: Command;
   readonly #table: Table;
+  readonly #watches = new Set<Watch>();
   /** What the table held when it was last seen. */
   #state = new State(false);
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: NftOptions = {}) {
-    this.#table = new Table(options.command ?? ['nft'], options.folder ?? '/run/net-routed');
+    this.#command = options.command ?? ['nft'];
+    this.#table = new Table(this.#command, options.folder ?? '/run/net-routed');
   }
 
   /** @throws CodedError NR_FIREWALL_UNAVAILABLE, NR_FIREWALL_REFUSED */
@@ -71,7 +75,18 @@ export class NftFirewall implements Firewall {
     });
   }
 
+  watch(listener: () => void): () => void {
+    const watch = new Watch(this.#command, listener);
+    this.#watches.add(watch);
+    return () => {
+      this.#watches.delete(watch);
+      watch.stop();
+    };
+  }
+
   async close(): Promise<void> {
+    for (const watch of this.#watches) watch.stop();
+    this.#watches.clear();
     await this.#turn;
     await this.#table.stop();
   }

@@ -18,12 +18,14 @@ const LIFETIME = 20_000;
  */
 export class Session {
   readonly #command: Command;
+  readonly #deadline: number;
   #child: ChildProcess | undefined;
   #broken = 0;
   #count = 0;
 
-  constructor(command: Command) {
+  constructor(command: Command, deadline = DEADLINE) {
     this.#command = command;
+    this.#deadline = deadline;
   }
 
   /** Begins the process now, while this one is small; otherwise the first transaction does. */
@@ -57,7 +59,7 @@ export class Session {
     const child = this.#child;
     if (!child) return false;
     this.#count += 1;
-    const answer = await exchange(child, commands.join('; '), `end${this.#count}`);
+    const answer = await exchange(child, commands.join('; '), `end${this.#count}`, this.#deadline);
     this.#broken = answer === undefined ? this.#broken + 1 : 0;
     if (answer === undefined || this.#count % LIFETIME === 0) void this.stop();
     return answer === '';
@@ -74,7 +76,12 @@ export class Session {
 }
 
 /** Sends a line and waits for the complaint about the word after it. Undefined if that does not come. */
-function exchange(child: ChildProcess, line: string, word: string): Promise<string | undefined> {
+function exchange(
+  child: ChildProcess,
+  line: string,
+  word: string,
+  deadline: number,
+): Promise<string | undefined> {
   const last = new RegExp(`(?:^|\\n)Error: [^\\n]*\\n${word}\\n[ ~]*\\^+\\n`);
   return new Promise((resolve) => {
     let heard = '';
@@ -91,7 +98,7 @@ function exchange(child: ChildProcess, line: string, word: string): Promise<stri
       const match = last.exec(heard);
       if (match) end(heard.slice(0, match.index));
     };
-    const timer = setTimeout(lost, DEADLINE);
+    const timer = setTimeout(lost, deadline);
     child.stderr!.on('data', listen);
     child.on('exit', lost);
     child.on('error', lost);

@@ -1,5 +1,5 @@
 import { CodedError } from '../errors.ts';
-import { Address, quote } from '../net/address.ts';
+import { Address, type Family, quote } from '../net/address.ts';
 import { parseIfname } from '../net/ifname.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
 import { ALIAS_PREFIX, LINK_PREFIX } from '../ports/kernel.ts';
@@ -55,23 +55,48 @@ export function alias(text: unknown): Quoted {
   return { quoted };
 }
 
-export function prefix(text: unknown): Prefix {
-  const parsed = checked(() => Prefix.parse(string(text)));
-  if (parsed.toString() !== text) throw bad(`${quote(text)} is not how ${parsed} is written`);
-  return parsed;
+/** A destination or an address, as it is written. */
+export interface Place {
+  readonly text: string;
+  readonly family: Family;
+  /** In fe80::/10, and so only of use with a device. */
+  readonly linkLocal: boolean;
 }
 
-export function address(text: unknown): Address {
+export function prefix(text: unknown): Place {
+  // The common case, ten thousand times over: nothing to normalise, no host bits.
+  if (typeof text === 'string' && text.endsWith('/32') && IPV4.test(text.slice(0, -3))) {
+    return { text, family: 4, linkLocal: false };
+  }
+  const parsed = checked(() => Prefix.parse(string(text)));
+  return place(text, parsed.toString(), parsed.address);
+}
+
+export function address(text: unknown): Place {
+  const known = typeof text === 'string' ? seen.get(text) : undefined;
+  if (known) return known;
   const parsed = checked(() => Address.parse(string(text)));
-  if (parsed.toString() !== text) throw bad(`${quote(text)} is not how ${parsed} is written`);
-  return parsed;
+  const found = place(text, parsed.toString(), parsed);
+  // Next hops and sources are few, and repeated in every route.
+  if (seen.size >= SEEN_MAX) seen.clear();
+  seen.set(found.text, found);
+  return found;
+}
+
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
+const SEEN_MAX = 1024;
+const seen = new Map<string, Place>();
+
+function place(text: unknown, canonical: string, { family, value }: Address): Place {
+  if (canonical !== text) throw bad(`${quote(text)} is not how ${canonical} is written`);
+  return { text: canonical, family, linkLocal: family === 6 && value >> 118n === 0x3fan };
 }
 
 /** An interface address, host bits allowed. */
-export function cidr(text: unknown): { readonly address: Address; readonly length: number } {
-  const parsed = checked(() => splitCidr(string(text)));
-  if (`${parsed.address}/${parsed.length}` !== text) throw bad(`${quote(text)} is not canonical`);
-  return parsed;
+export function cidr(text: unknown): Place & { readonly length: number } {
+  const { address: local, length } = checked(() => splitCidr(string(text)));
+  return { ...place(text, `${local}/${length}`, local), length };
 }
 
 /** Neither 0 (unspecified) nor 255 (local, the kernel's own). */

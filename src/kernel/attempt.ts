@@ -1,11 +1,27 @@
+import { setImmediate } from 'node:timers/promises';
 import { asCoded, type CodedError } from '../errors.ts';
 import type { Line } from './arguments.ts';
 import type { Coprocess } from './coprocess.ts';
 
 export type Verdict = CodedError | undefined;
 
-/** Runs several operations of some commands each. One verdict per operation: its first error, if any. */
+/** Operations that are written in one go, between two looks at the event loop. */
+const SLICE = 250;
+
+/** Runs several operations of some commands each, in order. One verdict per operation: its first error, if any. */
 export async function attempt(
+  ip: Coprocess,
+  operations: readonly (() => readonly Line[])[],
+): Promise<Verdict[]> {
+  const slices: Promise<Verdict[]>[] = [];
+  for (let at = 0; at < operations.length; at += SLICE) {
+    if (at > 0) await setImmediate();
+    slices.push(attemptSlice(ip, operations.slice(at, at + SLICE)));
+  }
+  return (await Promise.all(slices)).flat();
+}
+
+async function attemptSlice(
   ip: Coprocess,
   operations: readonly (() => readonly Line[])[],
 ): Promise<Verdict[]> {

@@ -1,4 +1,4 @@
-import type { Address } from '../net/address.ts';
+import type { Family } from '../net/address.ts';
 import {
   type KernelResource,
   LINK_GROUP,
@@ -26,7 +26,7 @@ export function commandsOf({ do: what, resource, ...rest }: Operation<KernelReso
   const put = what === 'put';
   switch (resource.kind) {
     case 'link':
-      return put ? [addLink(resource), ...finishLink(resource)] : [deleteLink(resource.name)];
+      return put ? [addLink(resource), finishLink(resource)] : [deleteLink(resource.name)];
     case 'address':
       return [put ? addAddress(resource) : deleteAddress(resource)];
     case 'route': {
@@ -58,18 +58,15 @@ export function addLink(link: VethLink): Line {
   return line(...own, 'type', 'veth', 'peer', 'name', peer, 'mtu', mtu);
 }
 
-/** The alias comes last: what has it is complete. */
-export function finishLink(link: VethLink): Line[] {
+/** One message, and so all or nothing. A kernel without IPv6 does not know of address generation. */
+export function finishLink(link: VethLink, ipv6 = true): Line {
   const { name, alias } = checkLink(link);
-  return [
-    line('link', 'set', 'dev', name, 'addrgenmode', 'none'),
-    line('link', 'set', 'dev', name, 'up'),
-    line('link', 'set', 'dev', name, 'alias', check.alias(alias)),
-  ];
+  const generation = ipv6 ? ['addrgenmode', 'none'] : [];
+  return line('link', 'set', 'dev', name, 'up', ...generation, 'alias', check.alias(alias));
 }
 
 /** From what is there and ours to what shall be there. */
-export function mendLink(link: VethLink, state: LinkState): Line[] {
+export function mendLink(link: VethLink, state: LinkState, ipv6 = true): Line[] {
   const { name, peer, mtu, alias } = checkLink(link);
   const lines: Line[] = [];
   if (state.group !== LINK_GROUP) lines.push(line('link', 'set', 'dev', name, 'group', LINK_GROUP));
@@ -77,7 +74,7 @@ export function mendLink(link: VethLink, state: LinkState): Line[] {
     lines.push(line('link', 'set', 'dev', name, 'mtu', mtu));
     if (state.movedPeer === undefined) lines.push(line('link', 'set', 'dev', peer, 'mtu', mtu));
   }
-  return state.up && state.alias === alias ? lines : [...lines, ...finishLink(link)];
+  return state.up && state.alias === alias ? lines : [...lines, finishLink(link, ipv6)];
 }
 
 export function deleteLink(name: string): Line {
@@ -101,8 +98,8 @@ export function showGroup(group: number): Line {
 }
 
 export function addAddress(resource: LinkAddress): Line {
-  const { local, ...words } = ownAddress(resource);
-  return line('addr', 'add', resource.address, ...words.scope, 'dev', words.dev, ...words.flags);
+  const { dev, scope, flags } = ownAddress(resource);
+  return line('addr', 'add', resource.address, ...scope, 'dev', dev, ...flags);
 }
 
 export function deleteAddress(resource: LinkAddress): Line {
@@ -110,27 +107,26 @@ export function deleteAddress(resource: LinkAddress): Line {
 }
 
 function ownAddress({ link, address }: LinkAddress) {
-  const { address: local, length } = check.cidr(address);
-  const linkLocal = local.family === 6 && local.value >> 118n === 0x3fan;
-  const fits = local.family === 4 ? length === 32 : linkLocal ? length === 64 : length === 128;
+  const { family, linkLocal, length } = check.cidr(address);
+  const fits = family === 4 ? length === 32 : length === (linkLocal ? 64 : 128);
   if (!fits) throw bad(`${address} is no address of a link: /32, /128, or link-local /64`);
-  const scope = local.family === 4 || linkLocal ? ['scope', 'link'] : [];
-  return { dev: check.ownName(link), local, scope, flags: local.family === 6 ? ['nodad'] : [] };
+  const scope = family === 4 || linkLocal ? ['scope', 'link'] : [];
+  return { dev: check.ownName(link), scope, flags: family === 6 ? ['nodad'] : [] };
 }
 
 /** For the interface that the sandbox calls `dev`. */
 export function sandboxAddress(verb: 'add' | 'del', { address }: SandboxAddress, dev: string): Line {
-  const { address: local, length } = check.cidr(address);
-  if (length !== (local.family === 4 ? 32 : 128)) throw bad(`${address} is no /32 or /128`);
-  const flags = verb === 'add' && local.family === 6 ? ['nodad'] : [];
+  const { family, length } = check.cidr(address);
+  if (length !== (family === 4 ? 32 : 128)) throw bad(`${address} is no /32 or /128`);
+  const flags = verb === 'add' && family === 6 ? ['nodad'] : [];
   return line('addr', verb, address, 'dev', check.ifname(dev), ...flags);
 }
 
 /** `add`, never `replace`: that would take the place of a foreign route of equal prefix, table and metric. */
 export function addRoute(route: Route, metric = route.metric): Line {
   const { prefix, table, type, nextHops, src } = checkRoute(route);
-  const head = ['route', 'add', ...(type === 'unicast' ? [] : [type]), prefix.toString()];
-  const tail = [...ours(table, metric), ...(src ? ['src', src.toString()] : [])];
+  const head = ['route', 'add', ...(type === 'unicast' ? [] : [type]), prefix.text];
+  const tail = [...ours(table, metric), ...(src ? ['src', src.text] : [])];
   return line(...head, ...tail, ...hopWords(nextHops, prefix.family, true));
 }
 
@@ -141,7 +137,7 @@ export function addRoute(route: Route, metric = route.metric): Line {
 export function deleteRoute(route: Route, metric = route.metric): Line {
   const { prefix, table, nextHops } = checkRoute(route);
   const named = prefix.family === 6 ? hopWords(nextHops, 6, false) : [];
-  return line('route', 'del', prefix.toString(), ...ours(table, metric), ...named);
+  return line('route', 'del', prefix.text, ...ours(table, metric), ...named);
 }
 
 /**
@@ -159,7 +155,7 @@ export function swapRoute(route: Route, was: Route): Line[] {
 }
 
 export function showRoute({ prefix, table }: Route): Line {
-  const exact = ['exact', check.prefix(prefix).toString()];
+  const exact = ['exact', check.prefix(prefix).text];
   return line('route', 'show', 'table', check.table(table), 'proto', ROUTE_PROTOCOL, ...exact);
 }
 
@@ -168,7 +164,7 @@ export function showRoutesOf(link: string): Line {
 }
 
 export function getRoute(address: string): Line {
-  return line('route', 'get', check.address(address).toString());
+  return line('route', 'get', check.address(address).text);
 }
 
 function ours(table: number, metric: number): (string | number)[] {
@@ -185,29 +181,27 @@ function checkRoute({ prefix: text, table, metric, type, nextHops, src: source }
   }
   for (const hop of nextHops) checkHop(hop, prefix.family);
   const src = source === undefined ? undefined : check.address(source);
-  if (src && src.family !== prefix.family) throw bad(`${text}: source ${src} is of the other family`);
+  if (src && src.family !== prefix.family) throw bad(`${text}: source ${src.text} is of the other family`);
   return { prefix, table: check.table(table), metric: check.metric(metric), type, nextHops, src };
 }
 
-function checkHop({ via, dev }: NextHop, family: 4 | 6): void {
+function checkHop({ via, dev }: NextHop, family: Family): void {
   // The kernel would choose a device by itself, which then reads back.
   if (dev === undefined) throw bad('a next hop without a device');
   check.ifname(dev);
-  if (via === undefined) return;
-  const gateway: Address = check.address(via);
-  if (family === 6 && gateway.family === 4) throw bad(`an IPv6 route by way of ${via}`);
+  if (via !== undefined && family === 6 && check.address(via).family === 4) {
+    throw bad(`an IPv6 route by way of ${via}`);
+  }
 }
 
-function hopWords(hops: readonly NextHop[], family: 4 | 6, adding: boolean): string[] {
-  return hops.flatMap(({ via, dev }) => {
-    const other = via !== undefined && family === 4 && via.includes(':') ? ['inet6'] : [];
-    const gateway = via === undefined ? [] : ['via', ...other, via];
-    const trusted = adding && via !== undefined && !linkLocal6(via) ? ['onlink'] : [];
-    return [...(hops.length > 1 ? ['nexthop'] : []), ...gateway, 'dev', dev!, ...trusted];
+function hopWords(hops: readonly NextHop[], family: Family, adding: boolean): string[] {
+  const several = hops.length > 1 ? ['nexthop'] : [];
+  return hops.flatMap(({ via, dev = '' }) => {
+    if (via === undefined) return [...several, 'dev', dev];
+    const gateway = check.address(via);
+    const other = gateway.family === family ? [] : ['inet6'];
+    // A link-local address is a neighbour on every link: nothing has to be taken on trust.
+    const trusted = adding && !(gateway.family === 6 && gateway.linkLocal) ? ['onlink'] : [];
+    return [...several, 'via', ...other, gateway.text, 'dev', dev, ...trusted];
   });
-}
-
-/** A neighbour on every link, so nothing has to be taken on trust. */
-function linkLocal6(via: string): boolean {
-  return check.address(via).family === 6 && check.address(via).value >> 118n === 0x3fan;
 }

@@ -4,6 +4,7 @@ import { CodedError } from '../errors.ts';
 import type { Log } from '../ports/log.ts';
 import type { Line } from './arguments.ts';
 import { type Answer, Group } from './group.ts';
+import { LISTING } from './listing.ts';
 
 export interface CoprocessOptions {
   /** Program and arguments that run an `ip`; something like `nsenter --net=PATH ip` to act elsewhere. */
@@ -110,7 +111,7 @@ export class Coprocess {
   #spawn(): void {
     if (this.#child) return;
     // Errors are to come in order with the sentinels: one pipe for both.
-    const shell = ['-c', 'exec "$@" 2>&1', 'sh', ...this.#command, '-force', '-N', '-j', '-batch', '-'];
+    const shell = ['-c', 'exec "$@" 2>&1', 'sh', ...this.#command, '-force', ...LISTING, '-batch', '-'];
     const child = spawn('sh', shell, {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { ...process.env, LC_ALL: 'C' },

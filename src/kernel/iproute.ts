@@ -76,11 +76,11 @@ export class IprouteKernel implements Kernel {
     this.#ip = new Coprocess(options);
     this.#reaper = new Coprocess(options);
     this.#inspector = new Inspector(this.#ip, program);
-    this.#links = new Links(this.#ip, this.#reaper, this.#inspector);
+    this.#sysctls = new Sysctls(sysctlRoot);
+    this.#links = new Links(this.#ip, this.#reaper, this.#inspector, this.#sysctls.ipv6);
     this.#addresses = new Addresses(this.#ip, this.#inspector);
     this.#routes = new Routes(this.#ip, this.#inspector);
     this.#sandboxes = new Sandboxes(program, this.#inspector, log);
-    this.#sysctls = new Sysctls(sysctlRoot);
     this.#monitor = new Monitor(program, log);
     this.#ip.start();
     this.#reaper.start();

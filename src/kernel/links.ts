@@ -16,9 +16,11 @@ export class Links {
   /** Another process, as a deletion takes the time of an RCU grace period and others should not wait for it. */
   readonly #reaper: Coprocess;
   readonly #inspector: Inspector;
+  readonly #ipv6: boolean;
   #groupDeletion: Promise<unknown> = Promise.resolve();
 
-  constructor(ip: Coprocess, reaper: Coprocess, inspector: Inspector) {
+  constructor(ip: Coprocess, reaper: Coprocess, inspector: Inspector, ipv6: boolean) {
+    this.#ipv6 = ipv6;
     this.#ip = ip;
     this.#reaper = reaper;
     this.#inspector = inspector;
@@ -40,9 +42,9 @@ export class Links {
     const finished = await attempt(
       this.#ip,
       links.map((link, i) => () => {
-        if (isNew[i]) return commands.finishLink(link);
+        if (isNew[i]) return [commands.finishLink(link, this.#ipv6)];
         const state = states.get(link.name);
-        return state && isOwn(state) && mayLook(added[i]) ? commands.mendLink(link, state) : [];
+        return state && isOwn(state) && mayLook(added[i]) ? commands.mendLink(link, state, this.#ipv6) : [];
       }),
     );
     const verdicts = await Promise.all(

@@ -2,17 +2,22 @@ import { spawn } from 'node:child_process';
 import { CodedError } from '../errors.ts';
 import { Elements } from './elements.ts';
 
+/**
+ * Options of everything that reads. Numbers (-N) because names in /etc/iproute2 are the administrator's to choose;
+ * details (-d) because `addr show` leaves the alias out otherwise.
+ */
+export const LISTING = ['-N', '-d', '-j'] as const;
+
 /** How long a listing may take, in milliseconds. */
 const TIMEOUT = 60_000;
 
 /**
- * Runs `ip -N -j ARGUMENTS` once and hands over each element of what it lists, for listings that may be long.
- * Numbers (-N) because names in /etc/iproute2 are the administrator's to choose.
+ * Runs `ip ARGUMENTS` once and hands over each element of what it lists, for listings that may be long.
  * @throws NR_KERNEL_UNAVAILABLE, NR_KERNEL_REFUSED
  */
 export function list(ip: string, words: readonly string[], take: (element: unknown) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(ip, ['-N', '-j', ...words], {
+    const child = spawn(ip, [...LISTING, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, LC_ALL: 'C' },
       timeout: TIMEOUT,

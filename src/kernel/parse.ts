@@ -18,6 +18,8 @@ import { SCRATCH_GROUP } from './scratch.ts';
 export interface LinkState {
   readonly name: string;
   readonly index: number;
+  /** `veth`, `bridge`, …; empty for hardware. */
+  readonly type: string;
   /** Bytes. */
   readonly mtu: number;
   readonly group: number;
@@ -49,6 +51,7 @@ export function parseLink(element: unknown): LinkState | undefined {
   return {
     name: raw.ifname,
     index: raw.ifindex,
+    type: String(fields(raw.linkinfo).info_kind ?? ''),
     mtu: Number(raw.mtu),
     group: raw.group === undefined || raw.group === 'default' ? 0 : Number(raw.group),
     alias: typeof raw.ifalias === 'string' ? raw.ifalias : '',
@@ -81,8 +84,9 @@ const SCOPES: Readonly<Record<string, 'global' | 'link'>> = {
   link: 'link',
 };
 
-/** Whether a link is ours: by name, group and alias, which is the last to be set on a new one. */
-export function isOwn({ name, group, alias }: LinkState): boolean {
+/** Whether a link is ours: by name, type, group and alias, which is the last to be set on a new one. */
+export function isOwn({ name, type, group, alias }: LinkState): boolean {
+  if (type !== 'veth') return false;
   const marked = group === LINK_GROUP || group === SCRATCH_GROUP;
   return name.startsWith(LINK_PREFIX) && marked && (alias === '' || alias.startsWith(ALIAS_PREFIX));
 }

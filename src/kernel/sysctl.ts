@@ -1,19 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFile, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { sysctlPath, sysctlValue } from './arguments.ts';
 
+/** Settings that are written without the kernel's routing lock (net/ipv4/devinet.c, net/ipv6/addrconf.c). */
+const LOCKLESS = new Set(['rp_filter', 'arp_announce', 'accept_ra']);
+
 /**
- * Settings of the kernel as files. They are read synchronously, which takes some microseconds and no lock; writing
- * goes to a thread, because `forwarding` needs the routing lock (net/ipv4/devinet.c), which somebody may hold for
- * tens of milliseconds.
+ * Settings of the kernel as files. Reading takes some microseconds and no lock, and is done synchronously; so is the
+ * writing of those that take no lock. Others, such as `forwarding`, spin for as long as somebody holds the routing
+ * lock, which may be tens of milliseconds, and go to a thread.
  */
 export class Sysctls {
   readonly #root: string;
+  /** Whether the kernel has IPv6, which does not change while it runs. */
+  readonly ipv6: boolean;
 
   constructor(root = '/proc/sys') {
     this.#root = root;
+    this.ipv6 = existsSync(join(root, 'net/ipv6'));
   }
 
   /** The value without its line end, tabs as spaces; undefined if there is no such setting. */
@@ -39,7 +44,7 @@ export class Sysctls {
     if (before === undefined) throw refused(`there is no setting ${path}`);
     if (before === wanted) return;
     try {
-      await writeFile(file, `${value}\n`, { flag: 'r+' });
+      await write(file, value, LOCKLESS.has(basename(path)));
     } catch (error) {
       const why = hasCode(error, 'EROFS') ? '/proc/sys is read-only' : errorText(error);
       throw refused(`${path} cannot be set to ${value}: ${why}`, error);
@@ -50,12 +55,21 @@ export class Sysctls {
 
   /** A kernel without IPv6 has none of its settings, and needs none. */
   isMoot(path: string): boolean {
-    return path.startsWith('net/ipv6/') && !existsSync(join(this.#root, 'net/ipv6'));
+    return path.startsWith('net/ipv6/') && !this.ipv6;
   }
 
   #file(path: string): string {
     return join(this.#root, ...sysctlPath(path));
   }
+}
+
+function write(file: string, value: string, atOnce: boolean): Promise<void> {
+  // An existing file only: `r+` neither creates nor truncates.
+  const options = { flag: 'r+' } as const;
+  return new Promise((resolve, reject) => {
+    if (atOnce) resolve(writeFileSync(file, `${value}\n`, options));
+    else writeFile(file, `${value}\n`, options, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function plain(text: string): string {

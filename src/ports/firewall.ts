@@ -1,6 +1,9 @@
 import type { Target } from './target.ts';
 
-/** Packets that come in by `link` may have `address` as their source; any source not so permitted is dropped. */
+/**
+ * Packets that come in by `link` may have `address` as their source; any source not so permitted is dropped.
+ * That is so for every veth of link group LINK_GROUP, also before its first permit.
+ */
 export interface SourcePermit {
   readonly kind: 'source';
   readonly link: string;
@@ -13,18 +16,25 @@ export interface IngressGuard {
   readonly link: string;
 }
 
-/** `from` may open connections to the endpoint behind a guarded link: an address, a prefix or a range `A-B`. */
+/**
+ * `from` may open connections to the endpoint behind a guarded link: an address, a prefix or a range `A-B`, in the
+ * shortest way to write it. Permits of one link may overlap.
+ */
 export interface IngressPermit {
   readonly kind: 'ingress';
   readonly link: string;
   readonly from: string;
 }
 
-/** A published port: what arrives at the host on `port` goes to the endpoint (docker run -p). */
+/**
+ * A published port: what arrives at the host on `port` goes to the endpoint (docker run -p), also if a program of
+ * the host listens there. From the host itself by 127.0.0.1 only if the link's net/ipv4/conf/LINK/route_localnet
+ * is 1, and never by ::1.
+ */
 export interface PublishedPort {
   readonly kind: 'publish';
   readonly protocol: 'tcp' | 'udp' | 'sctp';
-  /** Host address that it is bound to; absent for all of the family. */
+  /** Host address that it is bound to; absent for all of the family, and never 0.0.0.0 or ::. */
   readonly hostAddress?: string;
   readonly family: 4 | 6;
   readonly port: number;
@@ -48,8 +58,16 @@ export function firewallKey(resource: FirewallResource): string {
   }
 }
 
-/** One nft table, `inet net_routed`, which is ours as a whole. A call of apply is one transaction. */
+/**
+ * One nft table, `inet net_routed`, which is ours as a whole. A call of apply is one transaction. If somebody
+ * deletes the table, read tells that nothing is there, and the next prepare or apply makes again what was there.
+ */
 export interface Firewall extends Target<FirewallResource> {
   /** Makes the table with its chains and empty sets if it is absent or of another release; keeps its elements. */
   prepare(): Promise<void>;
+  /**
+   * Calls back when somebody has deleted the table, or may have: call prepare, then read. Returns the way to
+   * stop it.
+   */
+  watch(listener: () => void): () => void;
 }

@@ -34,6 +34,8 @@ export interface ReconcilerParts {
   /** What an endpoint needs now; nothing for one that does not exist. */
   readonly planOf: (endpoint: string) => EndpointPlan;
   readonly endpoints: () => Iterable<string>;
+  /** The endpoint's veth has gone. */
+  readonly lost: (endpoint: string) => void;
 }
 
 /**
@@ -310,6 +312,7 @@ export class Reconciler {
       // Its other end may have come into the sandbox, which further addresses wait for.
       const waiting = tracker.owned(`sandbox ${id}`);
       this.kernel.hurry((key) => waiting.has(key));
+      if (event.gone) this.#parts.lost(id);
       if (event.gone) for (const key of tracker.owned(owner).keys()) tracker.lost(key);
       if (event.gone || waiting.size > 0) this.mark(id);
       return;

@@ -28,6 +28,13 @@ export class LearnedTable {
     this.#changed.add(prefix);
   }
 
+  /** How many paths came from one source. */
+  count(source: string): number {
+    let count = 0;
+    for (const bySource of this.#paths.values()) if (bySource.has(source)) count++;
+    return count;
+  }
+
   /** Forgets all paths without a word: the engine lost them, and what was told stays in force for now. */
   forget(): void {
     this.#paths.clear();

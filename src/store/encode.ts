@@ -58,8 +58,6 @@ function checkJson(value: unknown, path: string, depth: number): void {
   if (prototype !== Object.prototype && prototype !== null)
     throw bad(`a class instance at ${quote(path)} is not JSON`);
   if (Object.getOwnPropertySymbols(value).length > 0) throw bad(`a symbol at ${quote(path)} is not JSON`);
-  if ('toJSON' in value && typeof value.toJSON === 'function')
-    throw bad(`toJSON at ${quote(path)} is not JSON`);
   for (const [name, part] of Object.entries(value)) checkJson(part, `${path}.${name}`, depth + 1);
 }
 

@@ -148,13 +148,11 @@ export class RecordStore implements Store {
       expect,
     }));
     const steps: Step[] = [];
-    const sequenceBefore = this.#sequence;
     for (const { key, namespace, text, expect } of prepared) {
       const shelf = this.#shelf(namespace);
       const before = shelf.get(key);
       if (expect !== undefined && !matches(before, expect)) {
         this.#undo(steps);
-        this.#sequence = sequenceBefore; // nobody has seen these
         this.#conflicts++;
         throw conflict(key, before, expect);
       }

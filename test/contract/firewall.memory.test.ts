@@ -32,7 +32,12 @@ describe('firewall in memory', () => {
     assert.equal(outcome!.error?.code, 'NR_FIREWALL_UNAVAILABLE');
     firewall.unavailable = undefined;
     await holds(firewall, resources);
+    let calls = 0;
+    firewall.watch(() => calls++);
     firewall.flush();
+    assert.equal(calls, 1);
     await holds(firewall, []);
+    await firewall.prepare();
+    await holds(firewall, resources);
   });
 });

@@ -294,6 +294,19 @@ describe('firewall by nft', () => {
     });
   });
 
+  it('tells of a flush to who watches, after which prepare makes everything again', async () => {
+    const firewall = await open();
+    await succeed(firewall, endpoint(LINK, 2).map(put));
+    let calls = 0;
+    firewall.watch(() => calls++);
+    // The monitor does not say when it has begun to listen.
+    while (calls === 0) {
+      await namespace.run('nft flush ruleset');
+      await firewall.prepare();
+    }
+    await holds(firewall, endpoint(LINK, 2));
+  });
+
   it('tells when there is no nft', async () => {
     const firewall = new NftFirewall({ command: ['/nonexistent/nft'], folder });
     await assert.rejects(firewall.prepare(), { code: 'NR_FIREWALL_UNAVAILABLE' });

@@ -46,8 +46,8 @@ export class Node {
   }
 
   /** Asks once more on a connection that was kept. */
-  again(keep: string): Promise<string> {
-    return this.#tell({ do: 'again', keep, patience: PATIENCE });
+  again(keep: string, patience = PATIENCE): Promise<string> {
+    return this.#tell({ do: 'again', keep, patience });
   }
 
   /** Whether an echo comes back. */

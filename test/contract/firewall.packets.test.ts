@@ -212,6 +212,21 @@ describe('packets through the firewall by nft', () => {
       assert.match(await lab.host.ask('tcp', A.v6, 80), /^2001:db8::1$/);
     });
 
+    it('drops what belongs to no connection, even from who has a permit', async () => {
+      await lab.holds(guard(A.link), ingress(A.link, CLIENT.v4));
+      const netfilter = '/proc/sys/net/netfilter/nf_conntrack_tcp';
+      await lab.host.run(`echo 0 > ${netfilter}_loose; echo 1 > ${netfilter}_timeout_established`);
+      try {
+        assert.equal(await lab.client.ask('tcp', A.v4, 80, { keep: 'forgotten' }), CLIENT.v4);
+        await lab.host.run('while grep -q ESTABLISHED /proc/net/nf_conntrack; do busybox usleep 20000; done');
+        const before = await lab.counted('invalid');
+        assert.equal(await lab.client.again('forgotten', MOMENT.patience), 'silence');
+        assert.ok((await lab.counted('invalid')) > before);
+      } finally {
+        await lab.host.run(`echo 1 > ${netfilter}_loose; echo 432000 > ${netfilter}_timeout_established`);
+      }
+    });
+
     it('leaves open connections open when it comes, and when their permit goes', async () => {
       assert.equal(await lab.client.ask('tcp', A.v4, 80, { keep: 'one' }), CLIENT.v4);
       await change([put(guard(A.link)), put(ingress(A.link, CLIENT.v4))]);
@@ -277,6 +292,10 @@ describe('packets through the firewall by nft', () => {
       assert.equal(await lab.client.ask('tcp', HOST.v4, 8080), 'ECONNREFUSED');
       await change([put(publish(8080, B.v4, 9))]);
       assert.equal(await lab.client.ask('tcp', '192.0.2.100', 8080), CLIENT.v4);
+      await lab.host.run('ip addr replace 2001:db8::100/64 dev up0 nodad');
+      await lab.holds(publish(8080, A.v6, 80, { hostAddress: '2001:db8::100' }));
+      assert.equal(await lab.client.ask('tcp', '2001:db8::100', 8080, { from: CLIENT.v6 }), CLIENT.v6);
+      assert.equal(await lab.client.ask('tcp', HOST.v6, 8080), 'ECONNREFUSED');
       await lab.holds(publish(8080, A.v4, 80, { hostAddress: '127.0.0.1' }));
       await lab.host.run(`echo 1 > /proc/sys/net/ipv4/conf/${A.link}/route_localnet`);
       assert.equal(await lab.host.ask('tcp', '127.0.0.1', 8080), HOST.v4);

@@ -68,10 +68,14 @@ export function pair(
     peerAs: Y.asn,
     localAs: X.asn,
     import: GREEDY,
-    export: [
-      { prefix: '10.1.0.0/16', le: 32 },
-      { prefix: 'fd01::/32', le: 128 },
-    ],
+    // Only over link 1 is everything of X told, so that each test sees what passes its own link.
+    export:
+      link === LINK.base
+        ? [
+            { prefix: '10.1.0.0/16', le: 32 },
+            { prefix: 'fd01::/32', le: 128 },
+          ]
+        : [{ prefix: `10.1.${link}.0/24`, le: 32 }],
     ...mine,
   };
   const y: Peer = {
@@ -79,14 +83,10 @@ export function pair(
     address: `10.99.${link}.1`,
     peerAs: X.asn,
     localAs: Y.asn,
-    // Only over link 1 is everything of X heard, so that each test sees what passes its own link.
-    import:
-      link === LINK.base
-        ? [
-            { prefix: '10.1.0.0/16', le: 32 },
-            { prefix: 'fd01::/32', le: 128 },
-          ]
-        : [{ prefix: `10.1.${link}.0/24`, le: 32 }],
+    import: [
+      { prefix: '10.1.0.0/16', le: 32 },
+      { prefix: 'fd01::/32', le: 128 },
+    ],
     export: only,
     ...theirs,
   };
@@ -128,7 +128,7 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
         export: [{ prefix: '10.1.8.0/25', le: 32 }],
       }),
     };
-    const z: Peer = { ...pair(LINK.z).x, peerAs: Z.asn };
+    const z: Peer = { ...pair(LINK.z).x, peerAs: Z.asn, export: pair(LINK.base).x.export };
     const zx: Peer = { ...pair(LINK.z).y, localAs: Z.asn, import: [{ prefix: '0.0.0.0/0', le: 32 }] };
     const first = announcement('10.1.1.1/32');
     const fromY = [

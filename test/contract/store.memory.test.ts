@@ -50,7 +50,11 @@ describe('store in memory', () => {
     await assert.rejects(store.commit([{ key: 'a/1', value: 1, expect: null }]), {
       code: 'NR_STORE_CONFLICT',
     });
-    assert.deepEqual(store.counts, { commits: 1, failed: 1, conflicts: 1, observerFailures: 0 });
+    store.observe('a', () => {
+      throw new Error('seen');
+    });
+    await store.commit([{ key: 'a/1', value: 2 }]);
+    assert.deepEqual(store.counts, { commits: 2, failed: 1, conflicts: 1, observerFailures: 1 });
   });
 
   it('makes one write of all commits of a turn', async () => {

@@ -225,6 +225,8 @@ export function storeSuite(place: () => StorePlace, small: () => StorePlace = pl
         back,
       );
       assert.deepEqual([...store.list('none')], []);
+      assert.throws(() => store.list('a/'), { code: 'NR_STORE_RECORD' });
+      assert.throws(() => store.observe('a/', () => {}), { code: 'NR_STORE_RECORD' });
     });
 
     it('and get are those of a plain map, for any sequence of commits', async () => {
@@ -236,7 +238,10 @@ export function storeSuite(place: () => StorePlace, small: () => StorePlace = pl
       const step = fc.oneof(
         {
           weight: 9,
-          arbitrary: fc.record({ changes: fc.array(change, { maxLength: 4, size: 'max' }), wait: fc.boolean() }),
+          arbitrary: fc.record({
+            changes: fc.array(change, { maxLength: 4, size: 'max' }),
+            wait: fc.boolean(),
+          }),
         },
         { weight: 1, arbitrary: fc.constant('reopen' as const) },
       );

@@ -124,6 +124,13 @@ export class Learning {
   }
 }
 
-function sourceOf(path: EnginePath): string {
-  return `${path.neighbor} ${path.routerId}`;
+/** Names the peer that a path came from. */
+export function sourceOf({
+  neighbor,
+  routerId,
+}: {
+  readonly neighbor: string;
+  readonly routerId: string;
+}): string {
+  return `${neighbor} ${routerId}`;
 }

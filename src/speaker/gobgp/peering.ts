@@ -7,6 +7,7 @@ import { checkPeer } from '../check.ts';
 import type { Permit } from '../permit.ts';
 import { matches, rangeOf, within } from '../rules.ts';
 import type { Api } from './api.ts';
+import { neighborBehind } from './neighbor.ts';
 import { changeOf, decodePeer, type EnginePeer, encodePeer, type Rules } from './peers.ts';
 import type { Policies } from './policies.ts';
 import type { Ruled } from './policy.ts';
@@ -17,11 +18,14 @@ export class Peering {
   readonly #policies: Policies;
   /** Whether a peer that is added now is told that this speaker has just restarted. */
   readonly #restarting: () => boolean;
+  readonly #wrapper: readonly string[];
 
-  constructor(api: Api, policies: Policies, restarting: () => boolean) {
+  /** `wrapper` is what to write before a command to have it run where the engine runs. */
+  constructor(api: Api, policies: Policies, restarting: () => boolean, wrapper: readonly string[] = []) {
     this.#api = api;
     this.#policies = policies;
     this.#restarting = restarting;
+    this.#wrapper = wrapper;
   }
 
   /** All peers with their rules, by key; those of others too. `advertised` counts what they are told, which takes time. */
@@ -49,7 +53,7 @@ export class Peering {
       if (peer.ours && peer.address !== '') rules.set(peer.key, ruledOf(peer.peer, peer.address));
     }
     const additions: { readonly at: number; readonly peer: Peer }[] = [];
-    const changes: { readonly at: number; readonly peer: Peer }[] = [];
+    const changes: { readonly at: number; readonly peer: Peer; readonly was: EnginePeer }[] = [];
     const resets = new Set<string>();
     await this.#each(operations.entries(), outcomes, async ([at, { do: what, resource: peer }]) => {
       const key = speakerKey(peer);
@@ -72,15 +76,13 @@ export class Peering {
         additions.push({ at, peer });
         return;
       }
-      if (change === 'in place') changes.push({ at, peer });
+      if (was && change === 'in place') changes.push({ at, peer, was });
       if (!sameRules(was!.peer, peer)) resets.add(key);
       rules.set(key, ruledOf(peer, was!.address));
     });
     await this.#policies.set([...rules.values()], permit.pools);
     await this.#each(additions, outcomes, ({ peer }) => this.#add(peer));
-    await this.#each(changes, outcomes, async ({ peer }) => {
-      await this.#api.client.call('UpdatePeer', { peer: encodePeer(this.#api.dialect, peer, false) });
-    });
+    await this.#each(changes, outcomes, ({ peer, was }) => this.#update(was, peer));
     // The address of a peer behind an interface is known only now: until here nothing passes in either direction.
     const behind = additions.filter(({ at, peer }) => peer.interface !== undefined && !outcomes[at]);
     if (behind.length > 0) {
@@ -143,19 +145,30 @@ export class Peering {
   }
 
   async #add(peer: Peer): Promise<void> {
-    const message = encodePeer(this.#api.dialect, peer, peer.gracefulRestart > 0 && this.#restarting());
+    const neighbor =
+      peer.interface === undefined ? undefined : await neighborBehind(peer.interface, this.#wrapper);
+    const restarting = peer.gracefulRestart > 0 && this.#restarting();
+    const message = encodePeer(this.#api.dialect, peer, restarting, neighbor ? { neighbor } : undefined);
     await this.#api.client.call('AddPeer', { peer: message });
   }
 
+  /**
+   * Without a new session. GoBGP forgets meanwhile that graceful restart was negotiated: should the peer itself restart
+   * before the next session, its routes are not kept.
+   */
+  async #update(was: EnginePeer, peer: Peer): Promise<void> {
+    const link = peer.interface === undefined ? undefined : { neighbor: was.handle, local: was.localAddress };
+    await this.#api.client.call('UpdatePeer', { peer: encodePeer(this.#api.dialect, peer, false, link) });
+  }
+
   async #delete(was: EnginePeer): Promise<void> {
-    const { client, dialect } = this.#api;
     if (was.peer.password !== undefined) {
       // Else its MD5 key would stay on the listening socket, and a peer without one could never connect.
       const { password: _, ...without } = was.peer;
-      await client.call('UpdatePeer', { peer: encodePeer(dialect, { ...without, passive: true }, false) });
+      await this.#update(was, { ...without, passive: true });
     }
     // By its address even behind an interface: version 4 ends itself when there is none.
-    await client.call('DeletePeer', { address: was.handle });
+    await this.#api.client.call('DeletePeer', { address: was.handle });
   }
 
   async #each<T extends { readonly at: number } | [number, unknown]>(

@@ -34,6 +34,8 @@ export interface EnginePeer {
   readonly handle: string;
   /** The same without zone, as paths and policies name it; empty as long as it is unknown. */
   readonly address: string;
+  /** Our own address towards it, with a zone where it is link-local. */
+  readonly localAddress: string;
   readonly ours: boolean;
   /** Without rules, which the policy has. */
   readonly peer: Peer;
@@ -45,12 +47,20 @@ export interface EnginePeer {
   readonly endOfRib: boolean;
 }
 
+/** What of a peer behind an interface the engine has to be told: both link-local addresses, with their zones. */
+export interface LinkLocal {
+  readonly neighbor: string;
+  /** Left to the engine for a new one. */
+  readonly local?: string;
+}
+
 /** The peer as a message. `restarting` tells it that this speaker has just restarted. Everything is spelled out. */
-export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean): Message {
+export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean, link?: LinkLocal): Message {
   const external = peer.peerAs !== peer.localAs;
   const graceful = peer.gracefulRestart > 0;
   const memo = JSON.stringify({ localAddress: peer.localAddress, multihop: peer.multihop });
   const anywhere = peer.address?.includes(':') ? '::' : '0.0.0.0';
+  const local = peer.interface === undefined ? (peer.localAddress ?? anywhere) : link?.local;
   const families = ([4, 6] as const).map((number) => ({
     config: { family: family(number), enabled: true },
     mp_graceful_restart: { config: { enabled: graceful } },
@@ -69,6 +79,7 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean): M
       type: external ? dialect.names.external : dialect.names.internal,
       description: `${OURS}${memo}`,
     },
+    ...(link && { state: { neighbor_address: link.neighbor } }),
     timers: {
       config: {
         connect_retry: peer.connectRetry,
@@ -77,8 +88,7 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean): M
       },
     },
     transport: {
-      // Behind an interface the engine finds its own link-local address.
-      ...(peer.interface === undefined && { local_address: peer.localAddress ?? anywhere }),
+      ...(local !== undefined && { local_address: local }),
       passive_mode: peer.passive,
       remote_port: peer.port,
     },
@@ -126,6 +136,7 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
     key,
     handle,
     address: canonical(handle.replace(/%.*$/, '')),
+    localAddress: transport?.local_address ?? '',
     ours: text.startsWith(OURS),
     peer,
     state: stateOf(dialect, key, answer),
@@ -160,7 +171,7 @@ function stateOf(dialect: Dialect, key: string, answer: Answer): PeerState {
     up ? (answer.afi_safis ?? []).reduce((n: number, one: Answer) => n + (one.state?.[field] ?? 0), 0) : 0;
   const since = Number(answer.timers?.state?.uptime?.seconds ?? 0);
   // Version 3 counts the End-of-RIB marker of each family as something it told.
-  const markers = dialect.version === 'v3' && graceful(answer) ? (answer.afi_safis ?? []).length : 0;
+  const markers = offered(answer) ? (answer.afi_safis ?? []).length : 0;
   const reason = up ? undefined : reasonOf(dialect, state, answer);
   const routerId = answer.state?.router_id;
   return {
@@ -180,7 +191,13 @@ function restarts(answer: Answer): { received?: boolean; end_of_rib_received?: b
   return (answer.afi_safis ?? []).map((one: Answer) => one.mp_graceful_restart?.state ?? {});
 }
 
-/** Whether the peer offered graceful restart. */
+/** Whether version 3 says that the peer's OPEN had the capability: what it knows by family is lost by an update. */
+function offered(answer: Answer): boolean {
+  const capabilities: Answer[] = answer.state?.remote_cap ?? [];
+  return capabilities.some((one) => String(one.type_url).endsWith('.GracefulRestartCapability'));
+}
+
+/** Whether graceful restart was negotiated. */
 function graceful(answer: Answer): boolean {
   return restarts(answer).some(({ received }) => received === true);
 }

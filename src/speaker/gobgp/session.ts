@@ -11,7 +11,7 @@ import type { Permit } from '../permit.ts';
 import type { LearnedTable } from '../table.ts';
 import { Announcing } from './announcing.ts';
 import type { Link } from './engine.ts';
-import { Learning } from './learning.ts';
+import { Learning, sourceOf } from './learning.ts';
 import { Peering } from './peering.ts';
 import { DEFERRAL, type EnginePeer } from './peers.ts';
 import { Policies } from './policies.ts';
@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly identity: Identity;
   /** Nobody else uses the engine. */
   readonly exclusive: boolean;
+  /** What to write before a command to have it run where the engine runs. */
+  readonly wrapper: readonly string[];
   /** Milliseconds to wait for the peers' routes after a restart before what is missing counts as gone. */
   readonly patience: number;
   /** Keys of the peers that were established before: those are waited for, or all if there are none. */
@@ -50,13 +52,13 @@ export class Session {
   #over = false;
 
   constructor(link: Link, table: LearnedTable, options: SessionOptions) {
-    const { identity, exclusive } = options;
+    const { identity, exclusive, wrapper } = options;
     this.#link = link;
     this.#options = options;
     this.#table = table;
     this.#announcing = new Announcing(link.api, identity.asn, identity.routerId);
     const restarting = () => link.fresh && Date.now() - this.#since < RESTARTING * 1000;
-    this.#peering = new Peering(link.api, new Policies(link.api, exclusive), restarting);
+    this.#peering = new Peering(link.api, new Policies(link.api, exclusive), restarting, wrapper);
     this.#learning = new Learning(link.api, table, identity, () => this.#news());
   }
 

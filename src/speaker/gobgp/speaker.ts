@@ -43,6 +43,7 @@ export class GobgpSpeaker implements Speaker {
         const session = new Session(link, this.#table, {
           identity: this.#identity!,
           exclusive: this.#options.supervise,
+          wrapper: (this.#options.supervise && this.#options.wrapper) || [],
           patience: this.#options.patience ?? 30_000,
           expected: this.#expected,
           tell: (event) => this.#listener(event),

@@ -24,6 +24,7 @@ export function world(change: Partial<Context> = {}) {
     restMs: 60_000,
     incarnation: () => 'this boot',
     alive: (endpoint: Endpoint) => !dead.has(endpoint.id),
+    expect: (id) => void dead.delete(id),
     holder: (address) => learned.get(Prefix.host(address).toString()),
     settled: async (endpoint) => void marked.push(endpoint),
     mark: (endpoint) => void marked.push(endpoint),

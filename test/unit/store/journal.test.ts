@@ -146,6 +146,24 @@ describe('journal file', () => {
     await store.close();
   });
 
+  it('goes on after a statement that failed in the middle of a write', async () => {
+    await make();
+    sql(
+      "CREATE TRIGGER no BEFORE INSERT ON record WHEN new.key = 'a/no' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    const store = new JournalStore({ file });
+    const changes = ['a/before', 'a/no', 'a/after'].map((key) => ({ key, value: 1 }));
+    await assert.rejects(store.commit(changes), { code: 'NR_STORE_FAILED', message: /store\.db: no;/ });
+    await store.commit([{ key: 'a/next', value: 1 }]);
+    await store.close();
+    const again = new JournalStore({ file });
+    assert.deepEqual(
+      [...again.list('a')].map(({ key }) => key),
+      ['a/0', 'a/next'],
+    );
+    await again.close();
+  });
+
   it('without its identity is refused', async () => {
     await make();
     sql("DELETE FROM meta WHERE name = 'origin'");

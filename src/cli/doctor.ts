@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { fail } from '../api/doctor/check.ts';
+import { enableForwarding } from '../api/doctor/forwarding.ts';
+import { checkLocal } from '../api/doctor/local.ts';
+import { sysctls } from '../api/doctor/sysctl.ts';
+import { type CheckView, type DoctorView, doctorView } from '../api/views.ts';
+import { CodedError } from '../errors.ts';
+import { Client, parse } from './client.ts';
+import { asking, askingOf, print } from './command.ts';
+import { doctorStatus, renderDoctor } from './show/doctor.ts';
+
+/** `net-routed doctor`: asks the daemon, and without one looks at the host itself. */
+export function addDoctor(program: Command, end: (status: number) => void): void {
+  const command = program
+    .command('doctor')
+    .summary('check this host, and repair what can be')
+    .description('Checks this host. Exit status 1 when a check fails. Without a daemon it checks what it can see.')
+    .option('--fix', "repair first; touches only what is net-routed's, and packet forwarding of the host");
+  asking(command).action(async () => {
+    const { socket, json } = askingOf(command);
+    const fix = command.opts<{ fix?: boolean }>().fix === true;
+    let text: string;
+    try {
+      text = await new Client(socket).text(fix ? '/v1/doctor/fix' : '/v1/doctor', fix ? 'POST' : 'GET');
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.code !== 'NR_DAEMON_UNREACHABLE') throw error;
+      text = JSON.stringify(await withoutDaemon(error, fix));
+    }
+    const shown = parse(doctorView, text);
+    print(json ? text : renderDoctor(shown));
+    end(doctorStatus(shown));
+  });
+}
+
+async function withoutDaemon(reason: CodedError, fix: boolean): Promise<DoctorView> {
+  const { done, left } = fix ? enableForwarding(sysctls()) : { done: [], left: [] };
+  const { env } = process;
+  const checks: CheckView[] = await checkLocal({
+    pluginDir: env.NET_ROUTED_PLUGIN_DIR || '/run/docker/plugins',
+    dockerSocket: env.NET_ROUTED_DOCKER_SOCKET || '/var/run/docker.sock',
+    gobgpd: env.NET_ROUTED_GOBGPD || 'gobgpd',
+    endpoints: 0,
+  });
+  return {
+    checks: [
+      fail('daemon', `${reason.what}; only the host is checked`, reason.remedy),
+      ...left.map((what) => fail('fix: forwarding', what, 'set it by hand')),
+      ...checks,
+    ],
+    fixed: done.map((setting) => `set ${setting}`),
+  };
+}

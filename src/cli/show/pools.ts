@@ -1,0 +1,20 @@
+import type { PoolView } from '../../api/views.ts';
+import { count, short, table } from '../table.ts';
+
+export function renderPools(pools: readonly PoolView[]): string {
+  if (pools.length === 0) return 'no pools';
+  return table(
+    ['POOL', 'TENANT', 'RANGE', 'NETWORK', 'GATEWAY', 'SIZE', 'HELD', 'RESTING', 'FREE'],
+    pools.map((pool) => [
+      pool.prefix,
+      pool.tenant,
+      pool.range ?? '',
+      pool.network ? (pool.network.name ?? short(pool.network.id)) : '',
+      pool.gateway,
+      count(pool.size),
+      count(pool.held),
+      count(pool.resting),
+      count(pool.free),
+    ]),
+  );
+}

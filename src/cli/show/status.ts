@@ -1,0 +1,50 @@
+import type { StatusView } from '../../api/views.ts';
+import { duration, facts, table } from '../table.ts';
+import { renderPools } from './pools.ts';
+
+export function renderStatus(status: StatusView): string {
+  const { host, engine, peers, endpoints, routes, loop, paths } = status;
+  const uplink = host.uplink === undefined ? '' : `${host.uplink}, `;
+  const addresses = [host.address, host.addressV6].filter((one) => one !== undefined).join(' and ') || 'no address';
+  const parts = [
+    `net-routed ${status.version}, up ${duration(status.uptime)}`,
+    attention(status),
+    facts([
+      ['host', `${addresses} (${uplink}MTU ${host.mtu}), router id ${host.routerId}, AS ${host.as}`],
+      ['engine', `${engine.name} ${engine.version} ${engine.up ? 'up' : `down${because(engine.reason)}`}`],
+      ['peers', `${peers.up} of ${peers.total} up`],
+      ['networks', String(status.networks)],
+      ['endpoints', `${endpoints.up} of ${endpoints.total} up`],
+      ['routes', `${routes.announced} announced, ${routes.learned} learned`],
+      ['loop', `${loop.live ? 'live' : 'hangs'}, ${loop.passes} passes, the last took ${loop.lastPassMs} ms`],
+      ['store', paths.store],
+      ['plugins', paths.pluginDir],
+      ['log', status.log],
+    ]),
+    failures(status),
+    status.pools.length === 0 ? '' : renderPools(status.pools),
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function attention({ attention: list }: StatusView): string {
+  if (list.length === 0) return 'all is well';
+  return ['look at first:', ...list.map(({ what, remedy }) => `  ${what}; ${remedy}`)].join('\n');
+}
+
+function failures({ failures: list }: StatusView): string {
+  if (list.length === 0) return '';
+  return table(
+    ['FAILURE', 'FOR', 'TRIES', 'ERROR'],
+    list.map((one) => [
+      `${one.lane}: ${one.key}`,
+      duration(one.seconds),
+      String(one.count),
+      `${one.code}: ${one.what}; ${one.remedy}`,
+    ]),
+  );
+}
+
+function because(reason: string | undefined): string {
+  return reason === undefined ? '' : `: ${reason}`;
+}

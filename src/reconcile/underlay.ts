@@ -1,0 +1,63 @@
+import { asCoded } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { HostFacts, Kernel, KernelEvent } from '../ports/kernel.ts';
+import type { Log } from '../ports/log.ts';
+
+/** After the first of many events, in milliseconds. */
+const SETTLE_MS = 100;
+
+/** The host apart from what is ours: its uplink and addresses, read again when they may have changed. */
+export class Underlay {
+  readonly #kernel: Kernel;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #changed: () => void;
+  readonly #isOurs: (link: string) => boolean;
+  readonly #stop: () => void;
+  #facts: HostFacts;
+  #cancel: (() => void) | undefined;
+
+  constructor(parts: {
+    kernel: Kernel;
+    clock: Clock;
+    log: Log;
+    facts: HostFacts;
+    isOurs: (link: string) => boolean;
+    changed: () => void;
+  }) {
+    this.#kernel = parts.kernel;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#facts = parts.facts;
+    this.#isOurs = parts.isOurs;
+    this.#changed = parts.changed;
+    this.#stop = parts.kernel.watch((event) => this.#event(event));
+  }
+
+  get facts(): HostFacts {
+    return this.#facts;
+  }
+
+  close(): void {
+    this.#stop();
+    this.#cancel?.();
+  }
+
+  #event(event: KernelEvent): void {
+    if (event.kind === 'route') return;
+    const link = event.kind === 'link' ? event.name : event.kind === 'address' ? event.link : undefined;
+    if (link !== undefined && this.#isOurs(link)) return;
+    this.#cancel ??= this.#clock.after(SETTLE_MS, () => {
+      this.#cancel = undefined;
+      this.#read().catch((error: unknown) => {
+        this.#log.error({ err: asCoded(error) }, 'could not read what the host is like');
+      });
+    });
+  }
+
+  async #read(): Promise<void> {
+    const before = JSON.stringify(this.#facts);
+    this.#facts = await this.#kernel.facts();
+    if (JSON.stringify(this.#facts) !== before) this.#changed();
+  }
+}
