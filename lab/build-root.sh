@@ -2,6 +2,7 @@
 # Makes the root of a Debian release: build-root.sh SUITE FOLDER MIRROR KEYRING LOG PACKAGE...
 # Run in mount and PID namespaces of its own, so that its mounts and processes end with it.
 set -eu
+umask 022
 suite=$1 root=$2 mirror=$3 keyring=$4 log=$5
 shift 5
 

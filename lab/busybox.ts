@@ -7,11 +7,13 @@ import { must } from './run.ts';
 // Links are relative to the folder that they are in. Links to where busybox is on this machine, /usr/bin/busybox, hang
 // in the air in a container, and dockerd then says that there is no "ip" in $PATH.
 const script = `
+umask 022
 busybox=$(PATH=/usr/bin:/bin command -v busybox)
 root=$(mktemp -d "$1.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 cd "$root"
 mkdir -p bin dev etc proc root sys tmp usr/bin usr/sbin sbin var/run
+chmod 755 .
 chmod 1777 tmp
 cp "$busybox" bin/busybox
 for applet in $(./bin/busybox --list); do [ -e "bin/$applet" ] || ln -s busybox "bin/$applet"; done

@@ -22,7 +22,7 @@ interface Hierarchy {
 }
 
 /** Hierarchies of this machine. */
-export function hierarchies(): Hierarchy[] {
+function hierarchies(): Hierarchy[] {
   const found: Hierarchy[] = [];
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     const [before = '', after = ''] = line.split(' - ');

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { labNames } from './clear.ts';
 import { LabError } from './errors.ts';
 import { defaultName, Lab, type LabOptions } from './lab.ts';
-import { releases } from './state.ts';
+import { releases } from './plan.ts';
 import { report, table } from './status.ts';
 
 const count = (text: string): number => {

@@ -8,10 +8,11 @@ import { torAs, underlay } from './topology.ts';
 /** The daemon of a host. */
 export const daemon = (home: Home): Service => new Service('net-routed', home);
 
-/** Starts it, peering with the fabric router, and waits until Docker would be answered. */
+/** Starts it, peering with the fabric router, and waits until Docker and operators are answered. */
 export async function startDaemon(home: Home, args: string[]): Promise<void> {
   const { tor4 } = underlay(home.host);
-  const sockets = ['net-routed', 'ipam-routed'].map((name) => `/run/docker/plugins/${name}.sock`);
+  const plugins = ['net-routed', 'ipam-routed'].map((name) => `/run/docker/plugins/${name}.sock`);
+  const sockets = [...plugins, '/run/net-routed/api.sock'];
   await daemon(home).start({
     argv: ['net-routed', 'daemon', '--peer', tor4, '--peer-as', String(torAs), ...args],
     ready: async () =>

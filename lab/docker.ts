@@ -8,7 +8,7 @@ import { outside } from './namespace.ts';
 import { type Home, Service } from './service.ts';
 
 /** The image's name. */
-export const image = 'busybox:local';
+const image = 'busybox:local';
 
 const socket = (home: Home): string => outside(home.init, '/run/docker.sock');
 
@@ -45,7 +45,7 @@ async function haveImage(home: Home): Promise<void> {
 }
 
 /** One request to a host's dockerd, from outside through the host's /run. */
-export async function ask(
+async function ask(
   home: Home,
   method: string,
   path: string,

@@ -33,10 +33,12 @@ export async function execCommand({ name, host, argv }: ExecWords): Promise<numb
   const lab = Lab.find(name);
   if (!lab) throw new LabError(`lab ${name ?? 'lab'} is not up`);
   const running = lab.host(host).spawn(argv, 'inherit');
-  // From a terminal the command gets these itself, and ours is only to outlive it; else they are passed on.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+  // A terminal sends its own signals to the command as well; for us they are only to outlive it.
+  const { isTTY } = process.stdin;
+  process.on('SIGTERM', () => running.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const)
     process.on(signal, () => {
-      if (!process.stdin.isTTY) running.kill(signal);
+      if (!isTTY) running.kill(signal);
     });
   return running.done;
 }

@@ -44,11 +44,6 @@ export async function callNeighbours(home: Home, addresses: string[]): Promise<v
   await must([...enter(home.init), ...argv], { env: environment() });
 }
 
-/** Ends FRR on a host. */
-export async function stopFrr(home: Home, name: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  for (const daemon of daemons.toReversed()) await frrDaemon(home, daemon).stop(name);
-}
-
 /** Whether somebody accepts connections at this unix socket. */
 export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -12,6 +12,7 @@
 #
 # Talks to whoever started it: prints its process id, waits for "go", prints "ready".
 set -eu
+umask 022 # whatever the caller's: FRR does not run as root, and has to find its way
 
 # The machine's /proc is still mounted here, so this is the id that the machine knows us by.
 read -r pid _ < /proc/self/stat

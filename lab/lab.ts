@@ -8,15 +8,18 @@
  *       await lab.down();
  *     }
  */
+
+import { type Birth, begin } from './birth.ts';
 import { clearLab, endHost, exists } from './clear.ts';
 import { LabError } from './errors.ts';
 import { callNeighbours, startFrr } from './frr.ts';
 import { Host } from './host.ts';
-import { type Birth, begin } from './namespace.ts';
+import { checkChange, daemonArgs, defaults, merge, type Plan } from './plan.ts';
 import { alive, type ProcessId } from './process.ts';
 import { releaseRoot } from './release.ts';
-import { alone, checkName, type Plan, readState, type State, writeState } from './state.ts';
+import { alone, checkName, readState, type State, writeState } from './state.ts';
 import { connectHosts, connectOut, hostNames, outName, torName, underlay } from './topology.ts';
+import { all } from './wait.ts';
 
 /** What a lab is to be; what is left out stays as it is in a running lab. */
 export interface LabOptions extends Partial<Plan> {
@@ -29,25 +32,15 @@ export interface LabOptions extends Partial<Plan> {
 /** Name of the lab when none is given. */
 export const defaultName = 'lab';
 
-const defaults: Plan = {
-  hosts: 3,
-  engine: 'gobgp',
-  docker: true,
-  daemon: true,
-  dockerArgs: [],
-  daemonArgs: [],
-  hostDaemonArgs: {},
-};
-
 const lockTimeoutMs = 120_000;
 
 /** A running lab. */
 export class Lab {
-  readonly #state: State;
+  readonly name: string;
   readonly #say: (line: string) => void;
 
-  private constructor(state: State, say: (line: string) => void) {
-    this.#state = state;
+  private constructor(name: string, say: (line: string) => void) {
+    this.name = name;
     this.#say = say;
   }
 
@@ -64,7 +57,9 @@ export class Lab {
       }
       const plan = merge(state?.plan ?? defaults, wanted);
       if (state) checkChange(name, state.plan, plan);
-      const lab = new Lab(state ? { ...state, plan } : { name, phase: 'making', plan, inits: {} }, say);
+      // Written down before anything is made, so that whoever comes after a crash knows what to clear away.
+      writeState(state ? { ...state, plan } : { name, phase: 'making', plan, inits: {}, wired: [] });
+      const lab = new Lab(name, say);
       try {
         await lab.#complete();
       } catch (error) {
@@ -78,8 +73,7 @@ export class Lab {
 
   /** The running lab of this name; undefined when there is none. */
   static find(name = defaultName): Lab | undefined {
-    const state = readState(checkName(name));
-    return state?.phase === 'up' ? new Lab(state, () => undefined) : undefined;
+    return readState(checkName(name))?.phase === 'up' ? new Lab(name, () => undefined) : undefined;
   }
 
   /** Removes a lab in whatever state; no error when there is none. Says whether there was one. */
@@ -92,12 +86,21 @@ export class Lab {
     });
   }
 
-  get name(): string {
-    return this.#state.name;
-  }
-
   get plan(): Readonly<Plan> {
     return this.#state.plan;
+  }
+
+  /** As written down now: other commands, and other objects like this one, may have changed the lab. */
+  get #state(): State {
+    const state = readState(this.name);
+    if (!state) throw new LabError(`lab ${this.name} is not up`);
+    return state;
+  }
+
+  #init(host: string): ProcessId {
+    const init = this.#state.inits[host];
+    if (!init) throw new LabError(`host ${host} has never been started`);
+    return init;
   }
 
   /** The Docker hosts, h1 first. */
@@ -120,10 +123,10 @@ export class Lab {
     const known = [...hostNames(this.plan.hosts), torName, outName];
     if (!known.includes(name))
       throw new LabError(`lab ${this.name} has no host "${name}"; it has ${known.join(', ')}`);
-    const { plan, inits } = this.#state;
+    const { plan } = this;
     return new Host(name, {
       lab: this.name,
-      init: () => inits[name] as ProcessId,
+      init: () => this.#init(name),
       reboot: () => this.#reboot(name),
       dockerArgs: plan.dockerArgs,
       daemonArgs: daemonArgs(plan, name),
@@ -137,25 +140,18 @@ export class Lab {
 
   /** Makes whatever of the plan is not there. */
   async #complete(): Promise<void> {
-    const { plan, name } = this.#state;
-    writeState(this.#state);
+    const { plan, name } = this;
     const root = await releaseRoot(plan.release, this.#say);
     const docker = hostNames(plan.hosts);
     const missing = [torName, outName, ...docker].filter((host) => !this.#runs(host));
-    // Links end with either of their ends: a new router means new links for all.
-    const rewire = missing.includes(torName) ? [outName, ...docker] : missing;
     if (missing.length > 0) {
       this.#say(`lab ${name}: starting ${missing.join(', ')}`);
-      await Promise.all(missing.map((host) => this.#begin(host, root)));
+      await all(missing.map((host) => this.#begin(host, root)));
     }
-    await this.#wire(rewire);
+    await this.#wire();
     this.#say(`lab ${name}: waiting for FRR on ${torName}${services(plan)}`);
-    const serving = [this.#route(), ...docker.map((host) => this.#serve(host))];
-    // All of them have to be over before anybody clears up after a failure.
-    const failed = (await Promise.allSettled(serving)).find((one) => one.status === 'rejected');
-    if (failed) throw failed.reason;
-    this.#state.phase = 'up';
-    writeState(this.#state);
+    await all([this.#route(), ...docker.map((host) => this.#serve(host))]);
+    this.#note({ phase: 'up' });
   }
 
   #runs(host: string): boolean {
@@ -164,26 +160,32 @@ export class Lab {
   }
 
   #home(host: string) {
-    return { lab: this.name, host, init: this.#state.inits[host] as ProcessId };
+    return { lab: this.name, host, init: this.#init(host) };
   }
 
   async #begin(host: string, root: string | undefined): Promise<void> {
     const role: Birth['role'] = host === torName ? 'router' : host === outName ? 'plain' : 'host';
     await endHost(this.name, host, this.#state.inits[host]);
-    await begin({ lab: this.name, host, role, root }, (init) => {
-      this.#state.inits[host] = init;
-      writeState(this.#state);
-    });
+    const { wired } = this.#state;
+    // A link ends with either of its ends: a new router means new links for all.
+    this.#note({ wired: host === torName ? [] : wired.filter((name) => name !== host) });
+    await begin({ lab: this.name, host, role, root }, (init) =>
+      this.#note({ inits: { ...this.#state.inits, [host]: init } }),
+    );
   }
 
-  async #wire(names: string[]): Promise<void> {
-    const tor = this.#state.inits[torName] as ProcessId;
-    const docker = names.filter((name) => name !== outName && name !== torName);
-    await connectHosts(
-      tor,
-      Object.fromEntries(docker.map((name) => [name, this.#state.inits[name] as ProcessId])),
-    );
-    if (names.includes(outName)) await connectOut(tor, this.#state.inits[outName] as ProcessId);
+  /** Connects the hosts that have no link to the fabric router. */
+  async #wire(): Promise<void> {
+    const tor = this.#init(torName);
+    const { wired } = this.#state;
+    const docker = hostNames(this.plan.hosts).filter((name) => !wired.includes(name));
+    await connectHosts(tor, Object.fromEntries(docker.map((name) => [name, this.#init(name)])));
+    if (!wired.includes(outName)) await connectOut(tor, this.#init(outName));
+    this.#note({ wired: [...hostNames(this.plan.hosts), outName] });
+  }
+
+  #note(change: Partial<State>): void {
+    writeState({ ...this.#state, ...change });
   }
 
   async #route(): Promise<void> {
@@ -203,7 +205,7 @@ export class Lab {
   async #reboot(name: string): Promise<void> {
     await alone(`lab ${this.name}`, lockTimeoutMs, async () => {
       await this.#begin(name, await releaseRoot(this.plan.release, this.#say));
-      await this.#wire(name === torName ? [outName, ...hostNames(this.plan.hosts)] : [name]);
+      await this.#wire();
       if (name === torName) await this.#route();
       else if (name !== outName) await this.#serve(name);
     });
@@ -212,27 +214,3 @@ export class Lab {
 
 const services = (plan: Plan): string =>
   [plan.daemon ? ', net-routed' : '', plan.docker ? ', dockerd on the hosts' : ''].join('');
-
-/** Arguments of one host's daemon. */
-const daemonArgs = (plan: Plan, host: string): string[] => [
-  ...plan.daemonArgs,
-  ...(plan.hostDaemonArgs[host] ?? []),
-];
-
-/** The base with what is wanted laid over it. */
-function merge(base: Plan, wanted: Partial<Plan>): Plan {
-  const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
-  const plan = { ...base, ...Object.fromEntries(given) } as Plan;
-  if (!Number.isInteger(plan.hosts) || plan.hosts < 1 || plan.hosts > 200)
-    throw new LabError(`a lab has 1 to 200 hosts, not ${plan.hosts}`);
-  return plan;
-}
-
-/** A running lab can grow; anything else needs a new one. */
-function checkChange(name: string, now: Plan, wanted: Plan): void {
-  if (wanted.hosts < now.hosts || wanted.release !== now.release || wanted.engine !== now.engine)
-    throw new LabError(
-      `lab ${name} is up with ${now.hosts} hosts, engine ${now.engine}, release ${now.release ?? 'of this machine'}; ` +
-        'take it down first to have another',
-    );
-}

@@ -10,7 +10,7 @@ export interface ProcessId {
 }
 
 /** State letter, parent and start time of a process; undefined when there is none. */
-export function look(
+function look(
   pid: number | string,
   proc = '/proc',
 ): { state: string; parent: number; start: string } | undefined {

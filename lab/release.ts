@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { archive, proxyEnvironment } from './archive.ts';
 import { LabError } from './errors.ts';
 import { checkout, rootsFolder } from './paths.ts';
+import type { Release } from './plan.ts';
 import { run } from './run.ts';
-import { alone, type Release } from './state.ts';
+import { alone } from './state.ts';
 
 /** What a lab host's programs come from, beyond a minimal system. */
 const packages = (release: Release): string[] => [
@@ -20,7 +21,7 @@ const packages = (release: Release): string[] => [
 const buildTimeoutMs = 30 * 60_000;
 
 /** Code name of the Debian release that this machine runs. */
-export function machineRelease(): string | undefined {
+function machineRelease(): string | undefined {
   return /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
 }
 
@@ -46,7 +47,7 @@ async function build(release: Release, root: string, say: (line: string) => void
     await rm(join(rootsFolder(), name), { recursive: true });
   const draft = join(rootsFolder(), `.${release}-${process.pid}`);
   const before = performance.now();
-  say(`building a root of Debian ${release} in ${root} (about 300 MB, a minute or two)`);
+  say(`building a root of Debian ${release} in ${root} (about 500 MB, a minute or two)`);
   const log = `${draft}.log`;
   const script = join(checkout, 'lab', 'build-root.sh');
   // In its own namespaces, and ended with us: neither mounts nor processes can be left behind.

@@ -28,6 +28,7 @@ export interface Start {
 // written down on the host's /run: who comes later finds it, and a reboot forgets it.
 const launcher = `
 name=$1 log=$2; shift 2
+umask 022
 ulimit -n "$(ulimit -Hn)"
 if [ -d /sys/fs/cgroup/init ]; then echo 0 > /sys/fs/cgroup/init/cgroup.procs
 else for group in /sys/fs/cgroup/*/; do echo 0 > "$group/cgroup.procs"; done; fi

@@ -4,32 +4,9 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { LabError } from './errors.ts';
 import { labFolder, labsFolder } from './paths.ts';
+import type { Plan } from './plan.ts';
 import type { ProcessId } from './process.ts';
 import { until } from './wait.ts';
-
-/** Debian releases that lab hosts can run. */
-export const releases = ['bookworm', 'trixie', 'sid'] as const;
-export type Release = (typeof releases)[number];
-
-/** What a lab consists of. */
-export interface Plan {
-  /** Number of Docker hosts. */
-  hosts: number;
-  /** Route engine that net-routed is told to use. */
-  engine: 'gobgp';
-  /** Debian release of the hosts; undefined: whatever the machine has. */
-  release?: Release | undefined;
-  /** Whether hosts run dockerd. */
-  docker: boolean;
-  /** Whether hosts run the net-routed daemon. */
-  daemon: boolean;
-  /** Further arguments of dockerd. */
-  dockerArgs: string[];
-  /** Further arguments of the net-routed daemon, for all hosts. */
-  daemonArgs: string[];
-  /** The same for single hosts, by name. */
-  hostDaemonArgs: Record<string, string[]>;
-}
 
 /** A lab as written down. */
 export interface State {
@@ -39,6 +16,8 @@ export interface State {
   plan: Plan;
   /** First process of each host. */
   inits: Record<string, ProcessId>;
+  /** Hosts that are connected to the fabric router that runs now. */
+  wired: string[];
 }
 
 const file = (lab: string): string => join(labFolder(lab), 'lab.json');

@@ -2,7 +2,7 @@
 import { enterNetwork } from './namespace.ts';
 import type { ProcessId } from './process.ts';
 import { must, run, succeeded } from './run.ts';
-import { until } from './wait.ts';
+import { all, until } from './wait.ts';
 
 /** Name of the fabric router, and of the plain host behind it. */
 export const torName = 'tor';
@@ -15,7 +15,7 @@ export const torAs = 65000;
 export const hostNames = (count: number): string[] => Array.from({ length: count }, (_, at) => `h${at + 1}`);
 
 /** Number of a Docker host, from its name. */
-export const hostNumber = (name: string): number => Number(/^h(\d+)$/.exec(name)?.[1] ?? Number.NaN);
+const hostNumber = (name: string): number => Number(/^h(\d+)$/.exec(name)?.[1] ?? Number.NaN);
 
 /** Addresses of the link between a Docker host and the fabric router. */
 export function underlay(name: string) {
@@ -30,7 +30,7 @@ export function underlay(name: string) {
 }
 
 /** The plain host's addresses; two per family so that one can be blocked and the other not. */
-export const outAddresses = ['192.0.2.10', '192.0.2.11', '2001:db8::10', '2001:db8::11'];
+const outAddresses = ['192.0.2.10', '192.0.2.11', '2001:db8::10', '2001:db8::11'];
 
 /** A veth pair between two namespaces. It is made in them, so no link is ever seen in the machine's own. */
 const link = (from: ProcessId, fromName: string, to: ProcessId, toName: string): string =>
@@ -61,24 +61,24 @@ async function disconnect(init: ProcessId, names: string[]): Promise<void> {
 
 /** Connects Docker hosts to the fabric router. */
 export async function connectHosts(tor: ProcessId, hosts: Record<string, ProcessId>): Promise<void> {
-  const all = Object.entries(hosts).map(([name, init]) => ({ init, ...underlay(name) }));
-  if (all.length === 0) return;
-  await Promise.all([
+  const ends = Object.entries(hosts).map(([name, init]) => ({ init, ...underlay(name) }));
+  if (ends.length === 0) return;
+  await all([
     disconnect(
       tor,
-      all.map(({ torPort }) => torPort),
+      ends.map(({ torPort }) => torPort),
     ),
-    ...all.map(({ init }) => disconnect(init, ['eth0'])),
+    ...ends.map(({ init }) => disconnect(init, ['eth0'])),
   ]);
-  await batch(all.map(({ init, torPort }) => link(init, 'eth0', tor, torPort)));
-  const torLines = all.flatMap(({ torPort, tor4, tor6 }) => [
+  await batch(ends.map(({ init, torPort }) => link(init, 'eth0', tor, torPort)));
+  const torLines = ends.flatMap(({ torPort, tor4, tor6 }) => [
     address(torPort, `${tor4}/24`),
     address(torPort, `${tor6}/64`),
     `link set ${torPort} up`,
   ]);
   await batch(torLines, enterNetwork(tor));
-  await Promise.all(
-    all.map(({ init, host4, host6, tor4, tor6 }) =>
+  await all(
+    ends.map(({ init, host4, host6, tor4, tor6 }) =>
       batch(
         [
           address('eth0', `${host4}/24`),
@@ -95,7 +95,7 @@ export async function connectHosts(tor: ProcessId, hosts: Record<string, Process
 
 /** Connects the plain host to the fabric router. */
 export async function connectOut(tor: ProcessId, out: ProcessId): Promise<void> {
-  await Promise.all([disconnect(tor, ['uplink']), disconnect(out, ['eth0'])]);
+  await all([disconnect(tor, ['uplink']), disconnect(out, ['eth0'])]);
   await batch([link(out, 'eth0', tor, 'uplink')]);
   await batch(
     [address('uplink', '192.0.2.1/24'), address('uplink', '2001:db8::1/64'), 'link set uplink up'],

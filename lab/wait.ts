@@ -27,6 +27,12 @@ export async function until<T>(
   }
 }
 
+/** Like Promise.all, but over only when all are: nobody may still be at work when others clear up after a failure. */
+export async function all(work: Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
 /** The ends of these logs, to go behind an error message. */
 export const tails = (logs: string[], lines = 15): string => logs.map((log) => tail(log, lines)).join('');
 

@@ -73,7 +73,7 @@ leave_off() {
   for unit in $(enabled_services); do
     case " $(echo "$1" | tr '\n' ' ') " in
       *" $unit "*) ;;
-      *) say "leaving $unit off: the lab runs its own"; systemctl disable --quiet "$unit" ;;
+      *) say "leaving $unit off: the lab runs its own"; systemctl disable --quiet --now "$unit" ;;
     esac
   done
 }

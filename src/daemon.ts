@@ -25,6 +25,7 @@ import { privateAsn } from './net/asn.ts';
 import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
 import { type HostView, NOTHING, planEndpoint } from './plan/endpoint.ts';
+import { Sandboxes } from './plan/sandboxes.ts';
 import { State } from './plan/state.ts';
 import type { HostFacts } from './ports/kernel.ts';
 import type { Identity, SpeakerEvent } from './ports/speaker.ts';
@@ -94,11 +95,17 @@ export class Daemon {
       clock,
     );
     const alive = (endpoint: Endpoint) => liveness.alive(endpoint);
+    const sandboxes = new Sandboxes(store, (id) => reconciler.mark(id));
     const planOf = (id: string) => {
       const endpoint = state.endpoints.get(id);
       const network = endpoint && state.networks.get(endpoint.network);
       if (!network) return NOTHING;
-      return planEndpoint(endpoint, network, state.poolsOf(network), host, alive(endpoint));
+      const siblings = [...sandboxes.of(endpoint.sandbox)]
+        .filter((other) => other !== id)
+        .map((other) => state.endpoints.get(other))
+        .filter((other) => other !== undefined)
+        .filter((other) => other.phase === 'joined');
+      return planEndpoint(endpoint, network, state.poolsOf(network), host, alive(endpoint), siblings);
     };
     const endpoints = function* () {
       for (const { id } of state.endpoints.all()) yield id;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { runCli } from './cli/program.ts';
 import { live } from './cli/live.ts';
+import { Notifier } from './cli/notify.ts';
+import { runCli } from './cli/program.ts';
 import type { Settings } from './config/settings.ts';
 
 const packageFile = new URL('../package.json', import.meta.url);
@@ -12,9 +13,14 @@ async function runDaemon(settings: Settings): Promise<number> {
   const base = { pid: process.pid };
   const log = pino({ level: settings.logLevel, base }, pino.destination({ dest: 2, sync: true }));
   const daemon = new Daemon(settings, log, version);
+  const systemd = new Notifier(process.env, log);
   return live(daemon, {
     log,
-    up: () => log.info({ version }, 'daemon is up'),
+    up: () => {
+      systemd.ready(() => daemon.live());
+      log.info({ version }, 'daemon is up');
+    },
+    down: () => systemd.stopping(),
     unhandled: () => daemon.metrics.onUnhandled(),
   });
 }

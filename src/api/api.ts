@@ -35,20 +35,22 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
   const networks = async () => showNetworks(services, await names.known());
   return [
     get('/v1/status', async () => showStatus(services, pulse, await names.known())),
-    get('/v1/networks', networks),
+    get('/v1/networks', async () => ({ networks: await networks() })),
     get('/v1/networks/{id}', async (request) =>
       lookUp(idOf(request), await networks(), ({ name }) => [name], 'NR_NETWORK_UNKNOWN'),
     ),
-    get('/v1/endpoints', endpoints),
+    get('/v1/endpoints', async () => ({ endpoints: await endpoints() })),
     get('/v1/endpoints/{id}', async (request) =>
       lookUp(idOf(request), await endpoints(), endpointNames, 'NR_ENDPOINT_UNKNOWN'),
     ),
-    get('/v1/pools', async () => showPools(services, await names.known())),
+    get('/v1/pools', async () => ({ pools: showPools(services, await names.known()) })),
     get('/v1/peers', async () => showPeers(services)),
     get('/v1/routes', async (request) => {
       const prefix = prefixOf(request);
       const shown = await showRoutes(services, await names.known());
-      return prefix === undefined ? shown : { ...shown, routes: shown.routes.filter((one) => within(one.prefix, prefix)) };
+      return prefix === undefined
+        ? shown
+        : { ...shown, routes: shown.routes.filter((one) => within(one.prefix, prefix)) };
     }),
     get('/v1/doctor', async () => diagnose(services, pulse)),
     { method: 'POST', path: '/v1/doctor/fix', handler: async () => repair(services, pulse) },
@@ -56,13 +58,18 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
       const health = await checkHealth(services, pulse);
       return h.response(health).code(health.status === 'failing' ? 503 : 200);
     }),
-    get('/metrics', async (_request, h): Promise<ResponseObject> =>
-      h.response(await metrics.render(services, pulse)).type(metrics.contentType),
+    get(
+      '/metrics',
+      async (_request, h): Promise<ResponseObject> =>
+        h.response(await metrics.render(services, pulse)).type(metrics.contentType),
     ),
   ];
 }
 
-function endpointNames(endpoint: { interface: string; container?: { id: string; name?: string | undefined } | undefined }) {
+function endpointNames(endpoint: {
+  interface: string;
+  container?: { id: string; name?: string | undefined } | undefined;
+}) {
   return [endpoint.interface, endpoint.container?.name, endpoint.container?.id];
 }
 
@@ -74,7 +81,8 @@ function idOf(request: Request): string {
 function prefixOf(request: Request): string | undefined {
   const { prefix, ...others } = request.query as Record<string, unknown>;
   const unknown = Object.keys(others);
-  if (unknown.length > 0) throw new CodedError('NR_QUERY_INVALID', `unknown query parameter: ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw new CodedError('NR_QUERY_INVALID', `unknown query parameter: ${unknown.join(', ')}`);
   if (prefix === undefined) return undefined;
   if (typeof prefix !== 'string') throw new CodedError('NR_QUERY_INVALID', 'prefix is given twice');
   within('0.0.0.0/0', prefix); // refused before anything is read

@@ -8,7 +8,8 @@ export function attentionOf(
 ): StatusView['attention'] {
   const list: StatusView['attention'] = [];
   const add = (what: string, remedy: string) => list.push({ what, remedy });
-  if (!loop.live) add('the reconcile loop hangs', 'restart the daemon: packets go on to flow; report this with the log');
+  if (!loop.live)
+    add('the reconcile loop hangs', 'restart the daemon: packets go on to flow; report this with the log');
   for (const [remedy, group] of Map.groupBy(failures, (failure) => failure.remedy)) {
     const first = group[0]!;
     const more = group.length > 1 ? ` (and ${group.length - 1} more)` : '';
@@ -23,15 +24,20 @@ export function attentionOf(
   const down = peers.filter(({ state }) => state !== 'established');
   if (engine.up && down.length > 0) {
     const names = down.slice(0, 3).map(({ neighbour }) => neighbour);
-    add(`peers that are down: ${names.join(', ')}${down.length > 3 ? ', …' : ''}`, 'net-routed peers tells why');
+    add(
+      `peers that are down: ${names.join(', ')}${down.length > 3 ? ', …' : ''}`,
+      'net-routed peers tells why',
+    );
   }
   if (host.address === undefined && host.addressV6 === undefined) {
     add('the host has no address that others can route to', 'give the uplink an address, or set --address');
   }
   const gone = endpoints.filter(({ state }) => state === 'gone');
-  if (gone.length > 0) add(`endpoints without a container: ${gone.length}`, 'net-routed doctor --fix removes them');
+  if (gone.length > 0)
+    add(`endpoints without a container: ${gone.length}`, 'net-routed doctor --fix removes them');
   for (const pool of pools) {
-    if (nearlyFull(pool)) add(`pool ${pool.prefix} has ${pool.free} of ${pool.size} addresses left`, 'use a larger subnet');
+    if (nearlyFull(pool))
+      add(`pool ${pool.prefix} has ${pool.free} of ${pool.size} addresses left`, 'use a larger subnet');
   }
   return list;
 }

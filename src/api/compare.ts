@@ -50,7 +50,12 @@ export function compareRoutes(all: Compared): RouteView[] {
   }
   for (const [prefix, route] of all.learned) {
     if (shown.learned.has(prefix)) continue;
-    rows.push({ prefix, wanted: 'none', learned: showLearned(route), note: 'not used: no way to its next hop' });
+    rows.push({
+      prefix,
+      wanted: 'none',
+      learned: showLearned(route),
+      note: 'not used: no way to its next hop',
+    });
   }
   return rows.sort((a, b) => byPrefix(a.prefix, b.prefix));
 }

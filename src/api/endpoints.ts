@@ -10,7 +10,11 @@ import type { AddressView, EndpointView, FailureView } from './views.ts';
 const PROTOCOL: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
 /** The endpoints of this host: what each has, and whether it works. */
-export function showEndpoints(services: Services, failures: readonly FailureView[], known: Known): EndpointView[] {
+export function showEndpoints(
+  services: Services,
+  failures: readonly FailureView[],
+  known: Known,
+): EndpointView[] {
   const byOwner = failuresByOwner(services, failures);
   return [...services.state.endpoints.all()].map((endpoint) => {
     const problems = ownersOf(endpoint.id).flatMap((owner) => byOwner.get(owner) ?? []);
@@ -31,7 +35,11 @@ function showEndpoint(
     id: endpoint.id,
     network: known.network(endpoint.network),
     ...(container && { container }),
+    phase: endpoint.phase,
     state: stateOf(endpoint, services, problems),
+    ...(endpoint.address !== undefined && { address: endpoint.address }),
+    ...(endpoint.addressV6 !== undefined && { addressV6: endpoint.addressV6 }),
+    aliases: endpoint.aliases,
     addresses: addressesOf(endpoint, services),
     mac: endpoint.mac,
     mtu: endpoint.mtu ?? network?.mtu ?? host().mtu,
@@ -39,13 +47,20 @@ function showEndpoint(
     ...(endpoint.sandbox !== undefined && { sandbox: endpoint.sandbox }),
     ...(endpoint.ingress && { ingress: endpoint.ingress }),
     anycast: endpoint.anycast,
-    ports: endpoint.ports.map((port) => ({ ...port, protocol: PROTOCOL[port.protocol] ?? String(port.protocol) })),
+    ports: endpoint.ports.map((port) => ({
+      ...port,
+      protocol: PROTOCOL[port.protocol] ?? String(port.protocol),
+    })),
     createdAt: new Date(endpoint.createdAt).toISOString(),
     problems,
   };
 }
 
-function stateOf(endpoint: Endpoint, { reconciler }: Services, problems: readonly FailureView[]): EndpointView['state'] {
+function stateOf(
+  endpoint: Endpoint,
+  { reconciler }: Services,
+  problems: readonly FailureView[],
+): EndpointView['state'] {
   if (endpoint.phase !== 'joined') return endpoint.phase;
   if (problems.length > 0) return 'failing';
   const owner = `endpoint ${endpoint.id}`;
@@ -75,7 +90,10 @@ function ownersOf(endpoint: string): string[] {
   return [`endpoint ${endpoint}`, `sandbox ${endpoint}`];
 }
 
-function failuresByOwner({ reconciler }: Services, failures: readonly FailureView[]): Map<string, FailureView[]> {
+function failuresByOwner(
+  { reconciler }: Services,
+  failures: readonly FailureView[],
+): Map<string, FailureView[]> {
   const lanes = { kernel: reconciler.kernel, firewall: reconciler.firewall, speaker: reconciler.speaker };
   const byOwner = new Map<string, FailureView[]>();
   for (const failure of failures) {

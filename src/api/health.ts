@@ -29,7 +29,9 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
     attempt(bounded(checkStore(services, pulse), WAIT_MS, 'store')),
   ]);
   if (!pulse.live()) {
-    failing.push(problemOf(new CodedError('NR_DEADLINE', 'the reconcile loop has not finished a pass for 30 s')));
+    failing.push(
+      problemOf(new CodedError('NR_DEADLINE', 'the reconcile loop has not finished a pass for 30 s')),
+    );
   }
   if (failing.length > 0) return { status: 'failing', reasons: failing };
 

@@ -16,5 +16,8 @@ export function lookUp<T extends { readonly id: string }>(
   if (found.length === 1) return found[0]!;
   if (found.length === 0) throw new CodedError(unknown, `nothing has the id or name ${quote(text)}`);
   const ids = found.slice(0, 4).map(({ id }) => id.slice(0, 12));
-  throw new CodedError('NR_ID_AMBIGUOUS', `${quote(text)} may be ${ids.join(', ')}${found.length > 4 ? ', …' : ''}`);
+  throw new CodedError(
+    'NR_ID_AMBIGUOUS',
+    `${quote(text)} may be ${ids.join(', ')}${found.length > 4 ? ', …' : ''}`,
+  );
 }

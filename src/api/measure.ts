@@ -42,7 +42,9 @@ export async function measure(services: Services, pulse: Pulse): Promise<Registr
   }
 
   gauge('learned_routes', 'Prefixes learned from peers', learned.all().size);
-  const announced = [...reconciler.speaker.tracker.there().values()].filter(({ kind }) => kind === 'announcement');
+  const announced = [...reconciler.speaker.tracker.there().values()].filter(
+    ({ kind }) => kind === 'announcement',
+  );
   gauge('announcements', 'Prefixes announced to peers', announced.length);
   gauge('engine_up', 'Whether the routing engine can be talked to', Number(speaker.engine().up));
   const established = labelled('peer_established', 'Whether the session with a peer is established', 'peer');

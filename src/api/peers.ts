@@ -17,7 +17,8 @@ export async function showPeers({ reconciler, speaker }: Services): Promise<Peer
   const failures = reconciler.speaker.failures;
   try {
     const states = new Map<string, PeerState>();
-    for (const state of await bounded(speaker.peers(), ENGINE_MS, 'routing engine')) states.set(state.key, state);
+    for (const state of await bounded(speaker.peers(), ENGINE_MS, 'routing engine'))
+      states.set(state.key, state);
     const keys = [...new Set([...wanted.keys(), ...states.keys()])];
     const peers = keys.map((key) => {
       const failure = failures.get(key);

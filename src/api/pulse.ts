@@ -77,7 +77,9 @@ export class Pulse {
       this.#passes = reconciler.stats.passes;
       this.#alive = now;
     }
-    const failures = reconciler.failures().map((failure) => ({ ...failure, id: `${failure.lane} ${failure.key}` }));
+    const failures = reconciler
+      .failures()
+      .map((failure) => ({ ...failure, id: `${failure.lane} ${failure.key}` }));
     const failing = new Set(failures.map(({ id }) => id));
     for (const id of failing) if (!this.#since.has(id)) this.#since.set(id, now);
     for (const id of this.#since.keys()) if (!failing.has(id)) this.#since.delete(id);

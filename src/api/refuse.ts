@@ -12,8 +12,12 @@ export function refuse(
   routes: readonly ApiRoute[],
 ): ResponseObject {
   const error = codedOf(request, boom, allowed(request.path, routes));
-  const response = h.response(JSON.stringify(problemOf(error))).code(error.status).type('application/json');
-  if (error.code === 'NR_VERB_UNSUPPORTED') response.header('allow', allowed(request.path, routes).join(', '));
+  const response = h
+    .response(JSON.stringify(problemOf(error)))
+    .code(error.status)
+    .type('application/json');
+  if (error.code === 'NR_VERB_UNSUPPORTED')
+    response.header('allow', allowed(request.path, routes).join(', '));
   return response;
 }
 
@@ -21,7 +25,8 @@ function codedOf(request: Request, boom: Boom, verbs: readonly string[]): CodedE
   if ((boom as unknown) instanceof CodedError) return boom as unknown as CodedError;
   const asked = `${request.method.toUpperCase()} ${request.path.slice(0, 120)}`;
   const status = boom.output.statusCode;
-  if (status === 404 && verbs.length > 0) return new CodedError('NR_VERB_UNSUPPORTED', `${asked} is not served`);
+  if (status === 404 && verbs.length > 0)
+    return new CodedError('NR_VERB_UNSUPPORTED', `${asked} is not served`);
   if (status === 404) return new CodedError('NR_PATH_UNKNOWN', `${asked} is not served`);
   if (status < 500) return new CodedError('NR_QUERY_INVALID', `${asked}: ${boom.message}`, { cause: boom });
   return asCoded(boom);
@@ -34,5 +39,7 @@ function allowed(path: string, routes: readonly ApiRoute[]): string[] {
 
 function matches(pattern: string, path: string): boolean {
   const [wanted, given] = [pattern.split('/'), path.split('/')];
-  return wanted.length === given.length && wanted.every((part, i) => part.startsWith('{') || part === given[i]);
+  return (
+    wanted.length === given.length && wanted.every((part, i) => part.startsWith('{') || part === given[i])
+  );
 }

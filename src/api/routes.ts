@@ -44,7 +44,10 @@ export async function showRoutes(services: Services, known: Known): Promise<Rout
 }
 
 /** What the plan wants, taken from what the loop was given; and which prefixes stay on this host. */
-function wantedBy({ reconciler, host }: Services): Pick<Compared, 'wanted' | 'announcing' | 'owners' | 'local'> {
+function wantedBy({
+  reconciler,
+  host,
+}: Services): Pick<Compared, 'wanted' | 'announcing' | 'owners' | 'local'> {
   const view = host();
   const wanted = new Map<string, Route>();
   const owners = new Map<string, string>();

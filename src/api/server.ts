@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import hapi, { type Server } from '@hapi/hapi';
-import { listenOn } from './socket.ts';
-import { refuse } from './refuse.ts';
 import { type ApiParts, routesOf } from './api.ts';
+import { refuse } from './refuse.ts';
+import { listenOn } from './socket.ts';
 
 /** A started-or-not server of the operator API. */
 export interface ApiServer {

@@ -15,14 +15,16 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
   const failures = pulse.failures();
   const endpoints = showEndpoints(services, failures, known);
   const { peers } = await showPeers(services);
-  const announced = [...reconciler.speaker.tracker.there().values()].filter(({ kind }) => kind === 'announcement');
+  const announced = [...reconciler.speaker.tracker.there().values()].filter(
+    ({ kind }) => kind === 'announcement',
+  );
   const facts: Omit<StatusView, 'attention'> = {
     version,
     startedAt: new Date(startedAt).toISOString(),
     uptime: Math.round((clock.now() - startedAt) / 1000),
     host: showHost(services),
     engine: { ...speaker.engine() },
-    peers: { up: peers.filter((peer) => peer.state === 'established').length, total: peers.length },
+    peers: { established: peers.filter((peer) => peer.state === 'established').length, total: peers.length },
     networks: [...state.networks.all()].length,
     endpoints: { total: endpoints.length, up: endpoints.filter((one) => one.state === 'up').length },
     routes: { announced: announced.length, learned: learned.all().size },

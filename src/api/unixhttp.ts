@@ -14,7 +14,9 @@ export function ask(socket: string, method: string, path: string, ms: number): P
         const parts: Buffer[] = [];
         response.on('data', (part: Buffer) => parts.push(part));
         response.on('error', reject);
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() }));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() }),
+        );
       },
     );
     const timer = setTimeout(() => call.destroy(new Error(`no answer within ${ms} ms`)), ms);

@@ -62,11 +62,17 @@ export const endpointView = z.object({
   id: z.string(),
   network: namedView,
   container: namedView.optional(),
+  /** What Docker has called last: CreateEndpoint, Join or Leave. */
+  phase: z.enum(['created', 'joined', 'left']),
   /**
    * created: not joined yet. up: all is as planned. pending: being made. failing: see problems. left: the container
    * is ending. gone: the sandbox does not exist any more, and Docker has not said so yet.
    */
   state: z.enum(['created', 'up', 'pending', 'failing', 'left', 'gone']),
+  address: z.string().optional(),
+  addressV6: z.string().optional(),
+  aliases: z.array(z.string()),
+  /** All of these, and what becomes of each in the fabric. */
   addresses: z.array(addressView),
   mac: z.string(),
   mtu: z.number(),
@@ -74,10 +80,16 @@ export const endpointView = z.object({
   sandbox: z.string().optional(),
   ingress: z.array(z.string()).optional(),
   anycast: z.boolean(),
-  ports: z.array(z.object({ protocol: z.string(), port: z.number(), hostAddress: z.string(), hostPort: z.number() })),
+  ports: z.array(
+    z.object({ protocol: z.string(), port: z.number(), hostAddress: z.string(), hostPort: z.number() }),
+  ),
   createdAt: z.string(),
   problems: z.array(failureView),
 });
+
+export const poolsView = z.object({ pools: z.array(poolView) });
+export const networksView = z.object({ networks: z.array(networkView) });
+export const endpointsView = z.object({ endpoints: z.array(endpointView) });
 
 /** ok, missing, stray (there and not wanted), differs, pending (see problem), unknown (could not be read). */
 export const routeState = z.enum(['ok', 'missing', 'stray', 'differs', 'pending', 'unknown']);
@@ -145,7 +157,7 @@ export const statusView = z.object({
     as: z.number(),
   }),
   engine: engineView,
-  peers: z.object({ up: z.number(), total: z.number() }),
+  peers: z.object({ established: z.number(), total: z.number() }),
   networks: z.number(),
   endpoints: z.object({ total: z.number(), up: z.number() }),
   routes: z.object({ announced: z.number(), learned: z.number() }),

@@ -41,7 +41,10 @@ export function parse<T>(view: z.ZodType<T>, text: string): T {
   try {
     return view.parse(JSON.parse(text));
   } catch (error) {
-    const what = error instanceof z.ZodError ? z.prettifyError(error).replace(/\s*\n\s*/g, ' ') : String(error);
-    throw new CodedError('NR_ANSWER_UNKNOWN', `the daemon's answer is not understood: ${what}`, { cause: error });
+    const what =
+      error instanceof z.ZodError ? z.prettifyError(error).replace(/\s*\n\s*/g, ' ') : String(error);
+    throw new CodedError('NR_ANSWER_UNKNOWN', `the daemon's answer is not understood: ${what}`, {
+      cause: error,
+    });
   }
 }

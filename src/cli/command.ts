@@ -18,7 +18,10 @@ export function asking(command: Command): Command {
   return command
     .option('--json', "print the API's JSON")
     .addOption(
-      new Option('--socket <PATH>', 'where the daemon listens (default: /run/net-routed/api.sock; env: NET_ROUTED_SOCKET)'),
+      new Option(
+        '--socket <PATH>',
+        'where the daemon listens (default: /run/net-routed/api.sock; env: NET_ROUTED_SOCKET)',
+      ),
     );
 }
 

@@ -36,7 +36,12 @@ export function addDaemon(program: Command, run: RunDaemon, end: (status: number
       'Serves Docker on this host until SIGTERM or SIGINT. Without any setting it serves one host.\n' +
         'Flags come before environment variables, those before the file, and that before the defaults.',
     )
-    .addOption(new Option('--config <FILE>', `settings as YAML (default: ${CONFIG_FILE} where it exists; env: NET_ROUTED_CONFIG)`));
+    .addOption(
+      new Option(
+        '--config <FILE>',
+        `settings as YAML (default: ${CONFIG_FILE} where it exists; env: NET_ROUTED_CONFIG)`,
+      ),
+    );
   const names = Object.keys(PLACEHOLDER) as (keyof typeof PLACEHOLDER)[];
   for (const name of names) command.addOption(settingOption(name));
   const peers = addPeerFlags(command);
@@ -56,9 +61,13 @@ function settingOption(name: keyof typeof PLACEHOLDER): Option {
   const schema = settingsSchema.shape[name];
   const standard = schema.safeParse(undefined).data;
   const text = Array.isArray(standard) ? standard.join(',') : standard;
-  const facts = [text === undefined || text === '' ? '' : `default: ${text}; `, `env: ${variableOf(name)}`].join('');
+  const facts = [
+    text === undefined || text === '' ? '' : `default: ${text}; `,
+    `env: ${variableOf(name)}`,
+  ].join('');
   const option = new Option(`${flagOf(name)} <${PLACEHOLDER[name]}>`, `${schema.description} (${facts})`);
   // Commander would name --address-v6 after its dashes, which comes out the same; lists add up.
-  if (isList(name)) option.argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(',')]);
+  if (isList(name))
+    option.argParser((value, before: string[] | undefined) => [...(before ?? []), ...value.split(',')]);
   return option;
 }

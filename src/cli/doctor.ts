@@ -14,7 +14,9 @@ export function addDoctor(program: Command, end: (status: number) => void): void
   const command = program
     .command('doctor')
     .summary('check this host, and repair what can be')
-    .description('Checks this host. Exit status 1 when a check fails. Without a daemon it checks what it can see.')
+    .description(
+      'Checks this host. Exit status 1 when a check fails. Without a daemon it checks what it can see.',
+    )
     .option('--fix', "repair first; touches only what is net-routed's, and packet forwarding of the host");
   asking(command).action(async () => {
     const { socket, json } = askingOf(command);

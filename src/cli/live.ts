@@ -1,8 +1,13 @@
 import { asCoded } from '../errors.ts';
-import type { Log } from '../ports/log.ts';
 
 /** Longest time that an orderly end may take, in milliseconds. */
 const STOP_MS = 15_000;
+
+/** As much of a logger as is needed here. */
+export interface Log {
+  info(context: object, message: string): void;
+  error(context: object, message: string): void;
+}
 
 /** What has a beginning and an end. */
 export interface Living {

@@ -21,17 +21,23 @@ export function addPeerFlags(command: Command): () => Record<string, unknown>[] 
         return true;
       }),
     );
-  collect('--peer <ADDRESS>', 'a BGP neighbour; repeatable (setting: peers, env: NET_ROUTED_PEERS as YAML)', (value) =>
-    flags.neighbours.push({ address: value }),
+  collect(
+    '--peer <ADDRESS>',
+    'a BGP neighbour; repeatable (setting: peers, env: NET_ROUTED_PEERS as YAML)',
+    (value) => flags.neighbours.push({ address: value }),
   );
   collect('--peer-interface <IF>', 'an unnumbered BGP neighbour behind this interface; repeatable', (value) =>
     flags.neighbours.push({ interface: value }),
   );
-  collect('--peer-as <N>', "AS number of the n-th neighbour, or of all; the host's own one for iBGP", (value) =>
-    flags.as.push(value),
+  collect(
+    '--peer-as <N>',
+    "AS number of the n-th neighbour, or of all; the host's own one for iBGP",
+    (value) => flags.as.push(value),
   );
-  collect('--peer-password-file <FILE>', 'file with the TCP MD5 key of the n-th neighbour, or of all', (value) =>
-    flags.passwordFiles.push(value),
+  collect(
+    '--peer-password-file <FILE>',
+    'file with the TCP MD5 key of the n-th neighbour, or of all',
+    (value) => flags.passwordFiles.push(value),
   );
   return () => peersOf(flags);
 }

@@ -20,6 +20,7 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
   };
   const program = new Command('net-routed')
     .description('A routed layer-3 network for Docker hosts.')
+    .version(version)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .helpCommand(false);

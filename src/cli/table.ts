@@ -3,11 +3,18 @@
  * last one is not padded, so that nothing ends in spaces.
  */
 export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const used = heading.map((_, column) => column).filter((column) => rows.some((row) => (row[column] ?? '') !== ''));
+  const used = heading
+    .map((_, column) => column)
+    .filter((column) => rows.some((row) => (row[column] ?? '') !== ''));
   const cells = [heading, ...rows].map((row) => used.map((column) => row[column] || '-'));
   const widths = used.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
   return cells
-    .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -43,11 +50,16 @@ export function duration(seconds: number): string {
   return parts.join(' ');
 }
 
-/** A count that may be an IPv6 pool's: written as a power of two where it is too long to be read. */
+/** A count that may be an IPv6 pool's: as a power of two where it is too long to be read. */
 export function count(text: string): string {
   if (text.length <= 12) return text;
-  const bits = BigInt(text).toString(2).length;
-  const power = 1n << BigInt(bits);
+  const value = BigInt(text);
+  const low = value.toString(2).length - 1;
   // Off by less than one in a thousand reads as the power itself.
-  return (power - BigInt(text)) * 1000n < power ? `2^${bits}` : `~2^${bits - 1}`;
+  const near = (power: number) => {
+    const distance = value - (1n << BigInt(power));
+    return (distance < 0n ? -distance : distance) * 1000n < value;
+  };
+  if (near(low)) return `2^${low}`;
+  return near(low + 1) ? `2^${low + 1}` : `~2^${low}`;
 }

@@ -3,7 +3,11 @@ import { CodedError } from '../errors.ts';
 
 /** Commander's complaint as an error of ours: one line, without its prefix and its guesses on lines of their own. */
 export function usageError(error: CommanderError): CodedError {
-  const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ').replace(/[.;]$/, '').trim();
+  const text = error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/[.;]$/, '')
+    .trim();
   return new CodedError('NR_USAGE', text === '(outputHelp)' ? 'a command is expected' : text);
 }
 

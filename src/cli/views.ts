@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
+import type { z } from 'zod';
 import {
+  endpointsView,
   endpointView,
+  networksView,
   networkView,
   peersView,
-  poolView,
+  poolsView,
   routesView,
   statusView,
 } from '../api/views.ts';
@@ -30,8 +32,8 @@ export function addViews(program: Command): void {
 
   const networks = group(program, 'networks', 'network', 'networks of this host');
   view(list(networks, 'networks'), {
-    view: z.array(networkView),
-    render: renderNetworks,
+    view: networksView,
+    render: ({ networks: all }) => renderNetworks(all),
     path: () => '/v1/networks',
   });
   view(one(networks, 'a network: its id, the beginning of it, or its name'), {
@@ -42,8 +44,8 @@ export function addViews(program: Command): void {
 
   const endpoints = group(program, 'endpoints', 'endpoint', 'endpoints of this host: containers in networks');
   view(list(endpoints, 'endpoints'), {
-    view: z.array(endpointView),
-    render: renderEndpoints,
+    view: endpointsView,
+    render: ({ endpoints: all }) => renderEndpoints(all),
     path: () => '/v1/endpoints',
   });
   view(one(endpoints, 'an endpoint: its id, the beginning of it, its interface, or its container'), {
@@ -53,7 +55,11 @@ export function addViews(program: Command): void {
   });
 
   const pools = group(program, 'pools', 'pool', 'subnets that addresses are given from');
-  view(list(pools, 'pools'), { view: z.array(poolView), render: renderPools, path: () => '/v1/pools' });
+  view(list(pools, 'pools'), {
+    view: poolsView,
+    render: ({ pools: all }) => renderPools(all),
+    path: () => '/v1/pools',
+  });
 
   const routes = group(program, 'routes', 'route', 'routes as wanted, in the kernel, announced and learned');
   view(
@@ -71,7 +77,11 @@ export function addViews(program: Command): void {
 }
 
 function group(program: Command, name: string, alias: string, summary: string): Command {
-  return program.command(name).alias(alias).summary(summary).description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`);
+  return program
+    .command(name)
+    .alias(alias)
+    .summary(summary)
+    .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`);
 }
 
 function list(parent: Command, what: string): Command {

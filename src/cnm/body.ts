@@ -12,14 +12,10 @@ export const MAX_BODY = 1024 * 1024;
 export async function readBody(stream: Readable): Promise<unknown> {
   const parts: Buffer[] = [];
   let length = 0;
-  try {
-    for await (const part of stream as AsyncIterable<Buffer>) {
-      length += part.length;
-      if (length <= MAX_BODY) parts.push(part);
-      else parts.length = 0;
-    }
-  } catch {
-    throw badRequest('the body came in part only');
+  for await (const part of stream as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length <= MAX_BODY) parts.push(part);
+    else parts.length = 0;
   }
   if (length > MAX_BODY) throw entityTooLarge();
   if (length === 0) return undefined;

@@ -11,7 +11,7 @@ export function ipamMethods(calls: AddressCalls): Method[] {
     // No replay: what was given is in our own store, and a replay makes dockerd's boot slower.
     plain('IpamDriver.GetCapabilities', () => ({
       RequiresMACAddress: false,
-      RequiresRequestReplay: true,
+      RequiresRequestReplay: false,
     })),
     plain('IpamDriver.GetDefaultAddressSpaces', () => ({
       LocalDefaultAddressSpace: LOCAL_ADDRESS_SPACE,

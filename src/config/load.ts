@@ -34,15 +34,13 @@ export function loadSettings(sources: Sources): Settings {
   const variables: Record<string, unknown> = {};
   for (const setting of Object.keys(settingsSchema.shape)) {
     const value = sources.environment[variableOf(setting)];
-    if (value !== undefined) variables[setting] = isList(setting) ? listOf(setting, value) : value;
+    // An empty variable is how scripts and units say that there is none.
+    if (value !== undefined && value !== '')
+      variables[setting] = isList(setting) ? listOf(setting, value) : value;
   }
-  const peers = [file.peers, variables.peers, sources.flags.peers].flatMap((list) =>
-    Array.isArray(list) ? list : [],
-  );
-  const merged = { ...file, ...variables, ...defined(sources.flags), peers };
-  if (file.peers !== undefined && !Array.isArray(file.peers)) {
-    throw new CodedError('NR_CONFIG_INVALID', 'peers: a list is expected');
-  }
+  const flags = defined(sources.flags);
+  const peers = [file, variables, flags].flatMap((source) => listIn(source));
+  const merged = { ...file, ...variables, ...flags, peers };
   const result = settingsSchema.safeParse(merged);
   if (!result.success) {
     const issue = result.error.issues[0];
@@ -59,28 +57,43 @@ function readFile(named: string | undefined): Record<string, unknown> {
   try {
     parsed = parseYaml(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new CodedError('NR_CONFIG_INVALID', `${path}: ${(error as Error).message}`, { cause: error });
+    throw invalid(path, error);
   }
   if (parsed === null || parsed === undefined) return {};
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new CodedError('NR_CONFIG_INVALID', `${path}: settings by name are expected, not ${quote(parsed)}`);
   }
-  return parsed as Record<string, unknown>;
+  // A setting that is named and has no value is one that is left out.
+  return Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== null));
+}
+
+function listIn({ peers }: Record<string, unknown>): unknown[] {
+  if (peers === undefined) return [];
+  if (Array.isArray(peers)) return peers;
+  throw new CodedError('NR_CONFIG_INVALID', 'peers: a list is expected');
 }
 
 /** Passwords from their files, so that the configuration can be read by more people than they. */
 function withPasswords(settings: Settings): Settings {
-  const peers = settings.peers.map(({ passwordFile, ...peer }) => {
+  const peers = settings.peers.map(({ passwordFile, ...peer }, index) => {
     if (passwordFile === undefined) return peer;
+    const where = `peers.${index}.passwordFile`;
     try {
-      return { ...peer, password: readFileSync(passwordFile, 'utf8').trim() };
+      const password = readFileSync(passwordFile, 'utf8').trim();
+      if (password === '' || password.length > 80)
+        throw new Error(`${passwordFile} holds no key of 1 to 80 characters`);
+      return { ...peer, password };
     } catch (error) {
-      throw new CodedError('NR_CONFIG_INVALID', `passwordFile: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw invalid(where, error);
     }
   });
   return { ...settings, peers };
+}
+
+/** Of an error that may have many lines, the first. */
+function invalid(where: string, error: unknown): CodedError {
+  const [first] = (error as Error).message.split('\n');
+  return new CodedError('NR_CONFIG_INVALID', `${where}: ${first?.replace(/:$/, '')}`, { cause: error });
 }
 
 export function isList(setting: string): boolean {
@@ -90,8 +103,12 @@ export function isList(setting: string): boolean {
 /** A list in a variable: separated by commas, or YAML where the members have settings of their own. */
 function listOf(setting: string, value: string): unknown[] {
   if (setting !== 'peers') return value.split(',').map((part) => part.trim());
-  const parsed: unknown = parseYaml(value);
-  return Array.isArray(parsed) ? parsed : [parsed];
+  try {
+    const parsed: unknown = parseYaml(value);
+    return Array.isArray(parsed) ? parsed : [parsed];
+  } catch (error) {
+    throw invalid(setting, error);
+  }
 }
 
 function defined(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {

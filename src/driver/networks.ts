@@ -32,7 +32,7 @@ export class Networks {
   }
 
   /**
-   * @throws NR_IPAM_FOREIGN, NR_NETWORK_EXISTS, NR_POOL_OVERLAP, NR_DUAL_MISMATCH, NR_OPTION_CONFLICT and what the
+   * @throws NR_IPAM_FOREIGN, NR_NETWORK_EXISTS, NR_POOL_OVERLAP, NR_OPTION_CONFLICT and what the
    * options' parser throws
    */
   async create(call: CreateNetwork): Promise<void> {

@@ -77,18 +77,22 @@ export class Pools {
     const pool = state.pools.get(id);
     if (!pool) return;
     const network = state.networkOf(id);
-    const changes: Change[] = [{ key: state.pools.key(id) }, ...this.#addresses.forget(pool)];
-    if (network) {
-      const endpoints = state.endpointsOf(network.id);
-      if (endpoints.length > 0) {
-        const names = endpoints.map((endpoint) => endpoint.id.slice(0, 12)).join(', ');
-        throw new CodedError('NR_POOL_IN_USE', `pool ${pool.prefix} has the endpoints ${names}`);
-      }
-      // Docker releases pools last: it has no such network any more, whatever became of DeleteNetwork.
-      if (network.pools.every((other) => other === id || !state.pools.get(other))) {
-        changes.push({ key: state.networks.key(network.id) });
-      }
+    const endpoints = network ? state.endpointsOf(network.id) : [];
+    const living = endpoints.filter((endpoint) => this.#context.alive(endpoint));
+    if (living.length > 0) {
+      const names = living.map((endpoint) => endpoint.id.slice(0, 12)).join(', ');
+      throw new CodedError('NR_POOL_IN_USE', `pool ${pool.prefix} has the endpoints ${names}`);
     }
+    const changes: Change[] = [
+      ...endpoints.flatMap((endpoint) => this.#addresses.reap(endpoint)),
+      { key: state.pools.key(id) },
+      ...this.#addresses.forget(pool),
+    ];
+    // Docker releases a network's pools before it deletes the network, whatever becomes of DeleteNetwork then.
+    if (network?.pools.every((other) => other === id || !state.pools.get(other))) {
+      changes.push({ key: state.networks.key(network.id) });
+    }
+    for (const endpoint of endpoints) this.#context.mark(endpoint.id);
     await store.commit(changes);
   }
 

@@ -34,8 +34,10 @@ export class Spaces {
     const space = this.#spaces.get(allocation.pool);
     if (!space) return;
     const { value } = Address.parse(allocation.address);
-    if (allocation.use !== 'resting') space.take(value);
-    else if (space.held(value)) space.free(value, allocation.since);
+    // What a record says is held is held, even where the space would not give it.
+    if (allocation.use !== 'resting') {
+      if (space.take(value) !== 'taken') space.load([value]);
+    } else if (space.held(value)) space.free(value, allocation.since);
     else space.load([], [{ value, at: allocation.since }]);
   }
 

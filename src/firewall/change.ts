@@ -71,8 +71,7 @@ function* ownSteps(state: State, final: ReadonlyMap<string, FirewallResource | u
     const before = state.get(key);
     const old = before && elementOf(before);
     const fresh = after && elementOf(after);
-    if (old && old.value !== fresh?.value) yield { do: 'delete', element: old, wantedBy: [key] };
-    else if (old && !fresh) yield { do: 'delete', element: old, wantedBy: [key] };
+    if (old && (!fresh || old.value !== fresh.value)) yield { do: 'delete', element: old, wantedBy: [key] };
     if (fresh) yield { do: 'add', element: fresh, wantedBy: [key] };
   }
 }

@@ -2,12 +2,12 @@ import { CodedError } from '../errors.ts';
 import { Address, type Family, quote } from '../net/address.ts';
 import { parseIfname } from '../net/ifname.ts';
 import type { FirewallResource, IngressPermit, PublishedPort } from '../ports/firewall.ts';
-import { AddressRange } from './range.ts';
-import type { SetName } from './ruleset.ts';
+import { AddressRange, NOTATIONS } from './range.ts';
+import { shardOf } from './ruleset.ts';
 
 /** An element of a set or map, in nft's words. All of it is checked: nft would ask DNS for what is no address. */
 export interface Element {
-  readonly set: SetName;
+  readonly set: string;
   readonly key: string;
   /** What the key maps to; absent in sets. */
   readonly value?: string;
@@ -27,11 +27,15 @@ export function elementOf(resource: FirewallResource): Element {
       return { set: `source${address.family}`, key: `${link(resource.link)} . ${address}` };
     }
     case 'guard':
-      return { set: 'guarded', key: link(resource.link) };
+      return { set: 'guarded', key: link(resource.link), value: `jump ingress_${shardOf(resource.link)}` };
     case 'ingress': {
       const range = rangeOf(resource);
       const [first, last] = [range.first, range.last].map((value) => Address.of(range.family, value));
-      return { set: `asked${range.family}`, key: `${link(resource.link)} . ${first} . ${last}` };
+      const notation = NOTATIONS.findIndex((each) => range.written(each) === resource.from);
+      return {
+        set: `asked${range.family}`,
+        key: `${link(resource.link)} . ${first} . ${last} . ${notation}`,
+      };
     }
     case 'publish':
       return published(resource);
@@ -48,13 +52,13 @@ export function rangeOf(permit: IngressPermit): AddressRange {
   } catch (error) {
     throw refused((error as CodedError).what, error);
   }
-  if (range.toString() !== permit.from) throw refused(`${quote(permit.from)} has to be written ${range}`);
-  return range;
+  if (NOTATIONS.some((notation) => range.written(notation) === permit.from)) return range;
+  throw refused(`${quote(permit.from)} has to be written ${range}`);
 }
 
 /** The element that opens a guarded link to a range; ranges of one link must not overlap. */
 export function ingressElement(name: string, range: AddressRange): Element {
-  return { set: `ingress${range.family}`, key: `${link(name)} . ${range}` };
+  return { set: `ingress${range.family}_${shardOf(name)}`, key: `${link(name)} . ${range}` };
 }
 
 function published(resource: PublishedPort): Element {

@@ -2,14 +2,15 @@ import { CodedError } from '../errors.ts';
 import { Address } from '../net/address.ts';
 import type { FirewallResource } from '../ports/firewall.ts';
 import { PROTOCOLS } from './element.ts';
-import { AddressRange } from './range.ts';
+import { AddressRange, NOTATIONS } from './range.ts';
+import { MARKER, RULES } from './ruleset.ts';
 import { State } from './state.ts';
 
 /** What `nft -j list table` tells of ours. */
 export interface Listing {
   readonly state: State;
-  /** Comment that tells which release made the table. */
-  readonly marker: string;
+  /** Whether the chains are those of this release, and all of their rules are there. */
+  readonly intact: boolean;
 }
 
 interface SetListing {
@@ -26,15 +27,17 @@ interface SetListing {
 export function parseListing(json: string): Listing {
   const state = new State(true);
   const active = new Map<string, Map<string, AddressRange>>();
-  let marker = '';
+  let marker: string | undefined;
+  let rules = 0;
   for (const object of objectsOf(json)) {
     const set = (object.set ?? object.map) as SetListing | undefined;
-    if (set?.name === 'marker') marker = set.comment ?? '';
+    if (set?.name === 'marker') marker = set.comment;
+    if (object.rule) rules++;
     for (const item of set?.elem ?? []) {
       const { key, value } = fields(item);
       const resource = resourceOf(set!.name, key, value);
       if (resource) state.put(resource);
-      if (!/^ingress[46]$/.test(set!.name)) continue;
+      if (!/^ingress[46]_/.test(set!.name)) continue;
       const range = rangeFrom(key[1]);
       const link = String(key[0]);
       if (!range) continue;
@@ -44,15 +47,17 @@ export function parseListing(json: string): Listing {
   for (const link of new Set([...state.links(), ...active.keys()])) {
     state.settle(link, active.get(link) ?? new Map());
   }
-  return { state, marker };
+  return { state, intact: marker === MARKER && rules === RULES };
 }
 
-function objectsOf(json: string): readonly Record<string, unknown>[] {
+function objectsOf(json: string): readonly Readonly<Record<string, unknown>>[] {
   try {
-    return JSON.parse(json).nftables;
+    const { nftables } = JSON.parse(json);
+    if (Array.isArray(nftables)) return nftables.filter(isObject);
   } catch (cause) {
-    throw new CodedError('NR_FIREWALL_REFUSED', 'nft answered with something that is no JSON', { cause });
+    throw new CodedError('NR_FIREWALL_REFUSED', 'nft answered with what is no JSON', { cause });
   }
+  throw new CodedError('NR_FIREWALL_REFUSED', 'nft answered with what is no listing');
 }
 
 /** Takes an element apart: key fields, and the fields that it maps to. Counters and comments are left aside. */
@@ -89,7 +94,9 @@ function resourceOf(
       const first = addressFrom(key[1]);
       const last = addressFrom(key[2]);
       if (!first || !last) return undefined;
-      return { kind: 'ingress', link, from: AddressRange.between(first, last).toString() };
+      const range = AddressRange.between(first, last);
+      const notation = NOTATIONS[Number(key[3])];
+      return { kind: 'ingress', link, from: (notation && range.written(notation)) ?? range.toString() };
     }
     case 'publish4':
     case 'publish6':

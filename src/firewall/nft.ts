@@ -4,7 +4,6 @@ import type { Outcome } from '../ports/target.ts';
 import { changeOf, type FirewallOperation } from './change.ts';
 import type { Command } from './command.ts';
 import { elementOf } from './element.ts';
-import { MARKER } from './ruleset.ts';
 import { State } from './state.ts';
 import { Table } from './table.ts';
 import { Watch } from './watch.ts';
@@ -46,7 +45,7 @@ export class NftFirewall implements Firewall {
       this.#table.start();
       const listing = await this.#table.list();
       if (listing) this.#state = listing.state;
-      if (listing?.marker === MARKER) return;
+      if (listing?.intact) return;
       const complaint = await this.#rebuild([], new Map());
       if (complaint !== undefined) throw refused(complaint);
     });

@@ -2,6 +2,10 @@ import { CodedError } from '../errors.ts';
 import { Address, type Family, quote, WIDTH } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 
+/** The ways to write a range: `A`, `A/LENGTH` and `A-B`, shortest first. */
+export const NOTATIONS = ['address', 'prefix', 'range'] as const;
+export type Notation = (typeof NOTATIONS)[number];
+
 /** A run of addresses of one family, both ends included, immutable: what an ingress permit lets in. */
 export class AddressRange {
   readonly family: Family;
@@ -45,14 +49,19 @@ export class AddressRange {
     return other.family === this.family && other.first >= this.first && other.last <= this.last;
   }
 
-  /** The shortest way to write it, one for each range: an address, else a prefix, else `A-B`. */
-  toString(): string {
-    const first = Address.of(this.family, this.first);
-    if (this.first === this.last) return first.toString();
+  /** As it is written in a notation, undefined where that cannot express it. */
+  written(notation: Notation): string | undefined {
+    const [first, last] = [this.first, this.last].map((value) => Address.of(this.family, value));
+    if (notation === 'range') return `${first}-${last}`;
+    if (notation === 'address') return this.first === this.last ? `${first}` : undefined;
     const size = this.last - this.first + 1n;
     const isPrefix = (size & (size - 1n)) === 0n && (this.first & (size - 1n)) === 0n;
-    if (isPrefix) return `${first}/${WIDTH[this.family] - (size.toString(2).length - 1)}`;
-    return `${first}-${Address.of(this.family, this.last)}`;
+    return isPrefix ? `${first}/${WIDTH[this.family] - (size.toString(2).length - 1)}` : undefined;
+  }
+
+  /** The shortest way to write it, one for each range. */
+  toString(): string {
+    return this.written('address') ?? this.written('prefix') ?? this.written('range')!;
   }
 }
 

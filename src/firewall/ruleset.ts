@@ -5,33 +5,50 @@ import { LINK_GROUP } from '../ports/kernel.ts';
 export const TABLE = 'inet net_routed';
 
 /** Layout of the sets. Counted up when another release could not read the elements of this one. */
-export const SCHEMA = 1;
+const SCHEMA = 1;
 
 /**
- * The sets, with their types. Base chains never change while the daemon runs; endpoints come and go as elements.
+ * Into how many sets the ingress permits are spread, by link. The kernel deletes an element of an interval set in
+ * time proportional to the set: measured 10 to 25 ms for one of 2,000, all of nftables being locked meanwhile.
+ */
+const SHARDS = 32;
+
+/** The shard of a link's permits, as part of names. */
+export function shardOf(link: string): string {
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const byte of Buffer.from(link)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return shardName(hash % SHARDS);
+}
+
+const shardName = (index: number) => String(index).padStart(2, '0');
+const shards = (render: (shard: string) => string) =>
+  Array.from({ length: SHARDS }, (_, index) => render(shardName(index))).join('');
+
+/**
+ * The sets, with their types. The chains never change while the daemon runs; endpoints come and go as elements.
  *
  * - source: a link and an address that it may send from
- * - guarded: links whose endpoint is not open to everybody
- * - asked: ingress permits as they were asked for, by first and last address. No rule looks at it: it is what
- *   ingress is computed from, and how a restarted daemon finds the permits again
+ * - guarded: links whose endpoint is not open to everybody, with the chain that has their permits
+ * - asked: ingress permits as they were asked for: first address, last address, and which notation they were written in.
+ *   No rule looks at it: it is what ingress is computed from, and how a restarted daemon finds the permits again
  * - ingress: the same addresses, merged so that nothing overlaps, as interval sets demand
  * - publish: host address, protocol and port to container address and port; any: for every host address
  */
-export const SETS = {
-  source4: 'set source4 { type ifname . ipv4_addr; }',
-  source6: 'set source6 { type ifname . ipv6_addr; }',
-  guarded: 'set guarded { type ifname; }',
-  asked4: 'set asked4 { type ifname . ipv4_addr . ipv4_addr; }',
-  asked6: 'set asked6 { type ifname . ipv6_addr . ipv6_addr; }',
-  ingress4: 'set ingress4 { type ifname . ipv4_addr; flags interval; }',
-  ingress6: 'set ingress6 { type ifname . ipv6_addr; flags interval; }',
-  publish4: 'map publish4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }',
-  publish6: 'map publish6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }',
-  publish4any: 'map publish4any { type inet_proto . inet_service : ipv4_addr . inet_service; }',
-  publish6any: 'map publish6any { type inet_proto . inet_service : ipv6_addr . inet_service; }',
-} as const;
-
-export type SetName = keyof typeof SETS;
+const SETS = `
+  set source4 { type ifname . ipv4_addr; }
+  set source6 { type ifname . ipv6_addr; }
+  map guarded { type ifname : verdict; }
+  set asked4 { type ifname . ipv4_addr . ipv4_addr . mark; }
+  set asked6 { type ifname . ipv6_addr . ipv6_addr . mark; }
+  map publish4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  map publish6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+  map publish4any { type inet_proto . inet_service : ipv4_addr . inet_service; }
+  map publish6any { type inet_proto . inet_service : ipv6_addr . inet_service; }
+${shards(
+  (shard) => `  set ingress4_${shard} { type ifname . ipv4_addr; flags interval; }
+  set ingress6_${shard} { type ifname . ipv6_addr; flags interval; }
+`,
+)}`;
 
 /**
  * The chains. Each policy is accept, and each base chain's first rule leaves whatever has nothing to do with our
@@ -47,7 +64,7 @@ export type SetName = keyof typeof SETS;
  * left out on purpose: the host could take a container for its router (CVE-2020-13401).
  *
  * guard, forward -10: before Docker's and most others' filters (0), so that a refusal is told to the sender
- * instead of being dropped by somebody's policy. Only forwarded packets: the host itself is not refused, since
+ * instead of being dropped by somebody's policy. The map leads to the chain that has the link's permits. Only forwarded packets: the host itself is not refused, since
  * health checks and debugging come from there, and its root could enter the container anyway. Open connections
  * outlive the removal of a permit. ICMP passes, as path MTU discovery needs it. The own source comes in by a
  * published port of the endpoint itself, hence with status dnat.
@@ -74,16 +91,24 @@ const CHAINS = `
   }
   chain guard {
     type filter hook forward priority -10; policy accept;
-    oifname @guarded jump guard_check
+    oifname vmap @guarded
   }
-  chain guard_check {
+  chain open {
     ct state established,related accept
     meta l4proto { 1, 58 } accept
     ct state invalid counter name invalid drop
-    oifname . ip saddr @ingress4 accept
-    oifname . ip6 saddr @ingress6 accept
     ct status dnat oifname . ip saddr @source4 accept
     ct status dnat oifname . ip6 saddr @source6 accept
+  }
+${shards(
+  (shard) => `  chain ingress_${shard} {
+    jump open
+    oifname . ip saddr @ingress4_${shard} accept
+    oifname . ip6 saddr @ingress6_${shard} accept
+    goto refuse
+  }
+`,
+)}  chain refuse {
     counter name refused
     meta l4proto 6 reject with tcp reset
     reject with icmpx type admin-prohibited
@@ -111,15 +136,14 @@ const CHAINS = `
   }
 `;
 
-const SET_LINES = Object.values(SETS)
-  .map((line) => `  ${line}\n`)
-  .join('');
-
 /** What distinguishes the rules of this release from any other's: schema and a digest of the text. */
 export const MARKER = `net-routed schema ${SCHEMA} ${createHash('sha256')
-  .update(SET_LINES + CHAINS)
+  .update(SETS + CHAINS)
   .digest('hex')
   .slice(0, 12)}`;
+
+/** How many rules the chains have: fewer or more, and somebody has changed them. */
+export const RULES = CHAINS.split('\n').filter((line) => /^ {4}(?!type )/.test(line)).length;
 
 /**
  * The table without elements, as nft reads it. The marker is the comment of a set that holds nothing, because
@@ -128,11 +152,9 @@ export const MARKER = `net-routed schema ${SCHEMA} ${createHash('sha256')
 export function baseTable(): string {
   return `table ${TABLE} {
   comment "net-routed: made and owned by its daemon, changes are undone"
-  set marker { type mark; comment "${MARKER}"; }
-${SET_LINES}  counter spoofed { comment "packets dropped: not from an address of their container" }
+  set marker { type mark; comment "${MARKER}"; }${SETS}  counter spoofed { comment "packets dropped: not from an address of their container" }
   counter invalid { comment "packets dropped: of no connection, towards a guarded container" }
-  counter refused { comment "packets refused: not permitted towards a guarded container" }
-${CHAINS}}
+  counter refused { comment "packets refused: not permitted towards a guarded container" }${CHAINS}}
 `;
 }
 

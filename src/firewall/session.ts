@@ -61,7 +61,7 @@ export class Session {
     this.#count += 1;
     const answer = await exchange(child, commands.join('; '), `end${this.#count}`, this.#deadline);
     this.#broken = answer === undefined ? this.#broken + 1 : 0;
-    if (answer === undefined || this.#count % LIFETIME === 0) void this.stop();
+    if (answer === undefined || this.#count % LIFETIME === 0) await this.stop();
     return answer === '';
   }
 

@@ -1,33 +1,34 @@
 import type { LinkAddress } from '../ports/kernel.ts';
 import type { Operation } from '../ports/target.ts';
-import { attempt, caught, type Verdict } from './attempt.ts';
+import { attempt, caught } from './attempt.ts';
 import { addAddress, deleteAddress } from './commands.ts';
-import type { Coprocess } from './coprocess.ts';
+import type { Verdict } from './group.ts';
 import type { Inspector } from './inspector.ts';
 import { isOwn, isOwnAddress, type LinkState } from './parse.ts';
 import { foreign, type Pass } from './pass.ts';
+import type { Writer } from './writer.ts';
 
 /** Puts addresses on our links and takes them off. */
 export class Addresses {
-  readonly #ip: Coprocess;
+  readonly #ip: Writer;
   readonly #inspector: Inspector;
 
-  constructor(ip: Coprocess, inspector: Inspector) {
+  constructor(ip: Writer, inspector: Inspector) {
     this.#ip = ip;
     this.#inspector = inspector;
   }
 
   async put(operations: readonly Operation<LinkAddress>[], pass: Pass): Promise<Verdict[]> {
-    const wrong = operations.map(({ resource }) => caught(() => addAddress(resource)).error);
-    const names = operations.filter((_, i) => !wrong[i]).map(({ resource }) => resource.link);
+    const written = operations.map(({ resource }) => caught(() => addAddress(resource)));
+    const names = operations.filter((_, i) => written[i]?.value).map(({ resource }) => resource.link);
     const links = await pass.verdicts(names);
-    const barred = operations.map(({ resource }, i) => wrong[i] ?? links.get(resource.link));
+    const barred = operations.map(({ resource }, i) => written[i]?.error ?? links.get(resource.link));
     const errors = await attempt(
       this.#ip,
-      operations.map(
-        ({ resource }, i) =>
+      written.map(
+        ({ value }, i) =>
           () =>
-            barred[i] ? [] : [addAddress(resource)],
+            value && !barred[i] ? [value] : [],
       ),
     );
     // The kernel never changes an address that is there: an error may mean that nothing is left to do.
@@ -40,25 +41,20 @@ export class Addresses {
     });
   }
 
+  /** Looks first: the kernel would delete a foreign address of another scope as well. */
   async remove(operations: readonly Operation<LinkAddress>[]): Promise<Verdict[]> {
-    const wrong = operations.map(({ resource }) => caught(() => deleteAddress(resource)).error);
-    const before = await this.#look(operations.filter((_, i) => !wrong[i]));
-    const present = (states: Map<string, LinkState>, { link, address }: LinkAddress) => {
-      const state = states.get(link);
-      const there = addressOf(state, address);
-      return state !== undefined && isOwn(state) && there !== undefined && isOwnAddress(there);
-    };
+    const written = operations.map(({ resource }) => caught(() => deleteAddress(resource)));
+    const before = await this.#look(operations.filter((_, i) => written[i]?.value));
     const errors = await attempt(
       this.#ip,
-      operations.map(
-        ({ resource }, i) =>
-          () =>
-            !wrong[i] && present(before, resource) ? [deleteAddress(resource)] : [],
-      ),
+      operations.map(({ resource }, i) => () => {
+        const { value } = written[i]!;
+        return value && isPresent(before, resource) ? [value] : [];
+      }),
     );
     const after = await this.#look(operations.filter((_, i) => errors[i]));
     return operations.map(({ resource }, i) => {
-      return wrong[i] ?? (errors[i] && present(after, resource) ? errors[i] : undefined);
+      return written[i]?.error ?? (isPresent(after, resource) ? errors[i] : undefined);
     });
   }
 
@@ -69,4 +65,10 @@ export class Addresses {
 
 function addressOf(state: LinkState | undefined, address: string) {
   return state?.addresses.find((one) => one.address === address);
+}
+
+function isPresent(states: ReadonlyMap<string, LinkState>, { link, address }: LinkAddress): boolean {
+  const state = states.get(link);
+  const there = addressOf(state, address);
+  return state !== undefined && isOwn(state) && there !== undefined && isOwnAddress(there);
 }

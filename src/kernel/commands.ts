@@ -35,8 +35,11 @@ export function commandsOf({ do: what, resource, ...rest }: Operation<KernelReso
       return was ? [standIn(resource), ...swapRoute(resource, was)] : [addRoute(resource)];
     }
     case 'sysctl':
+      check.sysctlPath(resource.path);
+      check.sysctlValue(resource.value);
       return [];
     case 'sandbox-address':
+      check.sandboxPath(resource.sandbox);
       return [sandboxAddress(put ? 'add' : 'del', resource, resource.link)];
   }
 }
@@ -154,9 +157,9 @@ export function swapRoute(route: Route, was: Route): Line[] {
   return [deleteRoute(was), addRoute(route), deleteRoute(route, route.metric + 1)];
 }
 
-export function showRoute({ prefix, table }: Route): Line {
-  const exact = ['exact', check.prefix(prefix).text];
-  return line('route', 'show', 'table', check.table(table), 'proto', ROUTE_PROTOCOL, ...exact);
+/** In all tables: with one table named, ip looks for IPv4 routes only unless it was started with -6. */
+export function showRoute({ prefix }: Route): Line {
+  return line('route', 'show', 'table', 'all', 'proto', ROUTE_PROTOCOL, 'exact', check.prefix(prefix).text);
 }
 
 export function showRoutesOf(link: string): Line {
@@ -189,9 +192,7 @@ function checkHop({ via, dev }: NextHop, family: Family): void {
   // The kernel would choose a device by itself, which then reads back.
   if (dev === undefined) throw bad('a next hop without a device');
   check.ifname(dev);
-  if (via !== undefined && family === 6 && check.address(via).family === 4) {
-    throw bad(`an IPv6 route by way of ${via}`);
-  }
+  if (via !== undefined && check.address(via).family < family) throw bad(`an IPv6 route by way of ${via}`);
 }
 
 function hopWords(hops: readonly NextHop[], family: Family, adding: boolean): string[] {

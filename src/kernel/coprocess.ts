@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { CodedError } from '../errors.ts';
 import type { Log } from '../ports/log.ts';
 import type { Line } from './arguments.ts';
-import { type Answer, Group } from './group.ts';
-import { LISTING } from './listing.ts';
+import { type Answer, Group, type Verdict } from './group.ts';
+import { LISTING } from './options.ts';
 
 export interface CoprocessOptions {
   /** Program and arguments that run an `ip`; something like `nsenter --net=PATH ip` to act elsewhere. */
@@ -62,17 +62,21 @@ export class Coprocess {
   }
 
   /** Runs the commands in order. Never rejects: each command has its own error, or none. */
-  async run(lines: readonly Line[]): Promise<Answer> {
+  async run(lines: readonly Line[]): Promise<Verdict[]> {
     const answers: Promise<Answer>[] = [];
     for (let at = 0; at < lines.length; at += GROUP_LINES) {
       answers.push(this.#send(lines.slice(at, at + GROUP_LINES)));
     }
-    return joined(await Promise.all(answers));
+    return (await Promise.all(answers)).flatMap(({ errors }) => errors);
   }
 
-  /** Runs one reading command and parses what it prints. @throws its error */
+  /**
+   * Runs one reading command and answers the elements that it lists. Only for processes that do not live long: what
+   * ip has shown once, it finds by the index of that time (lib/ll_map.c), even if the name has another by now.
+   * @throws its error
+   */
   async read(command: Line): Promise<unknown[]> {
-    const { errors, documents } = await this.run([command]);
+    const { errors, documents } = await this.#send([command]);
     if (errors[0]) throw errors[0];
     return documents.flat();
   }
@@ -180,13 +184,6 @@ export class Coprocess {
       this.#write(group);
     }
   }
-}
-
-function joined(answers: readonly Answer[]): Answer {
-  return {
-    errors: answers.flatMap(({ errors }) => errors),
-    documents: answers.flatMap(({ documents }) => documents),
-  };
 }
 
 function unavailable(what: string): CodedError {

@@ -1,9 +1,12 @@
 import { CodedError } from '../errors.ts';
 import type { Line } from './arguments.ts';
 
+/** Why something failed, or undefined. */
+export type Verdict = CodedError | undefined;
+
 export interface Answer {
-  /** One for each line: why it failed, or undefined. */
-  readonly errors: readonly (CodedError | undefined)[];
+  /** One for each line. */
+  readonly errors: readonly Verdict[];
   /** What reading commands printed, parsed, in order; failed ones print nothing. */
   readonly documents: readonly unknown[];
 }
@@ -16,7 +19,7 @@ export class Group {
   /** Number of its first line, as the process counts. */
   first = 0;
   readonly #done: (answer: Answer) => void;
-  #errors: (CodedError | undefined)[] = [];
+  #errors: Verdict[] = [];
   #documents: unknown[] = [];
   #said: string[] = [];
 

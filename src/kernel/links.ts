@@ -2,24 +2,25 @@ import { asCoded } from '../errors.ts';
 import type { VethLink } from '../ports/kernel.ts';
 import { LINK_GROUP } from '../ports/kernel.ts';
 import type { Operation } from '../ports/target.ts';
-import { attempt, caught, type Verdict } from './attempt.ts';
+import { attempt, caught } from './attempt.ts';
 import * as commands from './commands.ts';
-import type { Coprocess } from './coprocess.ts';
+import type { Verdict } from './group.ts';
 import type { Inspector } from './inspector.ts';
 import { isOwn, type LinkState } from './parse.ts';
 import { foreign, type Pass, verdictOn } from './pass.ts';
 import { SCRATCH_GROUP } from './scratch.ts';
+import type { Writer } from './writer.ts';
 
 /** Makes, mends and deletes veth pairs. */
 export class Links {
-  readonly #ip: Coprocess;
+  readonly #ip: Writer;
   /** Another process, as a deletion takes the time of an RCU grace period and others should not wait for it. */
-  readonly #reaper: Coprocess;
+  readonly #reaper: Writer;
   readonly #inspector: Inspector;
   readonly #ipv6: boolean;
   #groupDeletion: Promise<unknown> = Promise.resolve();
 
-  constructor(ip: Coprocess, reaper: Coprocess, inspector: Inspector, ipv6: boolean) {
+  constructor(ip: Writer, reaper: Writer, inspector: Inspector, ipv6: boolean) {
     this.#ipv6 = ipv6;
     this.#ip = ip;
     this.#reaper = reaper;

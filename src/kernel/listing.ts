@@ -1,12 +1,9 @@
 import { spawn } from 'node:child_process';
 import { CodedError } from '../errors.ts';
+import type { Line } from './arguments.ts';
+import { Coprocess } from './coprocess.ts';
 import { Elements } from './elements.ts';
-
-/**
- * Options of everything that reads. Numbers (-N) because names in /etc/iproute2 are the administrator's to choose;
- * details (-d) because `addr show` leaves the alias out otherwise.
- */
-export const LISTING = ['-N', '-d', '-j'] as const;
+import { LISTING } from './options.ts';
 
 /** How long a listing may take, in milliseconds. */
 const TIMEOUT = 60_000;
@@ -47,4 +44,24 @@ export function list(ip: string, words: readonly string[], take: (element: unkno
       reject(new CodedError('NR_KERNEL_REFUSED', `${what}: ${reason}`, { cause: failure }));
     });
   });
+}
+
+/**
+ * Asks for several things in one short-lived process. Each answer is a list, empty for what there is not.
+ * @throws NR_KERNEL_*
+ */
+export async function query(ip: string, lines: readonly Line[]): Promise<unknown[][]> {
+  if (lines.length === 0) return [];
+  const process = new Coprocess({ command: [ip] });
+  try {
+    return await Promise.all(lines.map((one) => process.read(one).catch(absent)));
+  } finally {
+    await process.close();
+  }
+}
+
+function absent(error: unknown): [] {
+  const known = /does not exist|Cannot find device|No such (device|process)|unreachable|Invalid argument/;
+  if (error instanceof CodedError && error.code === 'NR_KERNEL_REFUSED' && known.test(error.what)) return [];
+  throw error;
 }

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { kernelKey, type Route } from '../ports/kernel.ts';
 import type { Operation } from '../ports/target.ts';
-import { attempt, type Verdict } from './attempt.ts';
+import { attempt, attemptEach } from './attempt.ts';
 import { addRoute, deleteRoute, standIn, swapRoute } from './commands.ts';
-import type { Coprocess } from './coprocess.ts';
+import type { Verdict } from './group.ts';
 import type { Inspector } from './inspector.ts';
 import { foreign, type Pass } from './pass.ts';
+import type { Writer } from './writer.ts';
 
 /** How often the kernel may turn out to be different from what was thought. */
 const ROUNDS = 3;
@@ -22,10 +23,10 @@ interface Task {
  * there, and once more tried from there.
  */
 export class Routes {
-  readonly #ip: Coprocess;
+  readonly #ip: Writer;
   readonly #inspector: Inspector;
 
-  constructor(ip: Coprocess, inspector: Inspector) {
+  constructor(ip: Writer, inspector: Inspector) {
     this.#ip = ip;
     this.#inspector = inspector;
   }
@@ -65,7 +66,7 @@ export class Routes {
       ),
     );
     const refused = stands.map((error) => (error && !isThere(error) ? error : undefined));
-    const errors = await attempt(
+    const errors = await attemptEach(
       this.#ip,
       tasks.map(({ put, route, was }, i) => () => {
         if (refused[i]) return [];
@@ -73,7 +74,11 @@ export class Routes {
         return was ? swapRoute(route, was) : [addRoute(route)];
       }),
     );
-    return tasks.map((_, i) => refused[i] ?? errors[i]);
+    return tasks.map((_, i) => {
+      const own = errors[i] ?? [];
+      // Of a swap, what counts is whether the new one could be added; what was may have gone by itself.
+      return refused[i] ?? (own.length === 3 ? own[1] : own[0]);
+    });
   }
 }
 

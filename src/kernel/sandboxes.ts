@@ -4,9 +4,9 @@ import type { SandboxAddress } from '../ports/kernel.ts';
 import type { Log } from '../ports/log.ts';
 import type { Operation } from '../ports/target.ts';
 import { line, sandboxPath } from './arguments.ts';
-import type { Verdict } from './attempt.ts';
 import { sandboxAddress } from './commands.ts';
 import { Coprocess } from './coprocess.ts';
+import type { Verdict } from './group.ts';
 import type { Inspector } from './inspector.ts';
 import { type LinkState, parseLink } from './parse.ts';
 import { verdictOn } from './pass.ts';
@@ -93,12 +93,11 @@ async function peerIn(
   link: string,
   { own, peer }: { own: number; peer: number },
 ): Promise<LinkState> {
-  const { errors, documents } = await ip.run([line('addr', 'show', 'type', 'veth')]);
-  if (errors[0]) {
-    const what = `cannot enter the sandbox of ${link}: ${errors[0].what}`;
-    throw new CodedError('NR_KERNEL_UNAVAILABLE', what, { cause: errors[0] });
-  }
-  const states = documents.flat().map(parseLink);
+  const elements = await ip.read(line('addr', 'show', 'type', 'veth')).catch((error: unknown) => {
+    const what = `cannot enter the sandbox of ${link}: ${asCoded(error).what}`;
+    throw new CodedError('NR_KERNEL_UNAVAILABLE', what, { cause: error });
+  });
+  const states = elements.map(parseLink);
   const found = states.find((state) => state?.index === peer && state.movedPeer === own);
   if (!found) throw notMoved(link);
   return found;
@@ -109,7 +108,7 @@ async function change(ip: Coprocess, { do: what, resource }: Operation<SandboxAd
   const put = what === 'put';
   try {
     const command = sandboxAddress(put ? 'add' : 'del', resource, peer.name);
-    if (there !== put) return (await ip.run([command])).errors[0];
+    if (there !== put) return (await ip.run([command]))[0];
   } catch (error) {
     return asCoded(error);
   }

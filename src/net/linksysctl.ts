@@ -8,14 +8,16 @@ interface LinkSysctl {
 
 /**
  * The settings of the host's end of an endpoint's veth, by path below /proc/sys (Documentation/networking/ip-sysctl):
- * strict reverse path check, forwarding, ARP requests only from the gateway address so that the sandbox's ARP table
+ * a loose reverse path
+ * check whatever `all` says, as a container with several networks may answer through another than it was asked by
+ * (the firewall admits a container's own addresses only, which is stricter than rp_filter); forwarding; ARP requests only from the gateway address so that the sandbox's ARP table
  * holds nothing else, no router advertisements from the sandbox.
  */
 export function linkSysctls(name: Ifname): LinkSysctl[] {
   const four = `net/ipv4/conf/${name}`;
   const six = `net/ipv6/conf/${name}`;
   return [
-    [`${four}/rp_filter`, '1'],
+    [`${four}/rp_filter`, '2'],
     [`${four}/forwarding`, '1'],
     [`${four}/arp_announce`, '2'],
     [`${six}/forwarding`, '1'],

@@ -23,8 +23,11 @@ export class Prefix {
     return prefix;
   }
 
-  /** The block of the given length that holds the address. */
+  /** The block of the given length that holds the address. @throws NR_PREFIX_INVALID when no block has this length. */
   static around(address: Address, length: number): Prefix {
+    if (!Number.isInteger(length) || length < 0 || length > WIDTH[address.family]) {
+      throw new CodedError('NR_PREFIX_INVALID', `${address}/${length} is not an address prefix`);
+    }
     const host = BigInt(WIDTH[address.family] - length);
     return new Prefix(Address.of(address.family, (address.value >> host) << host), length);
   }

@@ -35,6 +35,8 @@ export const NOTHING: EndpointPlan = { kernel: [], sandbox: [], firewall: [], an
 
 /**
  * Plans an endpoint; pure. `alive`: its sandbox exists, without which it has an address and nothing else.
+ * `siblings`: the container's endpoints in other networks, whose addresses it may send from here too, since it
+ * answers by its default route and not by the interface that it was asked on.
  */
 export function planEndpoint(
   endpoint: Endpoint,
@@ -42,6 +44,7 @@ export function planEndpoint(
   pools: readonly Pool[],
   host: HostView,
   alive: boolean,
+  siblings: readonly Endpoint[] = [],
 ): EndpointPlan {
   if (endpoint.phase === 'created' || !alive || !endpoint.sandbox) return NOTHING;
   const link = vethNames(endpoint.id).host;
@@ -56,6 +59,7 @@ export function planEndpoint(
   if (endpoint.phase === 'left') return { ...NOTHING, kernel: [veth] };
 
   const addresses = addressesOf(endpoint).map(Address.parse);
+  const sources = [endpoint, ...siblings].flatMap(addressesOf).map(Address.parse);
   const { sandbox } = endpoint;
   return {
     kernel: [
@@ -72,7 +76,7 @@ export function planEndpoint(
     })),
     firewall: [
       ...guards(link, endpoint.ingress),
-      ...addresses.map((one) => permit(link, one)),
+      ...sources.map((one) => permit(link, one)),
       ...published(endpoint),
     ],
     announcements: addresses.flatMap((address) => announce(address, host, endpoint.anycast)),

@@ -17,8 +17,8 @@ export interface IngressGuard {
 }
 
 /**
- * `from` may open connections to the endpoint behind a guarded link: an address, a prefix or a range `A-B`, in the
- * shortest way to write it. Permits of one link may overlap.
+ * `from` may open connections to the endpoint behind a guarded link: an address, a prefix or a range `A-B`, their
+ * addresses in canonical form. Permits of one link may overlap.
  */
 export interface IngressPermit {
   readonly kind: 'ingress';

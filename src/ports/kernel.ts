@@ -15,7 +15,10 @@ export interface VethLink {
   readonly alias: string;
 }
 
-/** An address on the host's end of a veth (the gateway of its container). */
+/**
+ * An address on the host's end of a veth (the gateway of its container). With the last IPv4 address of an interface
+ * the kernel takes its IPv4 routes away as well, without a word (net/ipv4/fib_frontend.c, fib_disable_ip).
+ */
 export interface LinkAddress {
   readonly kind: 'address';
   readonly link: string;

@@ -3,8 +3,8 @@ import { quote } from '../net/address.ts';
 import type { Json } from '../ports/store.ts';
 
 /** Longest key and largest value, in bytes of UTF-8. */
-export const KEY_MAX = 1024;
-export const VALUE_MAX = 64 * 1024;
+const KEY_MAX = 1024;
+const VALUE_MAX = 64 * 1024;
 /** Deepest nesting of a value: far more than any record has, far less than the stack or SQLite's JSON bears. */
 const DEPTH_MAX = 64;
 

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NftFirewall } from '../../src/firewall/nft.ts';
-import { MARKER } from '../../src/firewall/ruleset.ts';
+import { MARKER, shardOf } from '../../src/firewall/ruleset.ts';
 import { Namespace } from './firewall.namespace.ts';
 import {
   endpoint,
@@ -19,6 +19,8 @@ import {
 } from './firewall.suite.ts';
 
 const LINK = 'nr0123456789';
+/** Where the permits of LINK are. */
+const INGRESS = `ingress4_${shardOf(LINK)}`;
 
 describe('firewall by nft', () => {
   let namespace: Namespace;
@@ -98,6 +100,17 @@ describe('firewall by nft', () => {
       assert.match(await table(), /chain guard \{/);
       assert.doesNotMatch(await table(), /unheard_of/);
       assert.ok((await table()).includes(MARKER));
+    });
+
+    it('repairs chains that somebody has changed', async () => {
+      const firewall = await open();
+      await succeed(firewall, endpoint(LINK, 2).map(put));
+      const rules = () => namespace.run('nft list chain inet net_routed source_check');
+      const before = await rules();
+      await namespace.run('nft flush chain inet net_routed source_check');
+      await firewall.prepare();
+      assert.equal(await rules(), before);
+      await holds(firewall, endpoint(LINK, 2));
     });
 
     it('replaces a table of the same name that knows no marker', async () => {
@@ -202,17 +215,17 @@ describe('firewall by nft', () => {
       const firewall = await open();
       const [one, other] = [ingress(LINK, '10.1.0.0/16'), ingress(LINK, '10.3.0.0/16')];
       await succeed(firewall, [put(one), put(other)]);
-      await namespace.run(`nft 'delete element inet net_routed ingress4 { "${LINK}" . 10.1.0.0/16 }'`);
+      await namespace.run(`nft 'delete element inet net_routed ${INGRESS} { "${LINK}" . 10.1.0.0/16 }'`);
       await holds(firewall, [other]);
       await succeed(firewall, [put(one)]);
       await holds(firewall, [one, other]);
-      assert.match(await namespace.run('nft list set inet net_routed ingress4'), /10\.1\.0\.0\/16/);
+      assert.match(await namespace.run(`nft list set inet net_routed ${INGRESS}`), /10\.1\.0\.0\/16/);
     });
 
     it('tells which permits nobody asked for, and closes them', async () => {
       const firewall = await open();
       await succeed(firewall, [put(ingress(LINK, '10.1.0.0/16'))]);
-      await namespace.run(`nft 'add element inet net_routed ingress4 { "${LINK}" . 10.9.0.0/16 }'`);
+      await namespace.run(`nft 'add element inet net_routed ${INGRESS} { "${LINK}" . 10.9.0.0/16 }'`);
       await holds(firewall, [ingress(LINK, '10.1.0.0/16'), ingress(LINK, '10.9.0.0/16')]);
       await succeed(firewall, [remove(ingress(LINK, '10.9.0.0/16'))]);
       await holds(firewall, [ingress(LINK, '10.1.0.0/16')]);

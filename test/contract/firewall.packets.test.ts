@@ -286,16 +286,17 @@ describe('packets through the firewall by nft', () => {
     });
 
     it('are bound to one host address where that is asked for, before those of every address', async () => {
-      await lab.host.run('ip addr replace 192.0.2.100/24 dev up0');
+      await lab.host.run('ip addr add 192.0.2.100/24 dev up0');
       await lab.holds(publish(8080, A.v4, 80, { hostAddress: '192.0.2.100' }));
       assert.equal(await lab.client.ask('tcp', '192.0.2.100', 8080), CLIENT.v4);
       assert.equal(await lab.client.ask('tcp', HOST.v4, 8080), 'ECONNREFUSED');
       await change([put(publish(8080, B.v4, 9))]);
       assert.equal(await lab.client.ask('tcp', '192.0.2.100', 8080), CLIENT.v4);
-      await lab.host.run('ip addr replace 2001:db8::100/64 dev up0 nodad');
+      await lab.host.run('ip addr add 2001:db8::100/64 dev up0 nodad');
       await lab.holds(publish(8080, A.v6, 80, { hostAddress: '2001:db8::100' }));
       assert.equal(await lab.client.ask('tcp', '2001:db8::100', 8080, { from: CLIENT.v6 }), CLIENT.v6);
       assert.equal(await lab.client.ask('tcp', HOST.v6, 8080), 'ECONNREFUSED');
+      await lab.host.run('ip addr del 2001:db8::100/64 dev up0; ip addr del 192.0.2.100/24 dev up0');
       await lab.holds(publish(8080, A.v4, 80, { hostAddress: '127.0.0.1' }));
       await lab.host.run(`echo 1 > /proc/sys/net/ipv4/conf/${A.link}/route_localnet`);
       assert.equal(await lab.host.ask('tcp', '127.0.0.1', 8080), HOST.v4);

@@ -143,6 +143,22 @@ export function firewallSuite(open: () => Promise<Firewall>): void {
     await holds(firewall, [wide, across]);
   });
 
+  it('keeps permits for the same addresses apart that are written in different ways', async () => {
+    const permits = [
+      '10.1.0.2',
+      '10.1.0.2/32',
+      '10.1.0.2-10.1.0.2',
+      '10.2.0.0/24',
+      '10.2.0.0-10.2.0.255',
+      'fd00::1/128',
+      'fd00::1',
+    ].map((from) => ingress('nr0123456789', from));
+    await succeed(firewall, permits.map(put));
+    await holds(firewall, permits);
+    await succeed(firewall, permits.slice(0, 2).map(remove));
+    await holds(firewall, permits.slice(2));
+  });
+
   it('takes permits for everybody', async () => {
     const all = [ingress('nr0123456789', '0.0.0.0/0'), ingress('nr0123456789', '::/0')];
     await succeed(firewall, all.map(put));
@@ -164,8 +180,8 @@ export function firewallSuite(open: () => Promise<Firewall>): void {
     ['a source that is a name', ingress('nr0123456789', 'example.com')],
     ['a prefix with host bits', ingress('nr0123456789', '10.1.0.1/16')],
     ['a range that goes down', ingress('nr0123456789', '10.1.0.9-10.1.0.2')],
-    ['a range that is a prefix', ingress('nr0123456789', '10.1.0.0-10.1.0.255')],
-    ['a /32', ingress('nr0123456789', '10.1.0.1/32')],
+    ['a range with spaces', ingress('nr0123456789', '10.1.0.2 - 10.1.0.9')],
+    ['a range that is not canonical', ingress('nr0123456789', 'fd00:0::2-fd00::9')],
     ['port 0', publish(0, '10.1.0.2', 80)],
     ['a port beyond 65535', publish(65536, '10.1.0.2', 80)],
     ['a broken port', publish(80, '10.1.0.2', 80.5)],

@@ -88,6 +88,8 @@ export function pair(
       { prefix: 'fd01::/32', le: 128 },
     ],
     export: only,
+    // Two GoBGP that both connect can miss each other for long: each ends its attempt while the other one pauses.
+    passive: mine.passive !== true,
     ...theirs,
   };
   return { x, y };

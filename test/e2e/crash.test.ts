@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Host } from '../../lab/host.ts';
-import { ask, clean, createNetwork, docker, eventually, ourLinks, routed, run, useLab } from './support.ts';
+import { clean, createNetwork, docker, eventually, list, ourLinks, routed, run, useLab } from './support.ts';
 import { ping } from './traffic.ts';
 
 /** How often the daemon is killed. */
@@ -71,12 +71,8 @@ describe('a daemon that is killed again and again', function () {
       await pause(next(400));
       await h1.stopDaemon('SIGKILL');
       await h1.startDaemon();
-      const { endpoints } = await ask<{ endpoints: { address?: string; network: string }[] }>(
-        h1,
-        'endpoints',
-        'list',
-      );
-      const addresses = endpoints.map(({ address }) => address);
+      const endpoints = await list<{ addresses: { address: string }[] }>(h1, 'endpoints');
+      const addresses = endpoints.flatMap((one) => one.addresses.map(({ address }) => address));
       assert.equal(
         new Set(addresses).size,
         addresses.length,

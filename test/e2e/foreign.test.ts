@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Host } from '../../lab/host.ts';
-import { clean, createNetwork, docker, ourLinks, reaches, routed, run, useLab } from './support.ts';
+import { createNetwork, docker, ourLinks, reaches, routed, run, useLab } from './support.ts';
 
 /** Things of others, chosen to look like ours. */
 const FOREIGN = `
@@ -27,7 +27,7 @@ describe('what is not ours', function () {
 
   /** The state of the kernel without what is ours and without counters. */
   async function others(): Promise<string> {
-    const links = (await h1.must(['ip', '-d', '-o', 'link']))
+    const links = (await h1.must(['ip', '-o', 'link']))
       .split('\n')
       .filter((line) => !line.includes('group 158'));
     const routes = await h1.must(['sh', '-c', 'ip route show table all; ip -6 route show table all']);
@@ -58,14 +58,13 @@ describe('what is not ours', function () {
       '3600',
     );
   });
-  after(() => clean(lab()));
 
   it('is untouched by networks, containers, restarts, crashes and doctor --fix', async () => {
     const before = await others();
     const same = async (after: string) => assert.equal(await others(), before, after);
     await createNetwork(h1, 'mine', ['10.1.0.0/16', 'fd00:9::/64']);
-    await run(h1, 'a', '--network', 'mine', '--ip', '10.1.0.2', '--ip6', 'fd00:9::2');
-    await run(h1, 'b', '--network', 'mine', '--ip', '10.1.0.5');
+    await run(h1, 'aa', '--network', 'mine', '--ip', '10.1.0.2', '--ip6', 'fd00:9::2');
+    await run(h1, 'bb', '--network', 'mine', '--ip', '10.1.0.5');
     await routed(lab().tor, '10.1.0.5');
     await same('containers started');
     await h1.stopDaemon();
@@ -78,8 +77,8 @@ describe('what is not ours', function () {
     // Its status says what doctor thinks of the host, which is not the point here.
     await h1.exec(['net-routed', 'doctor', '--fix']);
     await same('doctor --fix');
-    await reaches(h1, 'b', '192.0.2.10');
-    await docker(h1, 'rm', '-f', 'a', 'b');
+    await reaches(h1, 'bb', '192.0.2.10');
+    await docker(h1, 'rm', '-f', 'aa', 'bb');
     await docker(h1, 'network', 'rm', 'mine');
     await same('everything of ours is gone');
   });
@@ -93,7 +92,7 @@ describe('what is not ours', function () {
       'run',
       '-d',
       '--name',
-      'c',
+      'cc',
       '--network',
       'mine',
       '--ip',
@@ -104,10 +103,10 @@ describe('what is not ours', function () {
     ]);
     assert.notEqual(refused.status, 0);
     assert.match(refused.stderr, /NR_FOREIGN_OBJECT/);
-    await docker(h1, 'rm', '-f', 'c');
-    await run(h1, 'd', '--network', 'mine', '--ip', '10.1.0.6');
+    await docker(h1, 'rm', '-f', 'cc');
+    await run(h1, 'dd', '--network', 'mine', '--ip', '10.1.0.6');
     await routed(lab().tor, '10.1.0.6');
-    await docker(h1, 'rm', '-f', 'd');
+    await docker(h1, 'rm', '-f', 'dd');
     await docker(h1, 'network', 'rm', 'mine');
     assert.equal(await others(), before);
     assert.deepEqual(await ourLinks(h1), []);

@@ -135,6 +135,11 @@ export async function ask<T = Record<string, unknown>>(host: Host, ...args: stri
   return JSON.parse(await host.must(['net-routed', ...args, '--json'])) as T;
 }
 
+/** All networks, endpoints or pools of a host. */
+export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
+  return (await ask<Record<string, T[]>>(host, what, 'list'))[what] ?? [];
+}
+
 /** Interfaces of ours on a host, by name. */
 export async function ourLinks(host: Host): Promise<string[]> {
   const links = JSON.parse((await host.must(['ip', '-j', 'link', 'show', 'group', '158'])) || '[]') as {
@@ -144,4 +149,16 @@ export async function ourLinks(host: Host): Promise<string[]> {
     .map(({ ifname }) => ifname)
     .filter(Boolean)
     .sort();
+}
+
+/** Connects from one of the host's addresses, and answers what was received, or the code of the error. */
+export async function connectFrom(host: Host, from: string, to: string, port: number): Promise<string> {
+  const script = `
+    const [localAddress, host, port] = process.argv.slice(1);
+    const socket = require('node:net').connect({ localAddress, host, port: Number(port), timeout: 10000 });
+    socket.on('data', (part) => process.stdout.write(part));
+    socket.on('timeout', () => socket.destroy(Object.assign(new Error(), { code: 'TIMEOUT' })));
+    socket.on('error', ({ code }) => process.stdout.write(code));
+  `;
+  return host.must([process.execPath, '-e', script, from, to, String(port)]);
 }

@@ -39,13 +39,23 @@ async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[
   return [
     ok('daemon', `version ${version}`),
     pulse.live() ? ok('loop', 'goes on') : fail('loop', 'hangs', 'restart the daemon: packets go on to flow'),
-    ...failures.slice(0, 20).map(({ lane, key, code, what, remedy }) => fail(`${lane}: ${key}`, `${code}: ${what}`, remedy)),
+    ...failures
+      .slice(0, 20)
+      .map(({ lane, key, code, what, remedy }) => fail(`${lane}: ${key}`, `${code}: ${what}`, remedy)),
     engine.up
       ? ok('engine', `${engine.name} ${engine.version}`)
-      : fail('engine', engine.reason ?? 'is down', 'read the log of the daemon: it tells how the engine ended'),
+      : fail(
+          'engine',
+          engine.reason ?? 'is down',
+          'read the log of the daemon: it tells how the engine ended',
+        ),
     ...(await checkPeers(services)),
     own === ''
-      ? fail('addresses', 'the host has none that others can route to', 'give the uplink one, or set --address')
+      ? fail(
+          'addresses',
+          'the host has none that others can route to',
+          'give the uplink one, or set --address',
+        )
       : ok('addresses', own),
     uplink
       ? ok('uplink', `${uplink.name}, MTU ${uplink.mtu}`)
@@ -57,7 +67,8 @@ async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[
 async function checkPeers(services: Services): Promise<CheckView[]> {
   const { peers, problems } = await showPeers(services);
   if (problems.length > 0) return problems.map(({ what, remedy }) => warn('peers', what, remedy));
-  if (peers.length === 0) return [warn('peers', 'none: addresses are known on this host only', 'set --peer and --peer-as')];
+  if (peers.length === 0)
+    return [warn('peers', 'none: addresses are known on this host only', 'set --peer and --peer-as')];
   return peers.map(({ neighbour, state, reason }) => {
     if (state === 'established') return ok(`peer ${neighbour}`, 'established');
     const remedy = 'check that it is reachable, and address, AS number and password on both sides';
@@ -73,7 +84,13 @@ function checkMtu({ state, facts, host }: Services): CheckView[] {
   });
   if (large.length === 0) return [ok('MTU', `no endpoint has more than the ${uplink.mtu} of ${uplink.name}`)];
   const ids = large.map(({ id }) => id.slice(0, 12));
-  return [warn('MTU', `more than the ${uplink.mtu} of ${uplink.name}: ${some(ids)}`, 'create the network with -o mtu')];
+  return [
+    warn(
+      'MTU',
+      `more than the ${uplink.mtu} of ${uplink.name}: ${some(ids)}`,
+      'create the network with -o mtu',
+    ),
+  ];
 }
 
 async function threeViews({ docker, state, clock, kernel, reconciler }: Services): Promise<ThreeViews> {
@@ -89,7 +106,10 @@ async function threeViews({ docker, state, clock, kernel, reconciler }: Services
     docker: listed,
     networks: [...state.networks.all()].map((one) => ({ id: one.id, settled: settled(one) })),
     endpoints: [...state.endpoints.all()].map((one) => ({ id: one.id, settled: settled(one) })),
-    stray: [...there.keys()].filter((key) => tracker.wanted(key) === undefined),
+    // Settings are nobody's: they come and go with their link.
+    stray: [...there]
+      .filter(([key, { kind }]) => kind !== 'sysctl' && tracker.wanted(key) === undefined)
+      .map(([key]) => key),
     missing,
   };
 }

@@ -54,7 +54,9 @@ export function judgeNft(json: string): CheckView[] {
   }
   return chains
     .filter(({ hook, policy, table }) => hook === 'forward' && policy === 'drop' && table !== 'net_routed')
-    .filter(({ family, table, name }) => !(family.startsWith('ip') && table === 'filter' && name === 'FORWARD'))
+    .filter(
+      ({ family, table, name }) => !(family.startsWith('ip') && table === 'filter' && name === 'FORWARD'),
+    )
     .map(({ family, table, name }) =>
       fail(
         `forward policy of nft table ${family} ${table}`,

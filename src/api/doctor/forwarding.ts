@@ -17,7 +17,10 @@ export interface Forwarding {
  * Makes the host forward packets: every host is a router. IPv6 stays as it is where the host has its own default
  * route from router advertisements that the kernel would then no longer accept (user-visible loss of IPv6).
  */
-export function enableForwarding(settings: Sysctls, defaultsByRa: readonly string[] = raDefaults()): Forwarding {
+export function enableForwarding(
+  settings: Sysctls,
+  defaultsByRa: readonly string[] = raDefaults(),
+): Forwarding {
   const done: string[] = [];
   const left: string[] = [];
   const enable = (path: string) => {
@@ -33,7 +36,10 @@ export function enableForwarding(settings: Sysctls, defaultsByRa: readonly strin
   const losing = defaultsByRa.filter((link) => losesDefault(settings, link));
   if (settings.read(IPV6) !== '0') return { done, left };
   if (losing.length === 0) enable(IPV6);
-  else left.push(`${dotted(IPV6)}=1: ${losing.join(', ')} would lose its default route; set its accept_ra to 2 first`);
+  else
+    left.push(
+      `${dotted(IPV6)}=1: ${losing.join(', ')} would lose its default route; set its accept_ra to 2 first`,
+    );
   return { done, left };
 }
 
@@ -48,7 +54,8 @@ export function raDefaults(text = readOrEmpty('/proc/net/ipv6_route')): string[]
   for (const line of text.split('\n')) {
     const fields = line.trim().split(/\s+/);
     const [destination = '', length, flags = '0', link = ''] = [fields[0], fields[1], fields[8], fields[9]];
-    if (length === '00' && /^0+$/.test(destination) && (Number.parseInt(flags, 16) & ADDRCONF) !== 0) links.add(link);
+    if (length === '00' && /^0+$/.test(destination) && (Number.parseInt(flags, 16) & ADDRCONF) !== 0)
+      links.add(link);
   }
   return [...links];
 }

@@ -17,7 +17,12 @@ export interface Local {
 }
 
 /** What can be seen of the host without the daemon. Never throws. */
-export async function checkLocal({ pluginDir, dockerSocket, gobgpd, endpoints }: Local): Promise<CheckView[]> {
+export async function checkLocal({
+  pluginDir,
+  dockerSocket,
+  gobgpd,
+  endpoints,
+}: Local): Promise<CheckView[]> {
   const groups = await Promise.all([
     checkPrograms(run, gobgpd),
     checkFeatures(run),

@@ -14,12 +14,15 @@ export async function checkPrograms(run: Run, gobgpd: string | undefined): Promi
     { name: 'ip', args: ['-V'], remedy: 'install iproute2' },
     { name: 'nft', args: ['-v'], remedy: 'install nftables' },
     { name: 'nsenter', args: ['--version'], remedy: 'install util-linux' },
-    ...(gobgpd === undefined ? [] : [{ name: gobgpd, args: ['--version'], remedy: 'install gobgpd, or set --gobgpd' }]),
+    ...(gobgpd === undefined
+      ? []
+      : [{ name: gobgpd, args: ['--version'], remedy: 'install gobgpd, or set --gobgpd' }]),
   ];
   return Promise.all(
     needed.map(async ({ name, args, remedy }) => {
       const { status, stdout, stderr } = await run(name, args);
-      if (status !== 0) return fail(`program ${name}`, stderr || `${name} ended with status ${status}`, remedy);
+      if (status !== 0)
+        return fail(`program ${name}`, stderr || `${name} ended with status ${status}`, remedy);
       return ok(`program ${name}`, (stdout.trim() || stderr).split('\n')[0] ?? '');
     }),
   );
@@ -41,7 +44,10 @@ const FEATURES: readonly Feature[] = [
   },
   {
     name: 'nf_tables',
-    command: ['nft', 'add table inet probe; add chain inet probe c { type nat hook prerouting priority -100; }'],
+    command: [
+      'nft',
+      'add table inet probe; add chain inet probe c { type nat hook prerouting priority -100; }',
+    ],
     remedy: 'use a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_NAT, or load nf_tables and nft_nat',
   },
   {

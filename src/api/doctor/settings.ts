@@ -4,7 +4,11 @@ import { losesDefault } from './forwarding.ts';
 import { dotted, type Sysctls } from './sysctl.ts';
 
 /** The kernel's settings that routing depends on. `endpoints`: how many there are on this host. */
-export function checkSettings(settings: Sysctls, endpoints: number, defaultsByRa: readonly string[]): CheckView[] {
+export function checkSettings(
+  settings: Sysctls,
+  endpoints: number,
+  defaultsByRa: readonly string[],
+): CheckView[] {
   return [
     forwarding('IPv4 forwarding', settings, 'net/ipv4/ip_forward'),
     ...ipv6(settings),

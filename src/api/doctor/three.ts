@@ -25,7 +25,11 @@ export function compareThree({ docker, networks, endpoints, stray, missing }: Th
       : fail('kernel: strays', `nobody owns ${some(stray)}`, FIX),
     missing.length === 0
       ? ok('kernel: complete', 'all that is wanted is there')
-      : fail('kernel: complete', `missing: ${some(missing)}`, `${FIX}; net-routed status shows what stands in the way`),
+      : fail(
+          'kernel: complete',
+          `missing: ${some(missing)}`,
+          `${FIX}; net-routed status shows what stands in the way`,
+        ),
   ];
 }
 
@@ -46,7 +50,9 @@ function compareDocker(
     checks.push(fail('networks', `Docker has networks that are not recorded: ${some(lostNetworks)}`, remedy));
   }
   const lost = docker.flatMap((network) =>
-    network.endpoints.filter(({ id }) => !recorded.endpoints.has(id)).map(({ name }) => `${name} in ${network.name}`),
+    network.endpoints
+      .filter(({ id }) => !recorded.endpoints.has(id))
+      .map(({ name }) => `${name} in ${network.name}`),
   );
   if (lost.length > 0) {
     const remedy = 'docker network disconnect -f NETWORK CONTAINER, then connect it again';

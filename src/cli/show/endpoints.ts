@@ -32,11 +32,15 @@ export function renderEndpoint(endpoint: EndpointView): string {
     ['ingress', endpoint.ingress && (endpoint.ingress.join(', ') || 'nobody')],
     ...endpoint.ports.map(
       ({ protocol, port, hostAddress, hostPort }) =>
-        ['published', `${hostAddress === '' ? 'any' : hostAddress} ${hostPort}/${protocol} to ${port}`] as const,
+        [
+          'published',
+          `${hostAddress === '' ? 'any' : hostAddress} ${hostPort}/${protocol} to ${port}`,
+        ] as const,
     ),
     ['created', endpoint.createdAt],
     ...endpoint.problems.map(
-      ({ lane, key, code, what, remedy }) => ['problem', `${lane}: ${key}: ${code}: ${what}; ${remedy}`] as const,
+      ({ lane, key, code, what, remedy }) =>
+        ['problem', `${lane}: ${key}: ${code}: ${what}; ${remedy}`] as const,
     ),
   ]);
 }

@@ -43,5 +43,8 @@ function learnedFrom({ learned }: RouteView): string {
 
 function noteOf({ kernel, engine, note }: RouteView): string {
   const problems = [kernel?.problem, engine?.problem].filter((one) => one !== undefined);
-  return [note ?? '', renderProblems(problems)].filter((part) => part !== '').join('; ').replaceAll('\n', '; ');
+  return [note ?? '', renderProblems(problems)]
+    .filter((part) => part !== '')
+    .join('; ')
+    .replaceAll('\n', '; ');
 }

@@ -5,14 +5,15 @@ import { renderPools } from './pools.ts';
 export function renderStatus(status: StatusView): string {
   const { host, engine, peers, endpoints, routes, loop, paths } = status;
   const uplink = host.uplink === undefined ? '' : `${host.uplink}, `;
-  const addresses = [host.address, host.addressV6].filter((one) => one !== undefined).join(' and ') || 'no address';
+  const addresses =
+    [host.address, host.addressV6].filter((one) => one !== undefined).join(' and ') || 'no address';
   const parts = [
     `net-routed ${status.version}, up ${duration(status.uptime)}`,
     attention(status),
     facts([
       ['host', `${addresses} (${uplink}MTU ${host.mtu}), router id ${host.routerId}, AS ${host.as}`],
       ['engine', `${engine.name} ${engine.version} ${engine.up ? 'up' : `down${because(engine.reason)}`}`],
-      ['peers', `${peers.up} of ${peers.total} up`],
+      ['peers', `${peers.established} of ${peers.total} established`],
       ['networks', String(status.networks)],
       ['endpoints', `${endpoints.up} of ${endpoints.total} up`],
       ['routes', `${routes.announced} announced, ${routes.learned} learned`],

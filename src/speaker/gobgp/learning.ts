@@ -16,8 +16,10 @@ export class Learning {
   readonly #own: { readonly asn: number; readonly routerId: string };
   readonly #news: () => void;
   #waiting: EnginePath[] | undefined;
-  /** Interfaces of peers behind one, by address and router id. */
+  /** Interfaces of peers behind one, by address, and by address and router id. */
   #interfaces = new Map<string, string>();
+  #cut = new Set<string>();
+  #filling: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #flushed = 0;
   #heard = 0;
@@ -39,15 +41,25 @@ export class Learning {
     return Date.now() - this.#heard;
   }
 
-  /** What the engine says of peers, to tell behind which interface a link-local next hop is. */
-  locate(peers: Iterable<EnginePeer>): void {
-    this.#interfaces = new Map();
-    for (const { peer, address, state } of peers) {
+  /**
+   * What the engine says of its peers: behind which interface a link-local next hop is, and whom not to listen to. A
+   * peer that was cut off for announcing too much may be kept by the engine as if it had restarted gracefully.
+   * Returns whether what was learned has to be looked at again.
+   */
+  know(peers: Iterable<EnginePeer>): boolean {
+    const interfaces = new Map<string, string>();
+    const cut = new Set<string>();
+    for (const { peer, address, state, overLimit } of peers) {
+      if (overLimit) cut.add(address);
       if (peer.interface === undefined) continue;
-      this.#interfaces.set(address, peer.interface);
-      // Routers like to have the same link-local address on every link.
-      if (state.routerId !== undefined) this.#interfaces.set(`${address} ${state.routerId}`, peer.interface);
+      if (!interfaces.has(address)) interfaces.set(address, peer.interface);
+      if (state.routerId !== undefined) interfaces.set(`${address} ${state.routerId}`, peer.interface);
     }
+    const another = [...interfaces.keys()].some((key) => key.includes(' ') && !this.#interfaces.has(key));
+    const changed = another || [...cut].join() !== [...this.#cut].join();
+    this.#interfaces = interfaces;
+    this.#cut = cut;
+    return changed;
   }
 
   hear(paths: readonly EnginePath[]): void {
@@ -61,7 +73,17 @@ export class Learning {
   }
 
   /** Makes the table as the engine's is now. */
-  async refill(): Promise<void> {
+  refill(): Promise<void> {
+    // One listing at a time: each keeps what comes meanwhile for itself.
+    this.#filling = this.#filling.catch(() => {}).then(() => this.#fill());
+    return this.#filling;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #fill(): Promise<void> {
     this.#waiting = [];
     try {
       const all = [...(await this.#api.paths(4)), ...(await this.#api.paths(6))];
@@ -72,10 +94,6 @@ export class Learning {
       this.#waiting = undefined;
       for (const path of waiting) this.#take(path);
     }
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
   }
 
   #schedule(): void {
@@ -100,7 +118,7 @@ export class Learning {
 
   #learned(path: EnginePath): LearnedPath | undefined {
     const { attributes } = path;
-    if (path.local || path.withdrawn) return undefined;
+    if (path.local || path.withdrawn || this.#cut.has(path.neighbor)) return undefined;
     // Our own announcement that came back by way of a route reflector.
     if (readMark(attributes.communities).holder === this.#own.routerId) return undefined;
     return {
@@ -118,13 +136,16 @@ export class Learning {
 
   #hop(text: string, { neighbor, routerId }: EnginePath): { via: string; dev?: string } {
     const via = text.replace(/%.*$/, '');
-    if (!via.toLowerCase().startsWith('fe80:')) return { via };
+    if (!isLinkLocal(via)) return { via };
     const dev = this.#interfaces.get(`${neighbor} ${routerId}`) ?? this.#interfaces.get(neighbor);
     return dev === undefined ? { via } : { via, dev };
   }
 }
 
-/** Names the peer that a path came from. */
+/**
+ * Names the peer that a path came from. Routers like to have the same link-local address on every link, so behind an
+ * interface the router id belongs to the name; elsewhere it may change, and the address stays.
+ */
 export function sourceOf({
   neighbor,
   routerId,
@@ -132,5 +153,9 @@ export function sourceOf({
   readonly neighbor: string;
   readonly routerId: string;
 }): string {
-  return `${neighbor} ${routerId}`;
+  return isLinkLocal(neighbor) ? `${neighbor} ${routerId}` : neighbor;
+}
+
+function isLinkLocal(address: string): boolean {
+  return address.toLowerCase().startsWith('fe80:');
 }

@@ -50,7 +50,8 @@ export class Peering {
     const there = await this.list();
     const rules = new Map<string, Ruled>();
     for (const peer of there.values()) {
-      if (peer.ours && peer.address !== '') rules.set(peer.key, ruledOf(peer.peer, peer.address));
+      if (peer.ours && peer.address !== '')
+        rules.set(peer.key, ruledOf(peer.peer, peer.address, peer.localAddress));
     }
     const additions: { readonly at: number; readonly peer: Peer }[] = [];
     const changes: { readonly at: number; readonly peer: Peer; readonly was: EnginePeer }[] = [];
@@ -72,13 +73,13 @@ export class Peering {
       if (change === 'anew') {
         there.delete(key);
         if (peer.address === undefined) rules.delete(key);
-        else rules.set(key, ruledOf(peer, peer.address));
+        else rules.set(key, ruledOf(peer, peer.address, ''));
         additions.push({ at, peer });
         return;
       }
       if (was && change === 'in place') changes.push({ at, peer, was });
       if (!sameRules(was!.peer, peer)) resets.add(key);
-      rules.set(key, ruledOf(peer, was!.address));
+      rules.set(key, ruledOf(peer, was!.address, was!.localAddress));
     });
     await this.#policies.set([...rules.values()], permit.pools);
     await this.#each(additions, outcomes, ({ peer }) => this.#add(peer));
@@ -89,7 +90,8 @@ export class Peering {
       const now = await this.states();
       for (const { peer } of behind) {
         const found = now.get(speakerKey(peer));
-        if (found && found.address !== '') rules.set(found.key, ruledOf(peer, found.address));
+        if (found && found.address !== '')
+          rules.set(found.key, ruledOf(peer, found.address, found.localAddress));
         resets.add(speakerKey(peer));
       }
       await this.#policies.set([...rules.values()], permit.pools);
@@ -102,7 +104,7 @@ export class Peering {
   async permit(permit: Permit): Promise<void> {
     const peers = [...(await this.list()).values()].filter(({ ours, address }) => ours && address !== '');
     await this.#policies.set(
-      peers.map(({ peer, address }) => ruledOf(peer, address)),
+      peers.map(({ peer, address, localAddress }) => ruledOf(peer, address, localAddress)),
       permit.pools,
     );
     await this.reset(new Set(peers.map(({ key }) => key)), 'out');
@@ -194,11 +196,13 @@ function sameRules(a: Rules, b: Rules): boolean {
   return isDeepStrictEqual([a.import, a.export], [b.import, b.export]);
 }
 
-function ruledOf(peer: Peer, address: string): Ruled {
+/** `local` is our own address towards the peer, with its zone. */
+function ruledOf(peer: Peer, address: string, local: string): Ruled {
+  const nextHop = peer.interface === undefined ? undefined : local.replace(/%.*$/, '');
   return {
     key: speakerKey(peer),
     address,
-    unnumbered: peer.interface !== undefined,
+    ...(nextHop && { nextHop }),
     import: peer.import,
     export: peer.export,
   };

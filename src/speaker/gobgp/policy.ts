@@ -11,8 +11,8 @@ export interface Ruled extends Rules {
   readonly key: string;
   /** Its address, without zone. */
   readonly address: string;
-  /** Behind an interface: its next hop can only be our end of the link. */
-  readonly unnumbered: boolean;
+  /** The only next hop that a peer behind an interface can use: our link-local address there. */
+  readonly nextHop?: string;
 }
 
 /** One direction's policy, with the sets that its statements refer to. */
@@ -65,7 +65,7 @@ export function exportPolicy(
         ),
         `export ${peer.key} ${write(peer.export)}`,
         { route_type: dialect.names.local },
-        peer.unnumbered,
+        peer.nextHop,
       ),
     ),
   );
@@ -95,7 +95,7 @@ interface Piece {
   readonly ranges?: readonly Range[];
   readonly conditions: Message;
   readonly accept: boolean;
-  readonly self?: boolean;
+  readonly nextHop?: string | undefined;
 }
 
 /** A peer's part: what is accepted, by family, and at the end that nothing else is. */
@@ -104,13 +104,13 @@ function piecesOf(
   ranges: readonly Range[],
   last: string,
   conditions: Message,
-  self = false,
+  nextHop?: string,
 ): Piece[] {
   const { address } = peer;
   const accepted = ([4, 6] as const).flatMap((number) => {
     const some = flattened(ranges.filter(({ prefix }) => prefix.family === number));
     if (some.length === 0) return [];
-    return [{ name: `${peer.key} IPv${number}`, address, ranges: some, conditions, accept: true, self }];
+    return [{ name: `${peer.key} IPv${number}`, address, ranges: some, conditions, accept: true, nextHop }];
   });
   return [...accepted, { name: last, address, conditions: {}, accept: false }];
 }
@@ -147,7 +147,8 @@ function assemble(dialect: Dialect, direction: string, pieces: readonly Piece[])
     },
     actions: {
       route_action: piece.accept ? names.accept : names.reject,
-      ...(piece.self && { nexthop: { self: true } }),
+      // By its address: version 3.36 does not know its own when there is a zone in it.
+      ...(piece.nextHop !== undefined && { nexthop: { address: piece.nextHop } }),
     },
   }));
   return { name: prefixName, sets, policy: { name: prefixName, statements } };

@@ -48,7 +48,11 @@ export class Session {
   readonly #since = Date.now();
   readonly #states = new Map<string, string>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Peers that were established when the link began to be lost. */
+  readonly #awaited: Set<string>;
   #looking: NodeJS.Timeout | undefined;
+  /** Everything was told once. */
+  #ready = false;
   #over = false;
 
   constructor(link: Link, table: LearnedTable, options: SessionOptions) {
@@ -56,6 +60,7 @@ export class Session {
     this.#link = link;
     this.#options = options;
     this.#table = table;
+    this.#awaited = new Set(options.expected);
     this.#announcing = new Announcing(link.api, identity.asn, identity.routerId);
     const restarting = () => link.fresh && Date.now() - this.#since < RESTARTING * 1000;
     this.#peering = new Peering(link.api, new Policies(link.api, exclusive), restarting, wrapper);
@@ -104,9 +109,14 @@ export class Session {
   }
 
   async peers(): Promise<readonly PeerState[]> {
-    return [...(await this.#peering.states(true)).values()]
+    const states = (await this.#peering.states(true)).values();
+    // The engine counts as accepted what it understood; what the rules let through is in the table.
+    return [...states]
       .filter(({ ours }) => ours)
-      .map(({ state }) => state);
+      .map(({ address, state }) => ({
+        ...state,
+        accepted: this.#table.count(sourceOf({ neighbor: address, routerId: state.routerId ?? '' })),
+      }));
   }
 
   /**
@@ -146,7 +156,10 @@ export class Session {
         ),
       );
       for (const { operation } of peers) {
-        if (operation.do === 'remove') this.#options.expected.delete(speakerKey(operation.resource));
+        const key = speakerKey(operation.resource);
+        if (operation.do !== 'remove') continue;
+        this.#options.expected.delete(key);
+        this.#awaited.delete(key);
       }
     }
     return operations.map(({ key }, at) => ({ key, error: errors[at] }));
@@ -161,6 +174,7 @@ export class Session {
       }
       if (!this.#over) {
         await this.#learning.refill();
+        this.#ready = true;
         this.#options.tell({ kind: 'learned-all', routes: this.#table.all() });
       }
     } catch (error) {
@@ -173,7 +187,7 @@ export class Session {
     const age = Date.now() - this.#since;
     if (age > this.#options.patience) return true;
     const peers = [...(await this.#peering.states()).values()].filter(({ ours }) => ours);
-    const { expected } = this.#options;
+    const expected = this.#awaited;
     const awaited = expected.size > 0 ? peers.filter(({ key }) => expected.has(key)) : peers;
     if (awaited.length < expected.size) return false;
     if (awaited.length === 0) return age > EMPTY;
@@ -199,7 +213,10 @@ export class Session {
   /** Tells of the peers that are not as they were. */
   async #look(): Promise<void> {
     const peers = await this.#peering.states();
-    this.#learning.locate(peers.values());
+    if (this.#learning.know(peers.values()) && this.#ready) {
+      await this.#learning.refill();
+      this.#news();
+    }
     for (const peer of peers.values()) {
       if (!peer.ours) continue;
       const { key, state } = peer;
@@ -210,7 +227,7 @@ export class Session {
       if (state.state === 'established') {
         this.#options.expected.add(key);
         if (was !== undefined) this.#remind(peer);
-      }
+      } else if (was?.startsWith('established')) this.#options.expected.delete(key);
       this.#options.tell({ kind: 'peer', peer: state });
     }
     for (const key of this.#states.keys()) if (!peers.has(key)) this.#states.delete(key);

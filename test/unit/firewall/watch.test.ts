@@ -12,13 +12,13 @@ function watched(script: string): { called: Promise<void>; watch: Watch } {
 
 describe('watch of the firewall', () => {
   it('tells that our table is deleted', async () => {
-    const { called, watch } = watched('echo "delete table inet net_routed"; sleep 30');
+    const { called, watch } = watched('echo "delete table inet net_routed"; exec sleep 30');
     await called;
     watch.stop();
   });
 
   it('tells that events were lost', async () => {
-    const { called, watch } = watched('echo "# ERROR: We lost some netlink events!"; sleep 30');
+    const { called, watch } = watched('echo "# ERROR: We lost some netlink events!"; exec sleep 30');
     await called;
     watch.stop();
   });
@@ -28,7 +28,7 @@ describe('watch of the firewall', () => {
     const script = `echo 'delete table ip net_routed'; echo 'delete table inet net_routed2'
       echo 'add table inet net_routed'; printf 'delete table inet net_'; echo routed; printf 'delete table inet net_routed'`;
     await new Promise<void>((resolve) => {
-      const watch = new Watch(['sh', '-c', `${script}; sleep 30`], () => {
+      const watch = new Watch(['sh', '-c', `${script}; exec sleep 30`], () => {
         calls++;
         // Whatever else was said has been said before.
         setImmediate(() => {

@@ -153,6 +153,15 @@ describe('planEndpoint', () => {
     assert.equal(addresses[2], 'fd00:9::1/128');
   });
 
+  it('lets the container send from its addresses in its other networks', () => {
+    const sibling = { ...endpoint, id: 'fedcba9876543210', address: '10.2.0.2', addressV6: undefined };
+    const { firewall } = planEndpoint(endpoint, network, pools, host, true, [sibling]);
+    assert.deepEqual(
+      firewall.map((one) => one.kind === 'source' && `${one.link} ${one.address}`),
+      ['10.1.0.2', 'fd00:9::2', '10.2.0.2'].map((address) => `nr0123456789 ${address}`),
+    );
+  });
+
   it('publishes a port for each family that its host address allows', () => {
     const publish = (hostAddress: string) =>
       plan({ ports: [{ protocol: 6, port: 80, hostAddress, hostPort: 8080 }] }).firewall.flatMap((one) =>

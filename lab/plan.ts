@@ -1,0 +1,61 @@
+/** What a lab is to consist of. */
+import { LabError } from './errors.ts';
+
+/** Debian releases that lab hosts can run. */
+export const releases = ['bookworm', 'trixie', 'sid'] as const;
+export type Release = (typeof releases)[number];
+
+/** What a lab consists of. */
+export interface Plan {
+  /** Number of Docker hosts. */
+  hosts: number;
+  /** Route engine that net-routed is told to use. */
+  engine: 'gobgp';
+  /** Debian release of the hosts; undefined: whatever the machine has. */
+  release?: Release | undefined;
+  /** Whether hosts run dockerd. */
+  docker: boolean;
+  /** Whether hosts run the net-routed daemon. */
+  daemon: boolean;
+  /** Further arguments of dockerd. */
+  dockerArgs: string[];
+  /** Further arguments of the net-routed daemon, for all hosts. */
+  daemonArgs: string[];
+  /** The same for single hosts, by name. */
+  hostDaemonArgs: Record<string, string[]>;
+}
+
+/** A lab when nothing else is wanted. */
+export const defaults: Plan = {
+  hosts: 3,
+  engine: 'gobgp',
+  docker: true,
+  daemon: true,
+  dockerArgs: [],
+  daemonArgs: [],
+  hostDaemonArgs: {},
+};
+
+/** Arguments of one host's daemon. */
+export const daemonArgs = (plan: Plan, host: string): string[] => [
+  ...plan.daemonArgs,
+  ...(plan.hostDaemonArgs[host] ?? []),
+];
+
+/** The base with what is wanted laid over it. */
+export function merge(base: Plan, wanted: Partial<Plan>): Plan {
+  const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
+  const plan = { ...base, ...Object.fromEntries(given) } as Plan;
+  if (!Number.isInteger(plan.hosts) || plan.hosts < 1 || plan.hosts > 200)
+    throw new LabError(`a lab has 1 to 200 hosts, not ${plan.hosts}`);
+  return plan;
+}
+
+/** A running lab can grow; anything else needs a new one. */
+export function checkChange(name: string, now: Plan, wanted: Plan): void {
+  if (wanted.hosts < now.hosts || wanted.release !== now.release || wanted.engine !== now.engine)
+    throw new LabError(
+      `lab ${name} is up with ${now.hosts} hosts, engine ${now.engine}, release ${now.release ?? 'of this machine'}; ` +
+        'take it down first to have another',
+    );
+}

@@ -1,0 +1,335 @@
+import assert from 'node:assert/strict';
+import type { z } from 'zod';
+import { Metrics } from '../../../src/api/metrics.ts';
+import { Pulse } from '../../../src/api/pulse.ts';
+import { type ApiServer, createApi } from '../../../src/api/server.ts';
+import {
+  endpointsView,
+  endpointView,
+  healthView,
+  networksView,
+  networkView,
+  peersView,
+  poolsView,
+  problemView,
+  routesView,
+  statusView,
+} from '../../../src/api/views.ts';
+import { CodedError } from '../../../src/errors.ts';
+import { HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
+
+describe('operator API', () => {
+  let it_: World;
+  let pulse: Pulse;
+  let metrics: Metrics;
+  let api: ApiServer;
+
+  beforeEach(async () => {
+    it_ = await world();
+    pulse = new Pulse(it_.services);
+    metrics = new Metrics();
+    api = createApi({ services: it_.services, pulse, metrics }, '/nowhere/api.sock');
+  });
+  afterEach(async () => {
+    pulse.stop();
+    await it_.close();
+  });
+
+  /** Asks, and holds the answer to its schema, in which nothing unknown may be. */
+  async function ask<T>(url: string, view: z.ZodType<T>, status = 200, method = 'GET'): Promise<T> {
+    const response = await api.hapi.inject({ method, url });
+    assert.equal(response.statusCode, status, response.payload);
+    assert.match(String(response.headers['content-type']), /^application\/json/);
+    const body: unknown = JSON.parse(response.payload);
+    assert.deepEqual(view.parse(body), body, 'the schema knows every member');
+    return view.parse(body);
+  }
+  const failing = (url: string, status: number, method?: string) => ask(url, problemView, status, method);
+
+  describe('status', () => {
+    it('of an empty host has nothing to look at', async () => {
+      const status = await ask('/v1/status', statusView);
+      assert.equal(status.version, '1.2.3');
+      assert.equal(status.uptime, 3600);
+      assert.deepEqual(status.host, { address: HOST, uplink: 'eth0', mtu: 1500, routerId: HOST, as: 65001 });
+      assert.deepEqual(status.peers, { established: 1, total: 1 });
+      assert.deepEqual(status.attention, []);
+      assert.deepEqual(status.failures, []);
+      assert.equal(status.loop.live, true);
+    });
+
+    it('counts networks, endpoints, routes and addresses', async () => {
+      await withContainer(it_);
+      const status = await ask('/v1/status', statusView);
+      assert.equal(status.networks, 1);
+      assert.deepEqual(status.endpoints, { total: 1, up: 1 });
+      assert.deepEqual(status.routes, { announced: 1, learned: 0 });
+      assert.deepEqual(
+        status.pools.map(({ prefix, held, network }) => [prefix, held, network?.name]),
+        [['10.1.0.0/16', '1', 'mine']],
+      );
+      assert.deepEqual(status.attention, []);
+    });
+
+    it('names what fails with code, remedy and for how long', async () => {
+      const key = `route 254 10.1.0.2/32 158`;
+      for (let i = 0; i < 50; i++) it_.kernel.failNext(key);
+      const joining = withContainer(it_).catch(() => {});
+      while (it_.reconciler.failures().length === 0) await settle(it_.reconciler);
+      const status = await ask('/v1/status', statusView);
+      const [failure] = status.failures;
+      assert.equal(failure?.lane, 'kernel');
+      assert.equal(failure?.key, key);
+      assert.equal(failure?.code, 'NR_KERNEL_REFUSED');
+      assert.match(failure?.remedy ?? '', /doctor/);
+      assert.match(status.attention[0]?.what ?? '', /^NR_KERNEL_REFUSED: refused/);
+      void joining; // it would wait for its deadline
+    });
+
+    it('tells of an engine that is down', async () => {
+      it_.speaker.crash('out of memory');
+      const status = await ask('/v1/status', statusView);
+      assert.equal(status.engine.up, false);
+      assert.match(status.attention[0]?.what ?? '', /^the routing engine is down/);
+    });
+  });
+
+  describe('networks, endpoints and pools', () => {
+    beforeEach(() => withContainer(it_));
+
+    it('are listed with the names that Docker has for them', async () => {
+      const { networks } = await ask('/v1/networks', networksView);
+      assert.deepEqual(
+        networks.map(({ id: is, name, endpoints, mtu }) => [is, name, endpoints, mtu]),
+        [[id('aaaa'), 'mine', 1, 1500]],
+      );
+      const { endpoints } = await ask('/v1/endpoints', endpointsView);
+      const [endpoint] = endpoints;
+      assert.equal(endpoint?.container?.name, 'web');
+      assert.equal(endpoint?.network.name, 'mine');
+      assert.equal(endpoint?.state, 'up');
+      assert.equal(endpoint?.phase, 'joined');
+      assert.equal(endpoint?.address, '10.1.0.2');
+      assert.deepEqual(endpoint?.addresses, [{ address: '10.1.0.2', kind: 'address', announced: true }]);
+      const { pools } = await ask('/v1/pools', poolsView);
+      assert.equal(pools[0]?.size, String(2 ** 16));
+    });
+
+    for (const [docker, mode] of [
+      ['is silent', 'silent'],
+      ['fails', new Error('down')],
+    ] as const) {
+      it(`are listed without names, soon, when Docker ${docker}`, async () => {
+        it_.host.docker = mode;
+        const started = Date.now();
+        const { endpoints } = await ask('/v1/endpoints', endpointsView);
+        assert.equal(endpoints.length, 1);
+        assert.equal(endpoints[0]?.container, undefined);
+        assert.ok(Date.now() - started < 1500, 'a second at most');
+      });
+    }
+
+    it('are found by id, by the beginning of it, and by name', async () => {
+      for (const name of [id('aaaa'), 'aa', 'mine']) {
+        assert.equal((await ask(`/v1/networks/${name}`, networkView)).id, id('aaaa'));
+      }
+      for (const name of [id('eeee'), 'e', 'web', id('cccc'), 'nreeee000000']) {
+        assert.equal((await ask(`/v1/endpoints/${name}`, endpointView)).id, id('eeee'));
+      }
+    });
+
+    it('are not found by anything else', async () => {
+      assert.equal((await failing('/v1/networks/nope', 404)).code, 'NR_NETWORK_UNKNOWN');
+      assert.equal((await failing('/v1/endpoints/nope', 404)).code, 'NR_ENDPOINT_UNKNOWN');
+    });
+
+    it('are not guessed when several begin alike', async () => {
+      const { pools } = await ask('/v1/pools', poolsView);
+      const { address } = await it_.driver.requestAddress({ pool: pools[0]!.id, gateway: false });
+      await it_.driver.createEndpoint({ network: id('aaaa'), endpoint: id('eeef'), address, options: {} });
+      const problem = await failing('/v1/endpoints/eee', 409);
+      assert.equal(problem.code, 'NR_ID_AMBIGUOUS');
+      assert.match(problem.what, /eeee00000000, eeef00000000/);
+      assert.equal((await ask('/v1/endpoints/eeee', endpointView)).id, id('eeee'));
+    });
+
+    it('say what each endpoint waits for, or that its container has gone', async () => {
+      const endpoint = async () => (await ask('/v1/endpoints/eeee', endpointView)).state;
+      it_.kernel.host.closeSandbox('/run/docker/netns/1');
+      it_.reconciler.mark(id('eeee'));
+      await settle(it_.reconciler);
+      assert.equal(await endpoint(), 'gone');
+      await it_.driver.leave(id('aaaa'), id('eeee'));
+      assert.equal(await endpoint(), 'left');
+    });
+  });
+
+  describe('routes', () => {
+    it('compares what is wanted with the real kernel and engine', async () => {
+      await withContainer(it_, { 'ip-aliases': '172.30.0.9' });
+      const { routes, problems } = await ask('/v1/routes', routesView);
+      assert.deepEqual(problems, []);
+      assert.deepEqual(
+        routes.map(({ prefix, wanted, kernel, engine, note }) => [
+          prefix,
+          wanted,
+          kernel?.state,
+          engine?.state,
+          note,
+        ]),
+        [
+          ['10.1.0.2/32', 'endpoint', 'ok', 'ok', undefined],
+          ['172.30.0.9/32', 'endpoint', 'ok', undefined, 'not announced: outside of the pools'],
+        ],
+      );
+    });
+
+    it('sees what somebody took away behind our back, and what somebody left', async () => {
+      await withContainer(it_);
+      it_.kernel.tamper('route 254 10.1.0.2/32 158');
+      it_.kernel.tamper('route 254 10.1.0.77/32 158', {
+        kind: 'route',
+        prefix: '10.1.0.77/32',
+        table: 254,
+        metric: 158,
+        type: 'unicast',
+        nextHops: [{ dev: 'eth0' }],
+      });
+      const { routes } = await ask('/v1/routes', routesView);
+      assert.deepEqual(
+        routes.map(({ prefix, kernel }) => [prefix, kernel?.state]),
+        [
+          ['10.1.0.2/32', 'missing'],
+          ['10.1.0.77/32', 'stray'],
+        ],
+      );
+    });
+
+    it('has what peers announced, with holder and next hops', async () => {
+      const resource = {
+        kind: 'announcement',
+        prefix: '10.9.0.5/32',
+        nextHop: TOR,
+        anycast: false,
+      } as const;
+      await it_.tor.apply([{ do: 'put', key: 'announcement 10.9.0.5/32', resource }]);
+      await settle(it_.reconciler);
+      const { routes } = await ask('/v1/routes?prefix=10.9.0.5', routesView);
+      assert.equal(routes.length, 1);
+      assert.deepEqual(routes[0]?.learned?.nextHops, [TOR]);
+      assert.equal(routes[0]?.kernel?.state, 'ok');
+    });
+
+    it('goes on without the engine, and says so', async () => {
+      await withContainer(it_);
+      it_.speaker.crash();
+      const { routes, problems } = await ask('/v1/routes', routesView);
+      assert.equal(routes[0]?.kernel?.state, 'ok');
+      assert.equal(routes[0]?.engine?.state, 'unknown');
+      assert.equal(problems[0]?.code, 'NR_SPEAKER_UNAVAILABLE');
+    });
+
+    it('takes a prefix and nothing else', async () => {
+      assert.equal((await failing('/v1/routes?prefix=x', 400)).code, 'NR_ADDRESS_INVALID');
+      assert.equal((await failing('/v1/routes?prefix=10.1.0.1/16', 400)).code, 'NR_PREFIX_INVALID');
+      assert.equal(
+        (await failing('/v1/routes?prefix=10.1.0.1&prefix=10.1.0.2', 400)).code,
+        'NR_QUERY_INVALID',
+      );
+      assert.equal((await failing('/v1/routes?table=1', 400)).code, 'NR_QUERY_INVALID');
+    });
+  });
+
+  it('lists peers, also while the engine is down', async () => {
+    const [peer] = (await ask('/v1/peers', peersView)).peers;
+    assert.equal(peer?.neighbour, TOR);
+    assert.equal(peer?.as, 65000);
+    assert.equal(peer?.state, 'established');
+    it_.speaker.crash();
+    const { peers, problems } = await ask('/v1/peers', peersView);
+    assert.deepEqual(
+      peers.map(({ neighbour, state }) => [neighbour, state]),
+      [[TOR, 'unknown']],
+    );
+    assert.equal(problems[0]?.code, 'NR_SPEAKER_UNAVAILABLE');
+  });
+
+  describe('health', () => {
+    it('is ok when all works', async () => {
+      assert.deepEqual(await ask('/health', healthView), { status: 'ok', reasons: [] });
+    });
+
+    it('is degraded, and still 200, without the engine or a peer', async () => {
+      it_.speaker.crash();
+      const { status, reasons } = await ask('/health', healthView);
+      assert.equal(status, 'degraded');
+      assert.equal(reasons[0]?.code, 'NR_SPEAKER_UNAVAILABLE');
+      it_.speaker.recover();
+      await settle(it_.reconciler);
+      await it_.tor.close();
+      const after = await ask('/health', healthView);
+      assert.deepEqual([after.status, after.reasons[0]?.code], ['degraded', 'NR_PEER_DOWN']);
+    });
+
+    it('is failing, and 503, without kernel or firewall', async () => {
+      it_.kernel.unavailable = new CodedError('NR_KERNEL_UNAVAILABLE', 'no ip');
+      it_.firewall.unavailable = new CodedError('NR_FIREWALL_UNAVAILABLE', 'no nft');
+      const { status, reasons } = await ask('/health', healthView, 503);
+      assert.equal(status, 'failing');
+      assert.deepEqual(reasons.map(({ code }) => code).sort(), [
+        'NR_FIREWALL_UNAVAILABLE',
+        'NR_KERNEL_UNAVAILABLE',
+      ]);
+    });
+
+    it('is failing when the store refused its last write', async () => {
+      const counts = { commits: 1, failed: 0, conflicts: 0 };
+      const services = { ...it_.services, storeCounts: () => counts };
+      const own = new Pulse(services);
+      const sick = createApi({ services, pulse: own, metrics }, '/nowhere');
+      counts.failed++;
+      const response = await sick.hapi.inject('/health');
+      assert.equal(response.statusCode, 503);
+      assert.match(response.payload, /NR_STORE_FAILED/);
+      counts.commits++;
+      assert.equal((await sick.hapi.inject('/health')).statusCode, 200);
+      own.stop();
+    });
+  });
+
+  it('answers what it does not serve in JSON', async () => {
+    assert.equal((await failing('/nope', 404)).code, 'NR_PATH_UNKNOWN');
+    assert.equal((await failing('/v1/status', 405, 'POST')).code, 'NR_VERB_UNSUPPORTED');
+    assert.equal((await failing('/v1/networks/x', 405, 'DELETE')).code, 'NR_VERB_UNSUPPORTED');
+    const response = await api.hapi.inject({ method: 'GET', url: '/v1/doctor/fix' });
+    assert.equal(response.statusCode, 405);
+    assert.equal(response.headers.allow, 'POST');
+  });
+
+  it('counts for Prometheus', async () => {
+    await withContainer(it_);
+    metrics.onCall('NetworkDriver.Join', 2, 'OK');
+    metrics.onCall('NetworkDriver.Join', 2, 'NR_DEADLINE');
+    metrics.onUnhandled();
+    const { payload, headers } = await api.hapi.inject('/metrics');
+    assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);
+    for (const line of [
+      'net_routed_info{version="1.2.3"} 1',
+      'net_routed_endpoints{phase="joined"} 1',
+      'net_routed_networks 1',
+      'net_routed_pool_addresses{pool="default:10.1.0.0/16",use="held"} 1',
+      'net_routed_announcements 1',
+      'net_routed_engine_up 1',
+      `net_routed_peer_established{peer="${TOR}"} 1`,
+      'net_routed_failures{lane="kernel"} 0',
+      'net_routed_cnm_calls_total{method="NetworkDriver.Join",code="NR_DEADLINE"} 1',
+      'net_routed_cnm_call_seconds_bucket{le="0.0025",method="NetworkDriver.Join"} 2',
+      'net_routed_unhandled_rejections_total 1',
+    ]) {
+      assert.ok(payload.split('\n').includes(line), `${line}\nis not in\n${payload}`);
+    }
+    assert.match(payload, /^net_routed_store_commits_total [1-9]/m);
+    assert.match(payload, /^# TYPE net_routed_loop_passes_total counter$/m);
+    await api.hapi.inject('/metrics'); // a second time registers nothing twice
+  });
+});

@@ -1,0 +1,193 @@
+import type {
+  DoctorView,
+  EndpointView,
+  FailureView,
+  NetworkView,
+  PeersView,
+  PoolView,
+  RoutesView,
+  StatusView,
+} from '../../../src/api/views.ts';
+
+const id = (start: string) => start.padEnd(64, '0');
+
+export const FAILURE: FailureView = {
+  lane: 'kernel',
+  key: 'route 254 10.1.0.3/32 158',
+  code: 'NR_FOREIGN_OBJECT',
+  what: 'the route is not ours',
+  remedy: 'remove it',
+  count: 4,
+  seconds: 75,
+};
+
+export const POOLS: PoolView[] = [
+  {
+    id: 'default:10.1.0.0/16',
+    tenant: 'default',
+    prefix: '10.1.0.0/16',
+    gateway: '169.254.7.1',
+    automatic: false,
+    network: { id: id('aaaa'), name: 'mine' },
+    size: '65536',
+    held: '2',
+    resting: '1',
+    free: '65531',
+  },
+  {
+    id: 'default:fd00:9::/64',
+    tenant: 'default',
+    prefix: 'fd00:9::/64',
+    gateway: 'fe80::1',
+    automatic: true,
+    size: '18446744073709551616',
+    held: '0',
+    resting: '0',
+    free: '18446744073709551615',
+  },
+];
+
+export const NETWORK: NetworkView = {
+  id: id('aaaa'),
+  name: 'mine',
+  tenant: 'default',
+  encap: 'none',
+  mtu: 1500,
+  internal: false,
+  createdAt: '2026-01-02T03:04:05.000Z',
+  endpoints: 2,
+  pools: [POOLS[0]!],
+};
+
+export const ENDPOINTS: EndpointView[] = [
+  {
+    id: id('eeee'),
+    network: { id: id('aaaa'), name: 'mine' },
+    container: { id: id('cccc'), name: 'web' },
+    phase: 'joined',
+    state: 'up',
+    address: '10.1.0.2',
+    aliases: ['172.30.0.9'],
+    addresses: [
+      { address: '10.1.0.2', kind: 'address', announced: true },
+      {
+        address: '172.30.0.9',
+        kind: 'alias',
+        announced: false,
+        note: 'not announced: outside of the pools',
+      },
+    ],
+    mac: '02:42:0a:01:00:02',
+    mtu: 1500,
+    interface: 'nreeee000000',
+    sandbox: '/var/run/docker/netns/1',
+    ingress: [],
+    anycast: true,
+    ports: [{ protocol: 'tcp', port: 80, hostAddress: '', hostPort: 8080 }],
+    createdAt: '2026-01-02T03:04:05.000Z',
+    problems: [],
+  },
+  {
+    id: id('ffff'),
+    network: { id: id('aaaa') },
+    phase: 'joined',
+    state: 'failing',
+    address: '10.1.0.3',
+    aliases: [],
+    addresses: [{ address: '10.1.0.3', kind: 'address', announced: false }],
+    mac: '02:42:0a:01:00:03',
+    mtu: 1500,
+    interface: 'nrffff000000',
+    anycast: false,
+    ports: [],
+    createdAt: '2026-01-02T03:04:05.000Z',
+    problems: [FAILURE],
+  },
+];
+
+export const ROUTES: RoutesView = {
+  routes: [
+    {
+      prefix: '10.1.0.2/32',
+      wanted: 'endpoint',
+      endpoint: { id: id('eeee'), container: 'web' },
+      kernel: { state: 'ok', detail: 'dev nreeee000000' },
+      engine: { state: 'ok', detail: 'via 192.0.2.1' },
+    },
+    {
+      prefix: '10.1.0.3/32',
+      wanted: 'endpoint',
+      endpoint: { id: id('ffff') },
+      kernel: {
+        state: 'pending',
+        detail: 'dev nrffff000000',
+        problem: { code: FAILURE.code, what: FAILURE.what, remedy: FAILURE.remedy },
+      },
+      engine: { state: 'missing', detail: 'via 192.0.2.1' },
+    },
+    {
+      prefix: '10.9.0.5/32',
+      wanted: 'learned',
+      kernel: { state: 'ok', detail: 'via 192.0.2.254 dev eth0' },
+      learned: { holder: '192.0.2.2', nextHops: ['192.0.2.254'], anycast: false, asPath: [65000] },
+    },
+  ],
+  problems: [],
+};
+
+export const PEERS: PeersView = {
+  peers: [
+    {
+      neighbour: '192.0.2.254',
+      as: 65000,
+      state: 'established',
+      routerId: '192.0.2.254',
+      uptime: 90_061,
+      received: 3,
+      accepted: 2,
+      advertised: 1,
+    },
+    {
+      neighbour: 'eth1',
+      as: 65002,
+      state: 'active',
+      uptime: 0,
+      received: 0,
+      accepted: 0,
+      advertised: 0,
+      reason: 'no route to host',
+    },
+  ],
+  problems: [],
+};
+
+export const DOCTOR: DoctorView = {
+  checks: [
+    { name: 'daemon', result: 'ok', what: 'version 1.2.3' },
+    { name: 'dockerd', result: 'warn', what: 'is down', remedy: 'start it' },
+  ],
+  fixed: [],
+};
+
+export const STATUS: StatusView = {
+  version: '1.2.3',
+  startedAt: '2026-01-02T03:04:05.000Z',
+  uptime: 3725,
+  host: { address: '192.0.2.1', uplink: 'eth0', mtu: 1500, routerId: '192.0.2.1', as: 65001 },
+  engine: { name: 'gobgp', version: '3.10.0', up: true },
+  peers: { established: 1, total: 2 },
+  networks: 1,
+  endpoints: { total: 2, up: 1 },
+  routes: { announced: 1, learned: 1 },
+  loop: { live: true, passes: 12, resyncs: 3, errors: 0, lastPassMs: 2 },
+  failures: [FAILURE],
+  pools: [POOLS[0]!],
+  paths: {
+    store: '/var/lib/net-routed/store.db',
+    runDir: '/run/net-routed',
+    pluginDir: '/run/docker/plugins',
+    dockerSocket: '/var/run/docker.sock',
+  },
+  log: 'journal',
+  attention: [{ what: 'peers that are down: eth1', remedy: 'net-routed peers tells why' }],
+};

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const EXECUTABLE = join(import.meta.dirname, '../../../bin/net-routed');
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the executable to its end, with nothing of the tester's environment but the PATH. */
+export function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(EXECUTABLE, args, { env: { PATH: process.env.PATH ?? '', ...env } });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (part) => {
+      stdout += part;
+    });
+    child.stderr.on('data', (part) => {
+      stderr += part;
+    });
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+/** A daemon that says what the test wants, by `METHOD path`. */
+export async function fakeDaemon() {
+  const folder = mkdtempSync(join(tmpdir(), 'nr-cli-'));
+  const socket = join(folder, 'api.sock');
+  const answers = new Map<string, { status: number; body: string }>();
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const what = `${request.method} ${request.url}`;
+    asked.push(what);
+    const { status, body } = answers.get(what) ?? {
+      status: 404,
+      body: JSON.stringify({ code: 'NR_PATH_UNKNOWN', what: `${what} is not served`, remedy: 'ask otherwise' }),
+    };
+    response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  return {
+    folder,
+    socket,
+    asked,
+    says(what: string, body: unknown, status = 200) {
+      answers.set(what, { status, body: typeof body === 'string' ? body : JSON.stringify(body) });
+    },
+    /** Runs the command against it. */
+    run: (...args: string[]) => cli([...args, '--socket', socket]),
+    async close() {
+      await new Promise((resolve) => server.close(resolve));
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export type FakeDaemon = Awaited<ReturnType<typeof fakeDaemon>>;

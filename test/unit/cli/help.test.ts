@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { flagOf, variableOf } from '../../../src/config/load.ts';
+import { settingsSchema } from '../../../src/config/settings.ts';
+import { cli } from './harness.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+describe('command line: help', () => {
+  it('lists the commands', async () => {
+    const { status, stdout, stderr } = await cli(['--help']);
+    assert.deepEqual([status, stderr], [0, '']);
+    for (const name of ['daemon', 'status', 'networks', 'endpoints', 'pools', 'routes', 'peers', 'doctor', 'logs']) {
+      assert.match(stdout, new RegExp(`^  ${name}\\b`, 'm'));
+    }
+  });
+
+  it('of the daemon has every setting as flag and variable, with its default', async () => {
+    const { status, stdout } = await cli(['daemon', '--help']);
+    assert.equal(status, 0);
+    const text = stdout.replace(/\s+/g, ' ');
+    for (const [name, schema] of Object.entries(settingsSchema.shape)) {
+      assert.ok(text.includes(name === 'peers' ? '--peer <' : `${flagOf(name)} <`), flagOf(name));
+      assert.ok(text.includes(variableOf(name)), variableOf(name));
+      const standard = schema.safeParse(undefined).data;
+      if (standard === undefined || Array.isArray(standard)) continue;
+      assert.ok(text.includes(`(default: ${standard}; env: ${variableOf(name)})`), name);
+    }
+  });
+
+  it('of each command fits a line of 80 characters', async () => {
+    for (const args of [[], ['daemon'], ['status'], ['networks'], ['networks', 'show'], ['doctor'], ['logs']]) {
+      const { stdout } = await cli([...args, '--help']);
+      const long = stdout.split('\n').filter((line) => line.length > 80);
+      assert.deepEqual(long, [], args.join(' '));
+    }
+  });
+
+  it('tells the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    assert.deepEqual(await cli(['version']), { status: 0, stdout: `${version}\n`, stderr: '' });
+    assert.equal((await cli(['--version'])).stdout, `${version}\n`);
+  });
+});

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { DOCTOR, ENDPOINTS, NETWORK, PEERS, POOLS, ROUTES, STATUS } from './answers.ts';
+import { type FakeDaemon, fakeDaemon } from './harness.ts';
+
+/** Text without the line end before it. */
+const golden = ([text = '']: TemplateStringsArray) => text.slice(1);
+
+describe('command line: views', () => {
+  let daemon: FakeDaemon;
+  before(async () => {
+    daemon = await fakeDaemon();
+    daemon.says('GET /v1/status', STATUS);
+    daemon.says('GET /v1/networks', { networks: [NETWORK] });
+    daemon.says('GET /v1/networks/mine', NETWORK);
+    daemon.says('GET /v1/endpoints', { endpoints: ENDPOINTS });
+    daemon.says('GET /v1/endpoints/web', ENDPOINTS[0]);
+    daemon.says('GET /v1/endpoints/ffff', ENDPOINTS[1]);
+    daemon.says('GET /v1/pools', { pools: POOLS });
+    daemon.says('GET /v1/routes', ROUTES);
+    daemon.says('GET /v1/routes?prefix=10.1.0.0%2F16', { ...ROUTES, routes: ROUTES.routes.slice(0, 1) });
+    daemon.says('GET /v1/peers', PEERS);
+    daemon.says('GET /v1/doctor', DOCTOR);
+  });
+  after(() => daemon.close());
+
+  /** Runs it, and expects that it succeeds and says exactly this. */
+  async function prints(args: string, text: string): Promise<void> {
+    const { status, stdout, stderr } = await daemon.run(...args.split(' '));
+    assert.equal(stderr, '');
+    assert.equal(stdout, text);
+    assert.equal(status, 0);
+  }
+
+  it('status', () =>
+    prints(
+      'status',
+      golden`
+net-routed 1.2.3, up 1 h 2 min
+
+look at first:
+  peers that are down: eth1; net-routed peers tells why
+
+host       192.0.2.1 (eth0, MTU 1500), router id 192.0.2.1, AS 65001
+engine     gobgp 3.10.0 up
+peers      1 of 2 established
+networks   1
+endpoints  1 of 2 up
+routes     1 announced, 1 learned
+loop       live, 12 passes, the last took 2 ms
+store      /var/lib/net-routed/store.db
+plugins    /run/docker/plugins
+log        journal
+
+FAILURE                            FOR         TRIES  ERROR
+kernel: route 254 10.1.0.3/32 158  1 min 15 s  4      NR_FOREIGN_OBJECT: the route is not ours; remove it
+
+POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
+10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531
+`,
+    ));
+
+  it('networks list', () =>
+    prints(
+      'networks list',
+      golden`
+NETWORK       NAME  TENANT   ENCAP  MTU   ENDPOINTS  POOLS
+aaaa00000000  mine  default  none   1500  2          10.1.0.0/16
+`,
+    ));
+
+  it('networks show', () =>
+    prints(
+      'networks show mine',
+      golden`
+id         aaaa000000000000000000000000000000000000000000000000000000000000
+name       mine
+tenant     default
+encap      none
+mtu        1500
+created    2026-01-02T03:04:05.000Z
+endpoints  2
+
+POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
+10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531
+`,
+    ));
+
+  it('endpoints list', () =>
+    prints(
+      'endpoints list',
+      golden`
+ENDPOINT      CONTAINER  NETWORK       STATE    INTERFACE     ADDRESSES
+eeee00000000  web        mine          up       nreeee000000  10.1.0.2, 172.30.0.9
+ffff00000000  -          aaaa00000000  failing  nrffff000000  10.1.0.3
+`,
+    ));
+
+  it('endpoints show, of one that works and one that does not', async () => {
+    await prints(
+      'endpoints show web',
+      golden`
+id         eeee000000000000000000000000000000000000000000000000000000000000
+container  web (cccc00000000)
+network    mine (aaaa00000000)
+state      up
+address    10.1.0.2  announced
+alias      172.30.0.9  not announced: outside of the pools
+mac        02:42:0a:01:00:02
+mtu        1500
+interface  nreeee000000
+sandbox    /var/run/docker/netns/1
+anycast    yes
+ingress    nobody
+published  any 8080/tcp to 80
+created    2026-01-02T03:04:05.000Z
+`,
+    );
+    const { stdout } = await daemon.run('endpoints', 'show', 'ffff');
+    assert.match(stdout, /^address {4}10\.1\.0\.3 {2}not announced yet$/m);
+    assert.match(stdout, /^problem {4}kernel: route 254 10\.1\.0\.3\/32 158: NR_FOREIGN_OBJECT: /m);
+  });
+
+  it('pools list, with numbers that people can read', () =>
+    prints(
+      'pools list',
+      golden`
+POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
+10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531
+fd00:9::/64  default  -        fe80::1      2^64   0     0        2^64
+`,
+    ));
+
+  it('routes', () =>
+    prints(
+      'routes',
+      golden`
+PREFIX       WANTED BY              KERNEL                       ENGINE                 LEARNED FROM               NOTE
+10.1.0.2/32  web                    ok dev nreeee000000          ok via 192.0.2.1       -                          -
+10.1.0.3/32  endpoint ffff00000000  pending dev nrffff000000     missing via 192.0.2.1  -                          NR_FOREIGN_OBJECT: the route is not ours; remove it
+10.9.0.5/32  peers                  ok via 192.0.2.254 dev eth0  -                      192.0.2.2 via 192.0.2.254  -
+`,
+    ));
+
+  it('routes of a prefix', () =>
+    prints(
+      'routes --prefix 10.1.0.0/16',
+      golden`
+PREFIX       WANTED BY  KERNEL               ENGINE
+10.1.0.2/32  web        ok dev nreeee000000  ok via 192.0.2.1
+`,
+    ));
+
+  it('peers', () =>
+    prints(
+      'peers',
+      golden`
+PEER         AS     STATE        FOR      ROUTER ID    RECEIVED  ACCEPTED  ADVERTISED  REASON
+192.0.2.254  65000  established  1 d 1 h  192.0.2.254  3         2         1           -
+eth1         65002  active       -        -            0         0         0           no route to host
+`,
+    ));
+
+  it('say that there is nothing', async () => {
+    const empty = await fakeDaemon();
+    const nothing = { networks: [], endpoints: [], pools: [], routes: [], peers: [], problems: [] };
+    for (const what of ['networks', 'endpoints', 'pools', 'routes', 'peers']) {
+      empty.says(`GET /v1/${what}`, nothing);
+      assert.equal((await empty.run(what)).stdout, `no ${what}\n`);
+    }
+    await empty.close();
+  });
+
+  it('tell below the table what could not be read', async () => {
+    const without = await fakeDaemon();
+    const problem = { code: 'NR_SPEAKER_UNAVAILABLE', what: 'it is down', remedy: 'start it' };
+    without.says('GET /v1/peers', { peers: [], problems: [problem] });
+    const { stdout, status } = await without.run('peers');
+    assert.equal(stdout, 'no peers\n\nNR_SPEAKER_UNAVAILABLE: it is down; start it\n');
+    assert.equal(status, 0);
+    await without.close();
+  });
+
+  it('have short forms', async () => {
+    const { stdout } = await daemon.run('endpoints', 'list');
+    for (const args of [['endpoint', 'ls'], ['endpoints'], ['endpoint']]) {
+      assert.equal((await daemon.run(...args)).stdout, stdout, args.join(' '));
+    }
+    const shown = (await daemon.run('network', 'inspect', 'mine')).stdout;
+    assert.equal(shown, (await daemon.run('networks', 'show', 'mine')).stdout);
+  });
+
+  it('print exactly what the API said with --json', async () => {
+    const odd = '{ "networks" : [ ],\n"more": 1 }';
+    const other = await fakeDaemon();
+    other.says('GET /v1/networks', odd);
+    assert.deepEqual(await other.run('networks', 'list', '--json'), {
+      status: 0,
+      stdout: `${odd}\n`,
+      stderr: '',
+    });
+    await other.close();
+    for (const what of ['status', 'networks', 'endpoints', 'pools', 'routes', 'peers', 'doctor']) {
+      const { stdout, status } = await daemon.run(what, '--json');
+      assert.equal(status, 0, what);
+      assert.ok(JSON.parse(stdout), what);
+    }
+  });
+});
