@@ -28,10 +28,8 @@ const PLACEHOLDER: Record<Exclude<keyof Settings, 'peers'>, string> = {
 };
 
 /** `net-routed daemon`, with a flag for every setting. */
-export function addDaemon(program: Command, run: RunDaemon, end: (status: number) => void): void {
-  const command = program
-    .command('daemon')
-    .summary('serve Docker on this host')
+export function describeDaemon(command: Command, run: RunDaemon, end: (status: number) => void): void {
+  command
     .description(
       'Serves Docker on this host until SIGTERM or SIGINT. Without any setting it serves one host.\n' +
         'Flags come before environment variables, those before the file, and that before the defaults.',

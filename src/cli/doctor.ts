@@ -1,9 +1,5 @@
 import type { Command } from 'commander';
-import { fail } from '../api/doctor/check.ts';
-import { enableForwarding } from '../api/doctor/forwarding.ts';
-import { checkLocal } from '../api/doctor/local.ts';
-import { sysctls } from '../api/doctor/sysctl.ts';
-import { type CheckView, type DoctorView, doctorView } from '../api/views.ts';
+import { doctorView } from '../api/views.ts';
 import { CodedError } from '../errors.ts';
 import { Client, parse } from './client.ts';
 import { asking, askingOf, print } from './command.ts';
@@ -26,29 +22,11 @@ export function addDoctor(program: Command, end: (status: number) => void): void
       text = await new Client(socket).text(fix ? '/v1/doctor/fix' : '/v1/doctor', fix ? 'POST' : 'GET');
     } catch (error) {
       if (!(error instanceof CodedError) || error.code !== 'NR_DAEMON_UNREACHABLE') throw error;
+      const { withoutDaemon } = await import('./undaemoned.ts');
       text = JSON.stringify(await withoutDaemon(error, fix));
     }
     const shown = parse(doctorView, text);
     print(json ? text : renderDoctor(shown));
     end(doctorStatus(shown));
   });
-}
-
-async function withoutDaemon(reason: CodedError, fix: boolean): Promise<DoctorView> {
-  const { done, left } = fix ? enableForwarding(sysctls()) : { done: [], left: [] };
-  const { env } = process;
-  const checks: CheckView[] = await checkLocal({
-    pluginDir: env.NET_ROUTED_PLUGIN_DIR || '/run/docker/plugins',
-    dockerSocket: env.NET_ROUTED_DOCKER_SOCKET || '/var/run/docker.sock',
-    gobgpd: env.NET_ROUTED_GOBGPD || 'gobgpd',
-    endpoints: 0,
-  });
-  return {
-    checks: [
-      fail('daemon', `${reason.what}; only the host is checked`, reason.remedy),
-      ...left.map((what) => fail('fix: forwarding', what, 'set it by hand')),
-      ...checks,
-    ],
-    fixed: done.map((setting) => `set ${setting}`),
-  };
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { asCoded } from '../errors.ts';
 import { RemoteError } from './client.ts';
-import { addDaemon, type RunDaemon } from './daemon.ts';
+import type { RunDaemon } from './daemon.ts';
 import { addDoctor } from './doctor.ts';
 import { addLogs } from './logs.ts';
 import { exitStatus, usageError } from './usage.ts';
@@ -24,7 +24,9 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .helpCommand(false);
-  addDaemon(program, runDaemon, end);
+  const daemon = program.command('daemon').summary('serve Docker on this host');
+  // Its settings take longer to load than most commands to run.
+  if (args[0] === 'daemon') (await import('./daemon.ts')).describeDaemon(daemon, runDaemon, end);
   addViews(program);
   addDoctor(program, end);
   addLogs(program, end);

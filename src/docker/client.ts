@@ -1,5 +1,4 @@
 import { request } from 'node:http';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -51,19 +50,21 @@ export class DockerClient implements Docker {
   watch(listener: () => void): () => void {
     let stopped = false;
     let end = () => {};
-    const again = () => {
-      if (!stopped) end = this.#clock.after(AGAIN_MS, open);
-    };
     const open = () => {
+      let over = false;
+      // dockerd being away is normal at its boot: the sweep by the clock goes on, and this is tried again.
+      const again = () => {
+        if (over || stopped) return;
+        over = true;
+        end = this.#clock.after(AGAIN_MS, open);
+      };
       const filter = encodeURIComponent(JSON.stringify({ type: ['network'] }));
       const call = request({ socketPath: this.#socket, path: `/events?filters=${filter}` }, (response) => {
         listener(); // whatever happened while nobody listened
-        const lines = createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY });
-        lines.on('line', () => listener());
-        lines.on('close', again);
-        response.on('error', () => lines.close());
+        response.on('data', () => listener());
+        response.on('error', again);
+        response.on('close', again);
       });
-      // dockerd being away is normal at boot: the sweep by the clock goes on, and this is tried again.
       call.on('error', again);
       call.end();
       end = () => call.destroy();

@@ -64,7 +64,7 @@ export function planEndpoint(
   return {
     kernel: [
       veth,
-      ...linkSysctls(link),
+      ...linkSysctls(link, endpoint.ports.length > 0),
       ...pools.flatMap((pool) => gatewayAddresses(link, pool)),
       ...addresses.map((address) => hostRoute(link, address, host)),
     ],

@@ -73,7 +73,8 @@ export class Reconciler {
   /** Plans everything and starts to follow the kernel. What is found and not wanted goes with the first pass. */
   async start(): Promise<void> {
     this.#stops.push(this.#parts.kernel.watch((event) => this.#kernelEvent(event)));
-    await this.#parts.firewall.prepare().catch((error: unknown) => this.#report('firewall', error));
+    // Somebody has deleted the table: every pass prepares it again before it looks.
+    this.#stops.push(this.#parts.firewall.watch(() => void this.resync()));
     for (const id of this.#parts.endpoints()) this.#dirty.add(id);
     await this.resync();
     const every = () => {
@@ -286,6 +287,7 @@ export class Reconciler {
 
   async #readFirewall(): Promise<void> {
     try {
+      await this.#parts.firewall.prepare();
       const stamp = this.firewall.tracker.stamp();
       this.firewall.tracker.found(await this.#parts.firewall.read(), stamp);
     } catch (error) {

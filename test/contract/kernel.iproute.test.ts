@@ -8,7 +8,7 @@ import type { Line } from '../../src/kernel/arguments.ts';
 import { Coprocess } from '../../src/kernel/coprocess.ts';
 import { IprouteKernel } from '../../src/kernel/iproute.ts';
 import { SCRATCH_GROUP } from '../../src/kernel/scratch.ts';
-import { type KernelResource, kernelKey, METRIC_LEARNED, type Route } from '../../src/ports/kernel.ts';
+import { kernelKey, METRIC_LEARNED, type Route } from '../../src/ports/kernel.ts';
 import {
   address,
   codes,
@@ -31,7 +31,7 @@ import { openReal, ownChildren } from './kernel.real.ts';
 import { kernelSuite } from './kernel.suite.ts';
 
 insideNamespace(import.meta.filename, 'kernel by iproute2', () => {
-  kernelSuite(openReal);
+  describe('as every kernel', () => kernelSuite(openReal));
 
   describe('beside what every kernel does', () => {
     let bench: Awaited<ReturnType<typeof openReal>>;
@@ -149,7 +149,10 @@ insideNamespace(import.meta.filename, 'kernel by iproute2', () => {
       );
       ip(`link set dev ${nameOf(1)} down`);
       const read = await objects(kernel);
-      assert.deepEqual(read.at(-1), { kind: 'link', ...veth(1, { mtu: 0 }) } satisfies KernelResource);
+      assert.deepEqual(
+        read.find(({ kind }) => kind === 'link'),
+        veth(1, { mtu: 0 }),
+      );
       await succeed(
         kernel,
         endpoint(1).map((one) => put(one)),

@@ -6,7 +6,7 @@ import { type Bench, codes, endpoint, holds, put, succeed, UPLINK, veth } from '
 import { kernelSuite } from './kernel.suite.ts';
 
 describe('kernel in memory', () => {
-  kernelSuite(open);
+  describe('as every kernel', () => kernelSuite(open));
 
   it('fails as it is told to, once', async () => {
     const kernel = new MemoryKernel();

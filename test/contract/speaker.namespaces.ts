@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
-const exec = promisify(execFile);
+import { run } from './speaker.recorder.ts';
 
 /** Network namespaces of one test, by short names; gone with `close`. */
 export class Namespaces {
@@ -60,9 +58,4 @@ export class Namespaces {
     for (const name of this.#made) await run('ip', 'netns', 'del', this.full(name));
     this.#made.clear();
   }
-}
-
-export async function run(program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await exec(program, args);
-  return stdout;
 }

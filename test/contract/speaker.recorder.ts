@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type {
   LearnedRoute,
   PeerState,
@@ -62,4 +64,10 @@ export function codes(outcomes: readonly Outcome[]): (string | undefined)[] {
 
 export async function stateOf(speaker: Speaker, key: string): Promise<PeerState | undefined> {
   return (await speaker.peers()).find((peer) => peer.key === key);
+}
+
+/** What a program prints. */
+export async function run(program: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args);
+  return stdout;
 }

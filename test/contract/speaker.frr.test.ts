@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { Announcement, Peer } from '../../src/ports/speaker.ts';
+import type { GobgpSpeaker } from '../../src/speaker/gobgp/speaker.ts';
+import { Frr } from './speaker.frr.ts';
+import { Engines } from './speaker.gobgp.ts';
+import { put, Recorder, stateOf, succeed, until } from './speaker.recorder.ts';
+
+const KEY = 'peer 10.98.1.2';
+const identity = { asn: 65001, routerId: '192.0.2.1', listenPort: 179, listenAddresses: [] };
+
+const peer: Peer = {
+  kind: 'peer',
+  address: '10.98.1.2',
+  peerAs: 65100,
+  localAs: 65001,
+  holdTime: 90,
+  keepalive: 30,
+  connectRetry: 5,
+  multihop: 1,
+  port: 179,
+  passive: false,
+  gracefulRestart: 60,
+  maximumPrefix: 0,
+  import: [
+    { prefix: '10.4.0.0/16', le: 32 },
+    { prefix: 'fd04::/32', le: 128 },
+  ],
+  export: [
+    { prefix: '10.1.0.0/16', le: 32 },
+    { prefix: 'fd01::/32', le: 128 },
+  ],
+};
+const announcements: Announcement[] = [
+  { kind: 'announcement', prefix: '10.1.0.1/32', nextHop: '10.98.1.1', anycast: false },
+  { kind: 'announcement', prefix: '10.1.0.2/32', nextHop: '10.98.1.1', anycast: true },
+  { kind: 'announcement', prefix: 'fd01::1/128', nextHop: 'fd98:1::1', anycast: false },
+];
+
+const configuration = (extra: string) => `
+hostname tor
+router bgp 65100
+ bgp router-id 192.0.2.100
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ ${extra}
+ neighbor 10.98.1.1 remote-as 65001
+ neighbor 10.98.1.1 timers connect 1
+ address-family ipv4 unicast
+  network 10.4.0.1/32
+  network 10.5.0.1/32
+ exit-address-family
+ address-family ipv6 unicast
+  neighbor 10.98.1.1 activate
+  network fd04::1/128
+ exit-address-family
+`;
+
+describe('speaker: GoBGP with an FRR router', function () {
+  this.timeout(60_000);
+  const engines = new Engines(process.env.NET_ROUTED_GOBGPD ?? 'gobgpd');
+  const tor = new Frr(engines.namespaces, 'tor');
+  const heard = new Recorder();
+  let speaker: GobgpSpeaker;
+
+  before('a host and a router', async () => {
+    const { namespaces } = engines;
+    for (const name of ['host', 'tor']) await namespaces.add(name);
+    await namespaces.wire(
+      ['host', 'l1', ['10.98.1.1/24', 'fd98:1::1/64']],
+      ['tor', 'l1', ['10.98.1.2/24', 'fd98:1::2/64']],
+    );
+    await tor.start(configuration('bgp graceful-restart'));
+    speaker = engines.speaker('host');
+    speaker.permit(['10.1.0.0/16', 'fd01::/32']);
+    speaker.start(identity, heard.listen);
+    await until('the engine is up', () => speaker.engine().up);
+    await succeed(speaker, put(peer, ...announcements));
+    await until('established', async () => (await stateOf(speaker, KEY))?.state === 'established', 20_000);
+  });
+
+  after(async () => {
+    await tor.stop();
+    await engines.close();
+  });
+
+  const inKernel = (prefix: string) => async () =>
+    (await engines.namespaces.run(
+      'tor',
+      'ip',
+      prefix.includes(':') ? '-6' : '-4',
+      'route',
+      'show',
+      prefix,
+    )) !== '';
+
+  it('gives the router routes to our prefixes', async () => {
+    for (const { prefix } of announcements) await until(`${prefix} is there`, inKernel(prefix));
+    const route = await tor.show('bgp ipv4 unicast 10.1.0.2/32');
+    assert.equal(route.paths[0].largeCommunity.string, `65001:1580:${0xc0000201} 65001:1581:1`);
+    assert.equal(route.paths[0].origin, 'incomplete');
+  });
+
+  it('learns what the import rules let through', async () => {
+    await until(
+      'both families came',
+      () => heard.learned.has('10.4.0.1/32') && heard.learned.has('fd04::1/128'),
+    );
+    assert.deepEqual(heard.learned.get('10.4.0.1/32'), {
+      prefix: '10.4.0.1/32',
+      nextHops: [{ via: '10.98.1.2' }],
+      holder: '10.98.1.2',
+      anycast: false,
+      asPath: [65100],
+    });
+    assert.ok(!heard.learned.has('10.5.0.1/32'));
+  });
+
+  it('keeps every route of the router while the engine is killed and comes back', async () => {
+    await until('everything was told', () => heard.count('learned-all') === 1, 20_000);
+    const [command, ...args] = [...engines.namespaces.wrapper('tor'), 'ip', '-ts', 'monitor', 'route'];
+    const monitor = spawn(command!, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let changes = '';
+    monitor.stdout.on('data', (chunk) => {
+      changes += chunk;
+    });
+    try {
+      const { uptime } = (await stateOf(speaker, KEY))!;
+      assert.ok(uptime >= 0);
+      engines.kill('host');
+      await until('down', () => heard.count('down') === 1);
+      await until('the router noticed', async () => {
+        const { [peer.localAddress ?? '10.98.1.1']: neighbor } = await tor.show('bgp neighbors 10.98.1.1');
+        return neighbor.bgpState !== 'Established';
+      });
+      const stale = await tor.show('bgp ipv4 unicast 10.1.0.1/32');
+      assert.equal(stale.paths[0].stale, true);
+      await until('up', () => heard.count('up') === 2);
+      assert.equal((await speaker.read()).size, 0);
+      assert.ok(heard.learned.has('10.4.0.1/32'), 'what was learned stays');
+      await succeed(speaker, put(peer, ...announcements));
+      await until('established', async () => (await stateOf(speaker, KEY))?.state === 'established', 20_000);
+      const since = Date.now();
+      await until('the routes are fresh', async () => {
+        const { paths } = await tor.show('bgp ipv4 unicast 10.1.0.1/32');
+        return paths[0].stale !== true;
+      });
+      assert.ok(Date.now() - since < 5_000, `${Date.now() - since} ms`);
+      await until('everything was told again', () => heard.count('learned-all') === 2, 20_000);
+      assert.deepEqual([...heard.learned.keys()].sort(), ['10.4.0.1/32', 'fd04::1/128']);
+      for (const { prefix } of announcements) assert.ok(await inKernel(prefix)(), prefix);
+    } finally {
+      monitor.kill();
+    }
+    assert.deepEqual(
+      changes.split('\n').filter((line) => /^.*Deleted.*(10\.1\.0\.|fd01::)/.test(line)),
+      [],
+    );
+  });
+
+  it('withdraws within the restart what is gone meanwhile', async () => {
+    engines.kill('host');
+    await until('down', () => heard.count('down') === 2);
+    await until('up', () => heard.count('up') === 3);
+    await succeed(speaker, put(peer, announcements[0]!, announcements[2]!));
+    await until('the router has it no more', async () => !(await inKernel('10.1.0.2/32')()), 20_000);
+    assert.ok(await inKernel('10.1.0.1/32')());
+  });
+
+  it('is left alone by a daemon that restarts, and found again by the next', async () => {
+    await until('established', async () => (await stateOf(speaker, KEY))?.state === 'established', 20_000);
+    const before = await tor.show('bgp neighbors 10.98.1.1');
+    const there = await speaker.read();
+    const engine = engines.child('host').running();
+    await speaker.close();
+    await assert.rejects(() => speaker.read(), { code: 'NR_SPEAKER_UNAVAILABLE' });
+    const next = engines.speaker('host');
+    const heardNext = new Recorder();
+    next.permit(['10.1.0.0/16', 'fd01::/32']);
+    next.start(identity, heardNext.listen);
+    await until('everything was told', () => heardNext.count('learned-all') === 1);
+    assert.deepEqual(await next.read(), there);
+    await succeed(next, put(...there.values()));
+    assert.deepEqual([...heardNext.learned.keys()].sort(), ['10.4.0.1/32', 'fd04::1/128']);
+    assert.deepEqual(engines.child('host').running(), engine);
+    const after = await tor.show('bgp neighbors 10.98.1.1');
+    const sessions = 'connectionsEstablished';
+    assert.equal(after['10.98.1.1'][sessions], before['10.98.1.1'][sessions]);
+    assert.equal(after['10.98.1.1'].bgpState, 'Established');
+    speaker = next;
+  });
+
+  it('takes everything back when it is stopped for good', async () => {
+    await speaker.stop();
+    assert.equal(engines.child('host').running(), undefined);
+    await until('the router has nothing', async () => !(await inKernel('10.1.0.1/32')()));
+  });
+});

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/clock.ts';
+import { DockerClient } from '../../src/docker/client.ts';
+
+describe('DockerClient', () => {
+  let folder: string;
+  let socket: string;
+  const streams: ServerResponse[] = [];
+  const server = createServer((request, response) => {
+    if (request.url?.startsWith('/events')) {
+      response.writeHead(200);
+      response.flushHeaders();
+      streams.push(response);
+    } else if (request.url?.startsWith('/networks?')) {
+      response.end(JSON.stringify([{ Id: 'n1', Name: 'mine', Driver: 'net-routed' }]));
+    } else if (request.url === '/networks/n1') {
+      response.end(JSON.stringify({ Containers: { c1: { Name: 'web', EndpointID: 'e1' } } }));
+    } else {
+      response.writeHead(500);
+      response.end('broken');
+    }
+  });
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'docker-'));
+    socket = join(folder, 'docker.sock');
+    server.listen(socket);
+    await once(server, 'listening');
+  });
+  after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+    rmSync(folder, { recursive: true });
+  });
+
+  it('lists the networks of the driver with their endpoints', async () => {
+    const client = new DockerClient(socket, 'net-routed', systemClock);
+    assert.deepEqual(await client.networks(), [
+      { id: 'n1', name: 'mine', endpoints: [{ id: 'e1', container: 'c1', name: 'web' }] },
+    ]);
+  });
+
+  it('says so when nobody answers', async () => {
+    const client = new DockerClient(join(folder, 'none.sock'), 'net-routed', systemClock);
+    await assert.rejects(() => client.networks(), /NR_DOCKER_UNAVAILABLE.*none\.sock/);
+  });
+
+  it('goes on listening to events when dockerd breaks off', async () => {
+    const now = { ...systemClock, after: (_: number, call: () => void) => systemClock.after(1, call) };
+    let heard = 0;
+    let told = () => {};
+    const next = () =>
+      new Promise<void>((resolve) => {
+        told = resolve;
+      });
+    const opened = next();
+    const stop = new DockerClient(socket, 'net-routed', now).watch(() => {
+      heard++;
+      told();
+    });
+    await opened;
+    const event = next();
+    streams.at(-1)?.write('{}\n');
+    await event;
+    const again = next();
+    streams.at(-1)?.destroy();
+    await again;
+    assert.equal(heard, 3);
+    assert.equal(streams.length, 2);
+    stop();
+  });
+});
