@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { checkForward } from './api/doctor/forward.ts';
 import { enableForwarding } from './api/doctor/forwarding.ts';
+import { run } from './api/doctor/program.ts';
 import { sysctls } from './api/doctor/sysctl.ts';
 import { Metrics } from './api/metrics.ts';
 import { Pulse } from './api/pulse.ts';
@@ -95,6 +97,9 @@ export class Daemon {
       clock,
     );
     const alive = (endpoint: Endpoint) => liveness.alive(endpoint);
+    store.observe('endpoint', ({ before, after }) => {
+      if (before && !after) liveness.forget(before.key.slice('endpoint/'.length));
+    });
     const sandboxes = new Sandboxes(store, (id) => reconciler.mark(id));
     const planOf = (id: string) => {
       const endpoint = state.endpoints.get(id);
@@ -121,6 +126,7 @@ export class Daemon {
       clock,
       log,
       automatic: this.#settings.automaticPools.map(Prefix.parse),
+      spread: BigInt(`0x${store.origin.slice(0, 12)}`),
       restMs: this.#settings.restSeconds * 1000,
       incarnation: () => facts.incarnation,
       alive,
@@ -162,6 +168,7 @@ export class Daemon {
     learned.adopt(found.values());
     for (const endpoint of state.endpoints.all()) {
       if (found.has(`link ${vethNames(endpoint.id).host}`)) liveness.expect(endpoint.id);
+      else if (endpoint.phase !== 'created') liveness.lost(endpoint.id);
     }
     speaker.permit(exportable());
     reconciler.wantPeers(peersOf(this.#settings.peers, identity.asn));
@@ -242,6 +249,12 @@ export class Daemon {
     const { done, left } = enableForwarding(sysctls());
     if (done.length > 0) this.#log.info({ set: done }, 'switched forwarding on');
     if (left.length > 0) this.#log.warn({ left }, 'could not switch forwarding on');
+    // Docker may have been here first. Its rules are not ours to change; nobody waits for the look at them.
+    void checkForward(run).then((checks) => {
+      for (const { result, name, what, remedy } of checks) {
+        if (result !== 'ok') this.#log.warn({ name, what, remedy }, 'another firewall stands in the way');
+      }
+    });
   }
 
   #identity(host: HostView): Identity {

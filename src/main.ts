@@ -25,6 +25,12 @@ async function runDaemon(settings: Settings): Promise<number> {
   });
 }
 
+// Whoever reads may have seen enough: `net-routed routes | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
 const status = await runCli(process.argv.slice(2), { version, runDaemon });
 // A command has nothing left to wait for; what has not ended by now would only hold the process.
 process.exit(status);

@@ -14,6 +14,7 @@ import { showPools } from './pools.ts';
 import type { Pulse } from './pulse.ts';
 import { showRoutes, within } from './routes.ts';
 import { showStatus } from './status.ts';
+import type { EndpointView } from './views.ts';
 
 export interface ApiParts {
   readonly services: Services;
@@ -66,11 +67,8 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
   ];
 }
 
-function endpointNames(endpoint: {
-  interface: string;
-  container?: { id: string; name?: string | undefined } | undefined;
-}) {
-  return [endpoint.interface, endpoint.container?.name, endpoint.container?.id];
+function endpointNames({ interface: link, container, addresses }: EndpointView) {
+  return [link, container?.name, container?.id, ...addresses.map(({ address }) => address)];
 }
 
 function idOf(request: Request): string {

@@ -9,7 +9,7 @@ import { z } from 'zod';
 export const problemView = z.object({ code: z.string(), what: z.string(), remedy: z.string() });
 
 /** A key of the reconcile loop that failed last time and is tried again. */
-export const failureView = problemView.extend({
+const failureView = problemView.extend({
   /** kernel, firewall or speaker. */
   lane: z.string(),
   key: z.string(),
@@ -20,9 +20,9 @@ export const failureView = problemView.extend({
 });
 
 /** Something of Docker's with its name, where Docker answered in time. */
-export const namedView = z.object({ id: z.string(), name: z.string().optional() });
+const namedView = z.object({ id: z.string(), name: z.string().optional() });
 
-export const poolView = z.object({
+const poolView = z.object({
   id: z.string(),
   tenant: z.string(),
   prefix: z.string(),
@@ -50,7 +50,7 @@ export const networkView = z.object({
   pools: z.array(poolView),
 });
 
-export const addressView = z.object({
+const addressView = z.object({
   address: z.string(),
   kind: z.enum(['address', 'alias']),
   announced: z.boolean(),
@@ -92,11 +92,11 @@ export const networksView = z.object({ networks: z.array(networkView) });
 export const endpointsView = z.object({ endpoints: z.array(endpointView) });
 
 /** ok, missing, stray (there and not wanted), differs, pending (see problem), unknown (could not be read). */
-export const routeState = z.enum(['ok', 'missing', 'stray', 'differs', 'pending', 'unknown']);
+const routeState = z.enum(['ok', 'missing', 'stray', 'differs', 'pending', 'unknown']);
 
 const sideView = z.object({ state: routeState, detail: z.string(), problem: problemView.optional() });
 
-export const routeView = z.object({
+const routeView = z.object({
   prefix: z.string(),
   /** Why it is wanted: an endpoint of this host, a peer's announcement, or not at all. */
   wanted: z.enum(['endpoint', 'learned', 'none']),
@@ -119,7 +119,7 @@ export const routeView = z.object({
 
 export const routesView = z.object({ routes: z.array(routeView), problems: z.array(problemView) });
 
-export const peerView = z.object({
+const peerView = z.object({
   /** Address, or the interface of an unnumbered one. */
   neighbour: z.string(),
   as: z.number().optional(),
@@ -136,7 +136,7 @@ export const peerView = z.object({
 
 export const peersView = z.object({ peers: z.array(peerView), problems: z.array(problemView) });
 
-export const engineView = z.object({
+const engineView = z.object({
   name: z.string(),
   version: z.string(),
   up: z.boolean(),
@@ -188,7 +188,7 @@ export const healthView = z.object({
   reasons: z.array(problemView),
 });
 
-export const checkView = z.object({
+const checkView = z.object({
   name: z.string(),
   result: z.enum(['ok', 'warn', 'fail']),
   what: z.string(),
@@ -208,13 +208,11 @@ export type PoolView = z.infer<typeof poolView>;
 export type NetworkView = z.infer<typeof networkView>;
 export type AddressView = z.infer<typeof addressView>;
 export type EndpointView = z.infer<typeof endpointView>;
-export type RouteState = z.infer<typeof routeState>;
 export type SideView = z.infer<typeof sideView>;
 export type RouteView = z.infer<typeof routeView>;
 export type RoutesView = z.infer<typeof routesView>;
 export type PeerView = z.infer<typeof peerView>;
 export type PeersView = z.infer<typeof peersView>;
-export type EngineView = z.infer<typeof engineView>;
 export type StatusView = z.infer<typeof statusView>;
 export type HealthView = z.infer<typeof healthView>;
 export type CheckView = z.infer<typeof checkView>;

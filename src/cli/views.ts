@@ -48,11 +48,14 @@ export function addViews(program: Command): void {
     render: ({ endpoints: all }) => renderEndpoints(all),
     path: () => '/v1/endpoints',
   });
-  view(one(endpoints, 'an endpoint: its id, the beginning of it, its interface, or its container'), {
-    view: endpointView,
-    render: renderEndpoint,
-    path: (id) => `/v1/endpoints/${encodeURIComponent(id)}`,
-  });
+  view(
+    one(endpoints, 'an endpoint: its id, the beginning of it, an address of it, its interface or container'),
+    {
+      view: endpointView,
+      render: renderEndpoint,
+      path: (id) => `/v1/endpoints/${encodeURIComponent(id)}`,
+    },
+  );
 
   const pools = group(program, 'pools', 'pool', 'subnets that addresses are given from');
   view(list(pools, 'pools'), {

@@ -8,7 +8,7 @@ const prefixRule = z.strictObject({
   le: whole(0, 128).optional(),
 });
 
-export const peerSettings = z
+const peerSettings = z
   .strictObject({
     address: address().optional().describe('address of the neighbour'),
     interface: parsed(parseIfname).optional().describe('interface of an unnumbered neighbour'),

@@ -15,7 +15,7 @@ export class Addresses {
 
   constructor(context: Context) {
     this.#context = context;
-    this.#spaces = new Spaces(context.restMs);
+    this.#spaces = new Spaces(context.restMs, context.spread);
     const { state, store, clock } = context;
     for (const pool of state.pools.all()) this.#spaces.open(pool);
     for (const allocation of state.allocations.all()) this.#spaces.put(allocation);

@@ -15,6 +15,8 @@ export interface Context {
   readonly log: Log;
   /** Blocks that automatic pools are cut from. */
   readonly automatic: readonly Prefix[];
+  /** A number that differs by host, for choices that hosts make without asking each other. */
+  readonly spread: bigint;
   /** How long a freed address rests, in milliseconds. */
   readonly restMs: number;
   /** Changes with a reboot; see HostFacts. */

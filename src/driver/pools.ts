@@ -127,9 +127,8 @@ export class Pools {
     for (const block of this.#context.automatic) {
       if (block.family !== family || block.length > length) continue;
       const count = 1n << BigInt(length - block.length);
-      const seed = BigInt(`0x${this.#context.store.origin.replace(/[^0-9a-f]/g, '').slice(0, 12) || '0'}`);
       for (let step = 0n; step < count && step <= BigInt(taken.length); step++) {
-        const offset = ((seed + step) % count) << BigInt(WIDTH[family] - length);
+        const offset = ((this.#context.spread + step) % count) << BigInt(WIDTH[family] - length);
         const candidate = Prefix.around(Address.of(family, block.address.value + offset), length);
         if (!taken.some((prefix) => prefix.overlaps(candidate))) return candidate;
       }

@@ -6,11 +6,16 @@ import { Prefix } from '../net/prefix.ts';
 /** The addresses of every pool as integer spaces, kept as the store's records say. */
 export class Spaces {
   readonly #restMs: number;
+  readonly #spread: bigint;
   readonly #spaces = new Map<string, Allocator>();
 
-  /** `restMs`: how long a freed address rests, in milliseconds. */
-  constructor(restMs: number) {
+  /**
+   * `restMs`: how long a freed address rests, in milliseconds. `spread`: a number that differs by host; hosts that do
+   * not know of each other begin at different places of a pool that they share.
+   */
+  constructor(restMs: number, spread: bigint) {
     this.#restMs = restMs;
+    this.#spread = spread;
   }
 
   open(pool: Pool): void {
@@ -51,11 +56,17 @@ export class Spaces {
     const space = this.#space(pool);
     const { family } = Prefix.parse(pool.prefix);
     const range = Prefix.parse(pool.range ?? pool.prefix);
-    const value = space.next({
-      now,
-      range: { first: range.address.value, last: range.last.value },
-      skip: (candidate) => skip(Address.of(family, candidate)),
-    });
+    const [first, last] = [range.address.value, range.last.value];
+    const chunks = range.size / BigInt(space.chunkSize);
+    const start = chunks > 1n ? first + (this.#spread % chunks) * BigInt(space.chunkSize) : first;
+    const ask = (from: bigint) =>
+      space.next({
+        now,
+        range: { first: from, last },
+        skip: (candidate) => skip(Address.of(family, candidate)),
+        strict: from !== first,
+      });
+    const value = (start === first ? undefined : ask(start)) ?? ask(first);
     if (value === undefined) throw space.full(`pool ${pool.range ?? pool.prefix}`, now);
     return Address.of(family, value);
   }

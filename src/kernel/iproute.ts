@@ -160,7 +160,7 @@ export class IprouteKernel implements Kernel {
   async resolve(addresses: readonly string[]): Promise<ReadonlyMap<string, Required<NextHop>>> {
     const ways = new Map<string, Required<NextHop>>();
     const distinct = [...new Set(addresses)];
-    const answers = await query(this.#program, distinct.map(getRoute));
+    const answers = await query(this.#program, distinct.map(getRoute), /./);
     for (const [i, address] of distinct.entries()) {
       const way = parseWay(answers[i]![0]);
       if (way && !way.dev.startsWith(LINK_PREFIX)) ways.set(address, way);

@@ -17,9 +17,9 @@ export function list(ip: string, words: readonly string[], take: (element: unkno
     const child = spawn(ip, [...LISTING, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, LC_ALL: 'C' },
-      timeout: TIMEOUT,
-      killSignal: 'SIGKILL',
     });
+    // Not by an option of spawn, whose timer outlives a program that cannot be started.
+    const patience = setTimeout(() => child.kill('SIGKILL'), TIMEOUT);
     const elements = new Elements(take);
     const what = `ip ${words.join(' ')}`;
     let said = '';
@@ -35,10 +35,12 @@ export function list(ip: string, words: readonly string[], take: (element: unkno
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-1000);
     });
-    child.once('error', (error) =>
-      reject(new CodedError('NR_KERNEL_UNAVAILABLE', `cannot start ip: ${error.message}`, { cause: error })),
-    );
+    child.once('error', (error) => {
+      clearTimeout(patience);
+      reject(new CodedError('NR_KERNEL_UNAVAILABLE', `cannot start ip: ${error.message}`, { cause: error }));
+    });
     child.once('close', (code, signal) => {
+      clearTimeout(patience);
       if (code === 0 && !failure && elements.complete) return resolve();
       const reason = said.trim() || failure || `it ended with ${signal ?? `status ${code}`}`;
       reject(new CodedError('NR_KERNEL_REFUSED', `${what}: ${reason}`, { cause: failure }));
@@ -46,22 +48,27 @@ export function list(ip: string, words: readonly string[], take: (element: unkno
   });
 }
 
+/** What ip says of an interface or a table that there is not. */
+const ABSENT = /does not exist|Cannot find device|No such (device|process)/;
+
 /**
- * Asks for several things in one short-lived process. Each answer is a list, empty for what there is not.
+ * Asks for several things in one short-lived process. Each answer is a list, empty for what there is not; `absent`
+ * tells which errors mean that.
  * @throws NR_KERNEL_*
  */
-export async function query(ip: string, lines: readonly Line[]): Promise<unknown[][]> {
+export async function query(ip: string, lines: readonly Line[], absent = ABSENT): Promise<unknown[][]> {
   if (lines.length === 0) return [];
   const process = new Coprocess({ command: [ip] });
+  const ask = (line: Line) =>
+    process.read(line).catch((error: unknown) => {
+      const known =
+        error instanceof CodedError && error.code === 'NR_KERNEL_REFUSED' && absent.test(error.what);
+      if (known) return [];
+      throw error;
+    });
   try {
-    return await Promise.all(lines.map((one) => process.read(one).catch(absent)));
+    return await Promise.all(lines.map(ask));
   } finally {
     await process.close();
   }
-}
-
-function absent(error: unknown): [] {
-  const known = /does not exist|Cannot find device|No such (device|process)|unreachable|Invalid argument/;
-  if (error instanceof CodedError && error.code === 'NR_KERNEL_REFUSED' && known.test(error.what)) return [];
-  throw error;
 }

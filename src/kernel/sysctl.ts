@@ -4,7 +4,7 @@ import { CodedError } from '../errors.ts';
 import { sysctlPath, sysctlValue } from './arguments.ts';
 
 /** Settings that are written without the kernel's routing lock (net/ipv4/devinet.c, net/ipv6/addrconf.c). */
-const LOCKLESS = new Set(['rp_filter', 'arp_announce', 'accept_ra']);
+const LOCKLESS = new Set(['rp_filter', 'arp_announce', 'route_localnet', 'accept_ra']);
 
 /**
  * Settings of the kernel as files. Reading takes some microseconds and no lock, and is done synchronously; so is the

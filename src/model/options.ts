@@ -8,12 +8,12 @@ export const DEFAULT_TENANT = 'default';
 
 const NETWORK_OPTIONS = ['tenant', 'encap', 'pkt-tag', 'mtu', 'gateway'];
 const IPAM_OPTIONS = ['tenant', 'network'];
-/** Names of the plugin that this one replaces, and ours for the same. */
-const LEGACY: Readonly<Record<string, string>> = {
-  'com.medallia.routed.network.ipAliases': 'ip-aliases',
-  'com.medallia.routed.network.mtu': 'mtu',
-  'com.medallia.routed.network.ingressAllowed': 'ingress-allowed',
-};
+/** Names of the plugin that this one replaces, in lower case as docker run sends them, and ours for the same. */
+const LEGACY: ReadonlyMap<string, string> = new Map([
+  ['com.medallia.routed.network.ipaliases', 'ip-aliases'],
+  ['com.medallia.routed.network.mtu', 'mtu'],
+  ['com.medallia.routed.network.ingressallowed', 'ingress-allowed'],
+]);
 const ENDPOINT_OPTIONS = ['ip-aliases', 'mtu', 'ingress-allowed', 'anycast'];
 
 /** What `-o` of docker network create says. */
@@ -74,9 +74,10 @@ export function parseEndpointOptions(
   given: Readonly<Record<string, string>>,
   withIpv6: boolean,
 ): EndpointOptions {
-  const options: Record<string, string> = {};
+  // Without a prototype: the user's names may be any, `constructor` too.
+  const options: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(given)) {
-    const ours = LEGACY[name] ?? name;
+    const ours = LEGACY.get(name.toLowerCase()) ?? name;
     if (options[ours] !== undefined && options[ours] !== value) {
       throw new CodedError(
         'NR_OPTION_CONFLICT',

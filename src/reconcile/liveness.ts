@@ -14,6 +14,8 @@ export class Liveness {
   readonly #clock: Clock;
   /** Endpoints whose sandbox was not seen yet, and since when they wait for it. */
   readonly #expected = new Map<string, number>();
+  /** Endpoints whose veth has gone while their sandbox may be there: Docker alone can connect them again. */
+  readonly #cut = new Set<string>();
 
   constructor(sandboxAlive: (path: string) => boolean, incarnation: () => string, clock: Clock) {
     this.#sandboxAlive = sandboxAlive;
@@ -23,16 +25,25 @@ export class Liveness {
 
   /** The endpoint is being joined, or its veth was found after a restart. */
   expect(endpoint: string): void {
+    this.#cut.delete(endpoint);
     this.#expected.set(endpoint, this.#clock.now());
   }
 
-  /** Its veth has gone, and with it whatever it led to. */
+  /** Its veth has gone, and with it the way into its sandbox: making another would lead nowhere. */
   lost(endpoint: string): void {
     this.#expected.delete(endpoint);
+    this.#cut.add(endpoint);
+  }
+
+  /** The endpoint does not exist any more. */
+  forget(endpoint: string): void {
+    this.#expected.delete(endpoint);
+    this.#cut.delete(endpoint);
   }
 
   alive(endpoint: Endpoint): boolean {
     if (endpoint.phase === 'created') return this.#clock.now() - endpoint.createdAt < GRACE_MS;
+    if (this.#cut.has(endpoint.id)) return false;
     if (endpoint.incarnation !== this.#incarnation() || !endpoint.sandbox) return false;
     if (this.#sandboxAlive(endpoint.sandbox)) {
       this.#expected.delete(endpoint.id);

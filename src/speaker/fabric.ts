@@ -103,7 +103,7 @@ export class MemoryFabric {
       const meant =
         back.interface === undefined
           ? back.address === localOf(port, peer) && peer.address === localOf(other, back)
-          : other.links.get(back.interface)?.to === port;
+          : peer.interface !== undefined && other.links.get(back.interface)?.to === port;
       const agreed =
         back.peerAs === peer.localAs && peer.peerAs === back.localAs && back.password === peer.password;
       return meant && agreed && !(back.passive && peer.passive);

@@ -521,10 +521,11 @@ export function kernelSuite(open: () => Promise<Bench>): void {
       const first = await listen(bench.kernel);
       first.stop();
       first.stop();
+      const heard = first.events.length;
       const second = await listen(bench.kernel);
       await succeed(bench.kernel, [put(veth(1))]);
       await second.heard({ kind: 'link', name: nameOf(1), gone: false });
-      assert.deepEqual(first.events, []);
+      assert.equal(first.events.length, heard);
       second.stop();
     });
 

@@ -26,18 +26,7 @@ export class Frr {
       const [command, ...rest] = [
         ...this.#namespaces.wrapper(this.#name),
         `/usr/lib/frr/${daemon}`,
-        ...[
-          '-u',
-          'root',
-          '-g',
-          'root',
-          '-z',
-          at('zserv.api'),
-          '--vty_socket',
-          this.#folder,
-          '-A',
-          '127.0.0.1',
-        ],
+        ...['-u', 'frr', '-g', 'frr', '-z', at('zserv.api'), '--vty_socket', this.#folder, '-A', '127.0.0.1'],
         ...['-i', at(`${daemon}.pid`), '-f', at(`${daemon}.conf`), '--log', `file:${at(`${daemon}.log`)}`],
       ];
       this.#children.push(spawn(command!, rest, { stdio: 'ignore' }));

@@ -102,6 +102,11 @@ export function announcement(prefix: string, from: 'x' | 'y' | 'z' = 'x', anycas
   return { kind: 'announcement', prefix, nextHop, anycast };
 }
 
+/** The same peer, behind its link's interface instead of at an address. */
+function behind({ address: _, ...rest }: Peer): Peer {
+  return { ...rest, interface: `l${LINK.bare}` };
+}
+
 /** What every speaker does. `slow` stretches the deadlines of sessions, in milliseconds. */
 export function speakerSuite(name: string, open: () => Promise<World>, slow: number): void {
   describe(name, function () {
@@ -121,6 +126,7 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
         { address: 'fd99:6::2', localAddress: 'fd99:6::1' },
         { address: 'fd99:6::1', multihop: 2 },
       ),
+      bare: { x: behind(pair(LINK.bare).x), y: behind(pair(LINK.bare).y) },
       rules: pair(LINK.rules, {
         import: [
           { prefix: '10.2.8.0/24', ge: 25, le: 30 },
@@ -130,6 +136,7 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
         export: [{ prefix: '10.1.8.0/25', le: 32 }],
       }),
     };
+    const wanted = () => [first, ...Object.values(peers).map(({ x }) => x)];
     const z: Peer = { ...pair(LINK.z).x, peerAs: Z.asn, export: pair(LINK.base).x.export };
     const zx: Peer = { ...pair(LINK.z).y, localAs: Z.asn, import: [{ prefix: '0.0.0.0/0', le: 32 }] };
     const first = announcement('10.1.1.1/32');
@@ -153,6 +160,7 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
       for (const speaker of [world.x, world.y, world.z]) {
         await until('the engine is up', () => speaker.engine().up);
       }
+      await world.greet(LINK.bare);
       await succeed(world.y, put(...fromY, ...Object.values(peers).map(({ y }) => y)));
       await succeed(
         world.z,
@@ -172,12 +180,11 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
       );
 
     it('reads back what was put, and takes the same again', async () => {
-      const wanted = [first, ...Object.values(peers).map(({ x }) => x)];
       for (let round = 0; round < 2; round++) {
         const there = await world.x.read();
-        for (const resource of wanted) assert.deepEqual(there.get(speakerKey(resource)), resource);
-        assert.equal(there.size, wanted.length + 1);
-        await succeed(world.x, put(...wanted));
+        for (const resource of wanted()) assert.deepEqual(there.get(speakerKey(resource)), resource);
+        assert.equal(there.size, wanted().length + 1);
+        await succeed(world.x, put(...wanted()));
       }
     });
 
@@ -384,25 +391,19 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
     });
 
     it('has sessions behind an interface without addresses', async () => {
-      await world.greet(LINK.bare);
-      const bare = (peer: Peer): Peer => {
-        const { address: _, ...rest } = peer;
-        return { ...rest, interface: `l${LINK.bare}` };
-      };
-      const { x, y } = pair(LINK.bare);
-      await succeed(world.y, put(bare(y)));
-      await succeed(world.x, put(bare(x), announcement(`10.1.${LINK.bare}.1/32`)));
-      assert.deepEqual((await world.x.read()).get('peer l7'), bare(x));
-      await established('peer l7');
+      const key = `peer l${LINK.bare}`;
+      await established(key);
       await until('the route came', () => heardX.learned.has('10.2.7.1/32'));
       const [hop] = heardX.learned.get('10.2.7.1/32')!.nextHops;
       assert.match(hop!.via, /^fe80::/);
       assert.equal(hop!.dev, 'l7');
+      const ours = announcement(`10.1.${LINK.bare}.1/32`);
+      await succeed(world.x, put(ours));
       await until('Y has ours', () =>
-        heardY.learned.get('10.1.7.1/32')?.nextHops.some(({ dev }) => dev === 'l7'),
+        heardY.learned.get(ours.prefix)?.nextHops.some(({ dev }) => dev === 'l7'),
       );
-      await succeed(world.x, remove(bare(x), announcement(`10.1.${LINK.bare}.1/32`)));
-      assert.ok(!(await world.x.read()).has('peer l7'));
+      await succeed(world.x, remove(peers.bare.x, ours));
+      assert.ok(!(await world.x.read()).has(key));
     });
 
     it('announces ten thousand at once, and takes them back', async () => {

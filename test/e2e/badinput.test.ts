@@ -112,7 +112,7 @@ describe('bad input', function () {
     [
       'outside of the subnet',
       '10.2.0.2',
-      /NR_ADDRESS_OUTSIDE|no configured subnet|not found in the address pool/i,
+      /NR_ADDRESS_OUTSIDE|no configured subnet|not belong to any|not found in the address pool/i,
     ],
     ['that is the network address', '10.1.0.0', /NR_ADDRESS_RESERVED/],
     ['that is the broadcast address', '10.1.255.255', /NR_ADDRESS_RESERVED/],

@@ -1,5 +1,7 @@
 /** What the end-to-end tests share: a lab of their own, and Docker as a user types it. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import type { Host } from '../../lab/host.ts';
 import { Lab, type LabOptions } from '../../lab/lab.ts';
 import { until } from '../../lab/wait.ts';
@@ -135,9 +137,14 @@ export async function ask<T = Record<string, unknown>>(host: Host, ...args: stri
   return JSON.parse(await host.must(['net-routed', ...args, '--json'])) as T;
 }
 
-/** All networks, endpoints or pools of a host. */
+/** All networks, endpoints or pools of a host, by the API that the command asks too. */
 export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
-  return (await ask<Record<string, T[]>>(host, what, 'list'))[what] ?? [];
+  const call = request({ socketPath: host.path('/run/net-routed/api.sock'), path: `/v1/${what}` }).end();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const part of response) text += part;
+  assert.equal(response.statusCode, 200, text);
+  return (JSON.parse(text) as Record<string, T[]>)[what] ?? [];
 }
 
 /** Interfaces of ours on a host, by name. */

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Answer, ask } from '../../src/api/unixhttp.ts';
@@ -38,7 +46,9 @@ describe('socket activation', function () {
       if (value) return value;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    throw new Error(`${what} has not happened; the log:\n${existsSync(log) ? readFileSync(log, 'utf8') : ''}`);
+    throw new Error(
+      `${what} has not happened; the log:\n${existsSync(log) ? readFileSync(log, 'utf8') : ''}`,
+    );
   }
   /** What Docker asks first; it has no other way to know whether a plugin is there. */
   const activate = async (socket: string): Promise<string> => {
@@ -114,7 +124,10 @@ describe('socket activation', function () {
       const file = join(folder, 'run/gobgpd.pid');
       return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid;
     });
-    const children = execFileSync('pgrep', ['-P', String(pid())], { encoding: 'utf8' }).trim().split('\n').map(Number);
+    const children = execFileSync('pgrep', ['-P', String(pid())], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .map(Number);
     for (const other of [engine, ...children]) {
       assert.deepEqual(
         sockets(other).filter((one) => listening.includes(one)),

@@ -19,6 +19,8 @@ import { Policies } from './policies.ts';
 /** Milliseconds: between looks at the peers while waiting for them, and after one of them changed. */
 const LOOK = 100;
 const SETTLE_PEERS = 50;
+/** Nothing new for so long, and the peers are through. */
+const QUIET = 500;
 /** A fresh engine without peers gets this long to be given some, before "nothing is learned" is the truth. */
 const EMPTY = 2_000;
 /** Seconds after its start during which an engine calls itself restarted. */
@@ -165,13 +167,19 @@ export class Session {
     return operations.map(({ key }, at) => ({ key, error: errors[at] }));
   }
 
-  /** Waits until the peers have told what they know, then tells everything. */
+  /**
+   * Tells what an engine that was found knows already, waits until the peers are through, then tells everything. An
+   * engine that was found may have been started just before, and its peers may have to come yet: it is waited for
+   * them as well.
+   */
   async #settle(lost: (reason: unknown) => void): Promise<never> {
     try {
-      if (this.#link.fresh) {
-        while (!this.#over && !(await this.#complete()))
-          await new Promise<void>((resolve) => this.#in(LOOK, resolve));
+      if (!this.#link.fresh) {
+        await this.#learning.refill();
+        this.#news();
       }
+      while (!this.#over && !(await this.#complete()))
+        await new Promise<void>((resolve) => this.#in(LOOK, resolve));
       if (!this.#over) {
         await this.#learning.refill();
         this.#ready = true;
@@ -190,11 +198,12 @@ export class Session {
     const expected = this.#awaited;
     const awaited = expected.size > 0 ? peers.filter(({ key }) => expected.has(key)) : peers;
     if (awaited.length < expected.size) return false;
-    if (awaited.length === 0) return age > EMPTY;
+    if (awaited.length === 0) return !this.#link.fresh || age > EMPTY;
     return awaited.every((peer) => {
       if (peer.state.state !== 'established') return false;
-      // Without graceful restart nobody says where the routes end: silence has to do.
-      return peer.graceful ? peer.endOfRib : peer.state.uptime >= 2 && this.#learning.quiet > 500;
+      // The engine does not wait for the marker of a peer without graceful restart, or one that just restarted itself:
+      // silence has to do.
+      return peer.endOfRib && peer.state.uptime >= 2 && this.#learning.quiet > QUIET;
     });
   }
 

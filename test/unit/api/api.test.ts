@@ -133,7 +133,7 @@ describe('operator API', () => {
       for (const name of [id('aaaa'), 'aa', 'mine']) {
         assert.equal((await ask(`/v1/networks/${name}`, networkView)).id, id('aaaa'));
       }
-      for (const name of [id('eeee'), 'e', 'web', id('cccc'), 'nreeee000000']) {
+      for (const name of [id('eeee'), 'e', 'web', id('cccc'), 'nreeee000000', '10.1.0.2']) {
         assert.equal((await ask(`/v1/endpoints/${name}`, endpointView)).id, id('eeee'));
       }
     });

@@ -21,15 +21,15 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 export const HOST = '192.0.2.1';
 export const TOR = '192.0.2.254';
 /** What Docker says: an answer, an error, or nothing at all. */
-export type DockerMode = readonly DockerNetwork[] | Error | 'silent';
+type DockerMode = readonly DockerNetwork[] | Error | 'silent';
 
 const quiet = () => {};
-export const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
 
 /** Ids as Docker makes them: 64 hex digits. */
 export const id = (start: string) => start.padEnd(64, '0');
 
-export function peerTo(address: string, peerAs: number, localAs: number): Peer {
+function peerTo(address: string, peerAs: number, localAs: number): Peer {
   const any = [{ prefix: '0.0.0.0/0', ge: 1, le: 32 }];
   return {
     kind: 'peer',
@@ -97,6 +97,7 @@ export async function world() {
     clock,
     log,
     automatic: [Prefix.parse('10.128.0.0/9')],
+    spread: 0n,
     restMs: 60_000,
     incarnation: () => 'this boot',
     alive,
@@ -166,7 +167,7 @@ export async function world() {
 
 export type World = Awaited<ReturnType<typeof world>>;
 
-export function tick(): Promise<void> {
+function tick(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 

@@ -11,7 +11,7 @@ import type {
 
 const id = (start: string) => start.padEnd(64, '0');
 
-export const FAILURE: FailureView = {
+const FAILURE: FailureView = {
   lane: 'kernel',
   key: 'route 254 10.1.0.3/32 158',
   code: 'NR_FOREIGN_OBJECT',

@@ -38,7 +38,13 @@ describe('command line: errors', () => {
   }
 
   it('exit status 1 for a setting that is wrong, before anything is done', async () => {
-    const { status, stderr } = await cli(['daemon', '--state-dir', join(daemon.folder, 'state'), '--mtu', '12']);
+    const { status, stderr } = await cli([
+      'daemon',
+      '--state-dir',
+      join(daemon.folder, 'state'),
+      '--mtu',
+      '12',
+    ]);
     assert.equal(
       stderr,
       'error NR_CONFIG_INVALID: mtu: "12" is not a whole number from 68 to 65535; correct the setting; net-routed daemon --help lists them all\n',
@@ -120,7 +126,10 @@ ok      daemon   version 1.2.3
     });
 
     it('looks at the host itself without a daemon', async () => {
-      const env = { NET_ROUTED_PLUGIN_DIR: daemon.folder, NET_ROUTED_DOCKER_SOCKET: join(daemon.folder, 'no') };
+      const env = {
+        NET_ROUTED_PLUGIN_DIR: daemon.folder,
+        NET_ROUTED_DOCKER_SOCKET: join(daemon.folder, 'no'),
+      };
       const { status, stdout } = await cli(['doctor', '--json', '--socket', join(daemon.folder, 'no')], env);
       assert.equal(status, 1);
       const { checks } = JSON.parse(stdout) as typeof DOCTOR;

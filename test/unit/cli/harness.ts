@@ -39,7 +39,11 @@ export async function fakeDaemon() {
     asked.push(what);
     const { status, body } = answers.get(what) ?? {
       status: 404,
-      body: JSON.stringify({ code: 'NR_PATH_UNKNOWN', what: `${what} is not served`, remedy: 'ask otherwise' }),
+      body: JSON.stringify({
+        code: 'NR_PATH_UNKNOWN',
+        what: `${what} is not served`,
+        remedy: 'ask otherwise',
+      }),
     };
     response.writeHead(status, { 'content-type': 'application/json' }).end(body);
   });

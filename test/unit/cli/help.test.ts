@@ -11,7 +11,17 @@ describe('command line: help', () => {
   it('lists the commands', async () => {
     const { status, stdout, stderr } = await cli(['--help']);
     assert.deepEqual([status, stderr], [0, '']);
-    for (const name of ['daemon', 'status', 'networks', 'endpoints', 'pools', 'routes', 'peers', 'doctor', 'logs']) {
+    for (const name of [
+      'daemon',
+      'status',
+      'networks',
+      'endpoints',
+      'pools',
+      'routes',
+      'peers',
+      'doctor',
+      'logs',
+    ]) {
       assert.match(stdout, new RegExp(`^  ${name}\\b`, 'm'));
     }
   });
@@ -30,7 +40,15 @@ describe('command line: help', () => {
   });
 
   it('of each command fits a line of 80 characters', async () => {
-    for (const args of [[], ['daemon'], ['status'], ['networks'], ['networks', 'show'], ['doctor'], ['logs']]) {
+    for (const args of [
+      [],
+      ['daemon'],
+      ['status'],
+      ['networks'],
+      ['networks', 'show'],
+      ['doctor'],
+      ['logs'],
+    ]) {
       const { stdout } = await cli([...args, '--help']);
       const long = stdout.split('\n').filter((line) => line.length > 80);
       assert.deepEqual(long, [], args.join(' '));

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 const CHILD = join(import.meta.dirname, 'live.child.ts');
 
 function begin(how: string) {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, how], { stdio: 'pipe' });
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, how], {
+    stdio: 'pipe',
+  });
   const said: string[] = [];
   child.stdout.on('data', (part: Buffer) => said.push(...part.toString().trim().split('\n')));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));

@@ -52,7 +52,10 @@ describe('notification of systemd', () => {
     await pause(150);
     notifier.stopping();
     await until(() => told().includes('/run/x STOPPING=1'));
-    assert.deepEqual(told().filter((line) => line.includes('WATCHDOG')), []);
+    assert.deepEqual(
+      told().filter((line) => line.includes('WATCHDOG')),
+      [],
+    );
     assert.ok(errors.some((message) => message.includes('hangs')));
   });
 
@@ -68,7 +71,10 @@ describe('notification of systemd', () => {
     await until(() => told().length === 1);
     await pause(80);
     notifier.stopping();
-    assert.deepEqual(told().filter((line) => line.includes('WATCHDOG')), []);
+    assert.deepEqual(
+      told().filter((line) => line.includes('WATCHDOG')),
+      [],
+    );
   });
 
   it('goes on without the program', async () => {

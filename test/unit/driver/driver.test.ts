@@ -3,7 +3,12 @@ import fc from 'fast-check';
 import type { ErrorCode } from '../../../src/errors.ts';
 import { contents, endpoint, POOL, type World, withNetwork, world } from './world.ts';
 
-async function refused(it: World, code: ErrorCode, call: () => Promise<unknown>, text?: RegExp): Promise<void> {
+async function refused(
+  it: World,
+  code: ErrorCode,
+  call: () => Promise<unknown>,
+  text?: RegExp,
+): Promise<void> {
   const before = contents(it);
   await assert.rejects(call, (error: Error & { code?: string }) => {
     assert.equal(error.code, code, error.message);
@@ -42,17 +47,37 @@ describe('pools', () => {
   it('may not overlap within the tenant', async () => {
     const it = await withNetwork();
     for (const pool of ['10.1.0.0/16', '10.1.2.0/24', '10.0.0.0/8']) {
-      await refused(it, 'NR_POOL_OVERLAP', () => it.driver.requestPool({ ...POOL, pool }), /10\.1\.0\.0\/16 of network n1/);
+      await refused(
+        it,
+        'NR_POOL_OVERLAP',
+        () => it.driver.requestPool({ ...POOL, pool }),
+        /10\.1\.0\.0\/16 of network n1/,
+      );
     }
   });
 
   it('are refused when malformed, of the other family, or of no use', async () => {
     const it = world();
-    for (const pool of ['10.1.0.1/16', '10.1.0.0/33', '010.1.0.0/16', '10.1.0.0', 'x', 'fd00::/64', '127.0.0.0/8', '224.0.0.0/4', '0.0.0.0/0', '169.254.0.0/16']) {
+    for (const pool of [
+      '10.1.0.1/16',
+      '10.1.0.0/33',
+      '010.1.0.0/16',
+      '10.1.0.0',
+      'x',
+      'fd00::/64',
+      '127.0.0.0/8',
+      '224.0.0.0/4',
+      '0.0.0.0/0',
+      '169.254.0.0/16',
+    ]) {
       await refused(it, 'NR_PREFIX_INVALID', () => it.driver.requestPool({ ...POOL, pool }));
     }
-    await refused(it, 'NR_POOL_RANGE_INVALID', () => it.driver.requestPool({ ...POOL, subPool: '10.2.0.0/24' }));
-    await refused(it, 'NR_TENANT_UNKNOWN', () => it.driver.requestPool({ ...POOL, options: { tenant: 'red' } }));
+    await refused(it, 'NR_POOL_RANGE_INVALID', () =>
+      it.driver.requestPool({ ...POOL, subPool: '10.2.0.0/24' }),
+    );
+    await refused(it, 'NR_TENANT_UNKNOWN', () =>
+      it.driver.requestPool({ ...POOL, options: { tenant: 'red' } }),
+    );
   });
 
   it('are chosen when none is asked for, each another', async () => {
@@ -95,6 +120,24 @@ describe('addresses', () => {
     assert.equal((await next()).address, '10.1.0.2/32');
   });
 
+  it('begin at another place on another host, and come from the whole pool in the end', async () => {
+    const given = async (spread: bigint) => {
+      const it = await withNetwork({ spread });
+      return (await it.driver.requestAddress({ pool: it.pool, gateway: false })).address;
+    };
+    assert.equal(await given(0n), '10.1.0.1/32');
+    assert.equal(await given(5n), '10.1.1.64/32');
+    assert.equal(await given(1024n * 7n + 5n), '10.1.1.64/32');
+    const it = world({ spread: 1n });
+    const { id } = await it.driver.requestPool({ ...POOL, pool: '10.1.0.0/25' });
+    const all = new Set<string>();
+    for (let count = 0; count < 126; count++) {
+      all.add((await it.driver.requestAddress({ pool: id, gateway: false })).address);
+    }
+    assert.equal(all.size, 126);
+    await refused(it, 'NR_POOL_FULL', () => it.driver.requestAddress({ pool: id, gateway: false }));
+  });
+
   it('asked for in one turn are different, explicit and automatic mixed', async () => {
     const it = await withNetwork();
     const asked = [undefined, '10.1.0.1', undefined, '10.1.0.2', undefined].map((address) =>
@@ -112,19 +155,34 @@ describe('addresses', () => {
     const it = world();
     const { id } = await it.driver.requestPool({ ...POOL, subPool: '10.1.9.0/30' });
     const next = async () => (await it.driver.requestAddress({ pool: id, gateway: false })).address;
-    assert.deepEqual([await next(), await next(), await next(), await next()], ['10.1.9.0/32', '10.1.9.1/32', '10.1.9.2/32', '10.1.9.3/32']);
+    assert.deepEqual(
+      [await next(), await next(), await next(), await next()],
+      ['10.1.9.0/32', '10.1.9.1/32', '10.1.9.2/32', '10.1.9.3/32'],
+    );
     await refused(it, 'NR_POOL_FULL', next, /10\.1\.9\.0\/30/);
-    assert.equal((await it.driver.requestAddress({ pool: id, address: '10.1.1.1', gateway: false })).address, '10.1.1.1/32');
+    assert.equal(
+      (await it.driver.requestAddress({ pool: id, address: '10.1.1.1', gateway: false })).address,
+      '10.1.1.1/32',
+    );
   });
 
   it('are refused when wrong', async () => {
     const it = await withNetwork();
-    const ask = (address: string) => () => it.driver.requestAddress({ pool: it.pool, address, gateway: false });
+    const ask = (address: string) => () =>
+      it.driver.requestAddress({ pool: it.pool, address, gateway: false });
     await refused(it, 'NR_ADDRESS_OUTSIDE', ask('10.2.0.1'));
     await refused(it, 'NR_ADDRESS_OUTSIDE', ask('fd00::1'));
     await refused(it, 'NR_ADDRESS_RESERVED', ask('10.1.0.0'), /network address/);
     await refused(it, 'NR_ADDRESS_RESERVED', ask('10.1.255.255'), /broadcast/);
-    for (const bad of ['010.1.0.1', '10.1.0.1/32', '::ffff:10.1.0.1', '10.1.1', '10.1.0.1 ', '10.1.0.256', '']) {
+    for (const bad of [
+      '010.1.0.1',
+      '10.1.0.1/32',
+      '::ffff:10.1.0.1',
+      '10.1.1',
+      '10.1.0.1 ',
+      '10.1.0.256',
+      '',
+    ]) {
       await refused(it, 'NR_ADDRESS_INVALID', ask(bad));
     }
     await refused(it, 'NR_POOL_UNKNOWN', () => it.driver.requestAddress({ pool: 'x', gateway: false }));
@@ -143,7 +201,13 @@ describe('addresses', () => {
 
   it('that others announce are passed over', async () => {
     const it = await withNetwork();
-    it.learned.set('10.1.0.1/32', { prefix: '10.1.0.1/32', nextHops: [], holder: '192.0.2.1', anycast: false, asPath: [] });
+    it.learned.set('10.1.0.1/32', {
+      prefix: '10.1.0.1/32',
+      nextHops: [],
+      holder: '192.0.2.1',
+      anycast: false,
+      asPath: [],
+    });
     assert.equal((await it.driver.requestAddress({ pool: it.pool, gateway: false })).address, '10.1.0.2/32');
   });
 
@@ -153,7 +217,10 @@ describe('addresses', () => {
     assert.equal(await next(), '10.1.0.1/32');
     await it.driver.releaseAddress(it.pool, '10.1.0.1');
     assert.equal(await next(), '10.1.0.2/32');
-    assert.equal((await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.1', gateway: false })).address, '10.1.0.1/32');
+    assert.equal(
+      (await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.1', gateway: false })).address,
+      '10.1.0.1/32',
+    );
   });
 
   it('of a living endpoint stay when an earlier release comes late', async () => {
@@ -169,7 +236,14 @@ describe('addresses', () => {
     const { id } = await it.driver.requestPool(POOL);
     await it.driver.requestAddress({ pool: id, address: '10.1.0.1', gateway: true });
     await it.driver.requestAddress({ pool: id, address: '10.1.0.9', gateway: false });
-    const ipv4 = [{ addressSpace: 'net-routed', pool: '10.1.0.0/16', gateway: '10.1.0.1/32', auxAddresses: { dns: '10.1.0.9/32' } }];
+    const ipv4 = [
+      {
+        addressSpace: 'net-routed',
+        pool: '10.1.0.0/16',
+        gateway: '10.1.0.1/32',
+        auxAddresses: { dns: '10.1.0.9/32' },
+      },
+    ];
     await it.driver.createNetwork(network('', { network: 'n1', ipv4 }));
     const ask = (address: string) => () => it.driver.requestAddress({ pool: id, address, gateway: false });
     await refused(it, 'NR_ADDRESS_RESERVED', ask('10.1.0.1'), /gateway/);
@@ -184,7 +258,12 @@ describe('networks', () => {
   it("are refused with Docker's own IPAM", async () => {
     const it = world();
     const foreign = [{ addressSpace: 'LocalDefault', pool: '10.1.0.0/16', auxAddresses: {} }];
-    await refused(it, 'NR_IPAM_FOREIGN', () => it.driver.createNetwork(network('', { ipv4: foreign })), /--ipam-driver ipam-routed/);
+    await refused(
+      it,
+      'NR_IPAM_FOREIGN',
+      () => it.driver.createNetwork(network('', { ipv4: foreign })),
+      /--ipam-driver ipam-routed/,
+    );
     await refused(it, 'NR_IPAM_FOREIGN', () => it.driver.createNetwork(network('', { ipv4: [] })));
     await refused(it, 'NR_IPAM_FOREIGN', () => it.driver.createNetwork(network('10.7.0.0/16')));
   });
@@ -195,7 +274,9 @@ describe('networks', () => {
     const before = contents(it);
     await it.driver.createNetwork(again);
     assert.equal(contents(it), before);
-    await refused(it, 'NR_NETWORK_EXISTS', () => it.driver.createNetwork({ ...again, options: { mtu: '1400' } }));
+    await refused(it, 'NR_NETWORK_EXISTS', () =>
+      it.driver.createNetwork({ ...again, options: { mtu: '1400' } }),
+    );
     await refused(it, 'NR_POOL_OVERLAP', () => it.driver.createNetwork(network('10.1.0.0/16')));
     await refused(it, 'NR_OPTION_UNKNOWN', () => it.driver.createNetwork({ ...again, options: { x: 'y' } }));
   });
@@ -217,9 +298,17 @@ describe('endpoints', () => {
     assert.deepEqual(await endpoint(it, 'e1', '10.1.0.2'), { mac: '02:42:0a:01:00:02' });
     assert.deepEqual(await endpoint(it, 'e1', '10.1.0.2').catch((error) => error.code), 'NR_ADDRESS_IN_USE');
     const held = await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.3', gateway: false });
-    const call = { network: 'n1', endpoint: 'e2', address: held.address, mac: '02:00:00:00:00:01', options: {} };
+    const call = {
+      network: 'n1',
+      endpoint: 'e2',
+      address: held.address,
+      mac: '02:00:00:00:00:01',
+      options: {},
+    };
     assert.deepEqual(await it.driver.createEndpoint(call), {});
-    await refused(it, 'NR_ENDPOINT_EXISTS', () => it.driver.createEndpoint({ ...call, options: { mtu: '1400' } }));
+    await refused(it, 'NR_ENDPOINT_EXISTS', () =>
+      it.driver.createEndpoint({ ...call, options: { mtu: '1400' } }),
+    );
     const before = contents(it);
     assert.deepEqual(await it.driver.createEndpoint(call), {}, 'a replay');
     assert.equal(contents(it), before);
@@ -230,14 +319,24 @@ describe('endpoints', () => {
     const call = { network: 'n1', endpoint: 'e1', address: '10.1.0.2/32', options: {} };
     await refused(it, 'NR_ADDRESS_NOT_HELD', () => it.driver.createEndpoint(call));
     await refused(it, 'NR_NETWORK_UNKNOWN', () => it.driver.createEndpoint({ ...call, network: 'n9' }));
-    await refused(it, 'NR_ADDRESS_OUTSIDE', () => it.driver.createEndpoint({ ...call, address: '10.2.0.2/32' }));
-    await refused(it, 'NR_ENDPOINT_NO_ADDRESS', () => it.driver.createEndpoint({ ...call, address: undefined }));
+    await refused(it, 'NR_ADDRESS_OUTSIDE', () =>
+      it.driver.createEndpoint({ ...call, address: '10.2.0.2/32' }),
+    );
+    await refused(it, 'NR_ENDPOINT_NO_ADDRESS', () =>
+      it.driver.createEndpoint({ ...call, address: undefined }),
+    );
     await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.2', gateway: false });
     await refused(it, 'NR_MTU_INVALID', () => it.driver.createEndpoint({ ...call, options: { mtu: '67' } }));
-    await refused(it, 'NR_MAC_INVALID', () => it.driver.createEndpoint({ ...call, mac: '01:00:5e:00:00:01' }));
-    await refused(it, 'NR_ENDPOINT_UNKNOWN', () => it.driver.join({ network: 'n1', endpoint: 'e9', sandbox: '/s' }));
+    await refused(it, 'NR_MAC_INVALID', () =>
+      it.driver.createEndpoint({ ...call, mac: '01:00:5e:00:00:01' }),
+    );
+    await refused(it, 'NR_ENDPOINT_UNKNOWN', () =>
+      it.driver.join({ network: 'n1', endpoint: 'e9', sandbox: '/s' }),
+    );
     await refused(it, 'NR_ENDPOINT_UNKNOWN', () => it.driver.leave('n1', 'e9'));
-    await refused(it, 'NR_NETWORK_UNKNOWN', () => it.driver.join({ network: 'n9', endpoint: 'e1', sandbox: '/s' }));
+    await refused(it, 'NR_NETWORK_UNKNOWN', () =>
+      it.driver.join({ network: 'n9', endpoint: 'e1', sandbox: '/s' }),
+    );
   });
 
   it('are refused an address that another announces, by the name of the holder, unless both share it', async () => {
@@ -259,7 +358,12 @@ describe('endpoints', () => {
     await endpoint(it, 'e1', '10.1.0.2', { 'ip-aliases': '10.1.0.3,192.0.2.1' });
     const held = await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.4', gateway: false });
     const create = (alias: string) => () =>
-      it.driver.createEndpoint({ network: 'n1', endpoint: 'e2', address: held.address, options: { 'ip-aliases': alias } });
+      it.driver.createEndpoint({
+        network: 'n1',
+        endpoint: 'e2',
+        address: held.address,
+        options: { 'ip-aliases': alias },
+      });
     await refused(it, 'NR_ADDRESS_IN_USE', create('10.1.0.3'));
     await refused(it, 'NR_ADDRESS_IN_USE', create('192.0.2.1'));
     await refused(it, 'NR_ADDRESS_RESERVED', create('10.1.0.0'));
@@ -274,7 +378,9 @@ describe('endpoints', () => {
     const answer = await join();
     assert.equal(answer.interface, 'nre1c');
     assert.deepEqual(await join(), answer);
-    await refused(it, 'NR_ENDPOINT_JOINED', () => it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/other' }));
+    await refused(it, 'NR_ENDPOINT_JOINED', () =>
+      it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/other' }),
+    );
     await it.driver.leave('n1', 'e1');
     await it.driver.leave('n1', 'e1');
     await it.driver.deleteEndpoint('n1', 'e1');
@@ -302,8 +408,14 @@ describe('endpoints', () => {
     const binding = { protocol: 6, port: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080 };
     await it.driver.publish('n1', 'e1', [binding]);
     await refused(it, 'NR_PORT_IN_USE', () => it.driver.publish('n1', 'e2', [binding]));
-    await it.driver.publish('n1', 'e2', [{ ...binding, hostPortEnd: 8081 }, { ...binding, port: 81, hostPort: 0, hostPortEnd: 0 }]);
-    assert.deepEqual(it.state.endpoints.get('e2')?.ports.map(({ hostPort }) => hostPort), [8081, 32768]);
+    await it.driver.publish('n1', 'e2', [
+      { ...binding, hostPortEnd: 8081 },
+      { ...binding, port: 81, hostPort: 0, hostPortEnd: 0 },
+    ]);
+    assert.deepEqual(
+      it.state.endpoints.get('e2')?.ports.map(({ hostPort }) => hostPort),
+      [8081, 32768],
+    );
     await it.driver.unpublish('n1', 'e1');
     assert.deepEqual(it.state.endpoints.get('e1')?.ports, []);
   });
@@ -311,7 +423,11 @@ describe('endpoints', () => {
   it('never share an address, whatever is called in whatever order', async () => {
     const id = fc.constantFrom('a', 'b', 'c');
     const address = fc.constantFrom('10.1.0.1', '10.1.0.2', '10.1.0.3', undefined);
-    const call = fc.record({ what: fc.constantFrom('request', 'create', 'join', 'leave', 'delete', 'release', 'die'), id, address });
+    const call = fc.record({
+      what: fc.constantFrom('request', 'create', 'join', 'leave', 'delete', 'release', 'die'),
+      id,
+      address,
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(call, { maxLength: 40 }), async (calls) => {
         const it = await withNetwork();
@@ -321,7 +437,12 @@ describe('endpoints', () => {
             one.what === 'request'
               ? it.driver.requestAddress({ pool: it.pool, address: one.address, gateway: false })
               : one.what === 'create'
-                ? it.driver.createEndpoint({ network: 'n1', endpoint: one.id, address: `${target}/32`, options: {} })
+                ? it.driver.createEndpoint({
+                    network: 'n1',
+                    endpoint: one.id,
+                    address: `${target}/32`,
+                    options: {},
+                  })
                 : one.what === 'join'
                   ? it.driver.join({ network: 'n1', endpoint: one.id, sandbox: `/${one.id}` })
                   : one.what === 'leave'
@@ -331,7 +452,9 @@ describe('endpoints', () => {
                       : one.what === 'release'
                         ? it.driver.releaseAddress(it.pool, target)
                         : Promise.resolve(it.dead.add(one.id));
-          await done.catch((error: Error & { code?: string }) => assert.ok(error.code, `coded: ${error.stack}`));
+          await done.catch((error: Error & { code?: string }) =>
+            assert.ok(error.code, `coded: ${error.stack}`),
+          );
           const held = [...it.state.endpoints.all()].map((endpoint) => endpoint.address);
           assert.equal(new Set(held).size, held.length, `shared: ${held.join(' ')}`);
           for (const endpoint of it.state.endpoints.all()) {

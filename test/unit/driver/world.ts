@@ -1,5 +1,5 @@
-import { Driver } from '../../../src/driver/driver.ts';
 import type { Context } from '../../../src/driver/context.ts';
+import { Driver } from '../../../src/driver/driver.ts';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
 import { State } from '../../../src/plan/state.ts';
@@ -21,6 +21,7 @@ export function world(change: Partial<Context> = {}) {
     clock: { now: () => time.now, after: () => quiet },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     automatic: [Prefix.parse('10.128.0.0/9'), Prefix.parse('fd6e:7264::/32')],
+    spread: 0n,
     restMs: 60_000,
     incarnation: () => 'this boot',
     alive: (endpoint: Endpoint) => !dead.has(endpoint.id),
@@ -39,7 +40,9 @@ export type World = ReturnType<typeof world>;
 /** Everything that the store holds, to show that a call changed nothing. */
 export function contents({ store }: World): string {
   const namespaces = ['network', 'pool', 'allocation', 'endpoint'];
-  return JSON.stringify(namespaces.flatMap((namespace) => [...store.list(namespace)].map(({ key, value }) => [key, value])));
+  return JSON.stringify(
+    namespaces.flatMap((namespace) => [...store.list(namespace)].map(({ key, value }) => [key, value])),
+  );
 }
 
 export const POOL = { pool: '10.1.0.0/16', options: {}, v6: false };
@@ -60,7 +63,12 @@ export async function withNetwork(change: Partial<Context> = {}): Promise<World 
 }
 
 /** An endpoint with the address, as dockerd creates one. */
-export async function endpoint(it: World & { pool: string }, id: string, address: string, options: Record<string, string> = {}) {
+export async function endpoint(
+  it: World & { pool: string },
+  id: string,
+  address: string,
+  options: Record<string, string> = {},
+) {
   const held = await it.driver.requestAddress({ pool: it.pool, address, gateway: false });
   return it.driver.createEndpoint({ network: 'n1', endpoint: id, address: held.address, options });
 }

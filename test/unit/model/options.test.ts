@@ -91,6 +91,8 @@ describe('endpoint options', () => {
       false,
     );
     assert.deepEqual(options, { aliases: ['10.9.9.9'], mtu: 1400, ingress: ['192.0.2.1'], anycast: false });
+    const lower = parseEndpointOptions({ 'com.medallia.routed.network.ipaliases': '10.9.9.9/32' }, false);
+    assert.deepEqual(lower.aliases, ['10.9.9.9'], 'as docker run sends it');
     const twice = { mtu: '1400', 'com.medallia.routed.network.mtu': '1500' };
     refused('NR_OPTION_CONFLICT', () => parseEndpointOptions(twice, false));
   });

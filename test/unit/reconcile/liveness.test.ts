@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import type { Endpoint } from '../../../src/model/endpoint.ts';
+import { Liveness } from '../../../src/reconcile/liveness.ts';
+
+const endpoint: Endpoint = {
+  id: 'e1',
+  network: 'n1',
+  address: '10.1.0.2',
+  mac: '02:42:0a:01:00:02',
+  aliases: [],
+  anycast: false,
+  phase: 'joined',
+  sandbox: '/s',
+  incarnation: 'boot 1',
+  ports: [],
+  createdAt: 0,
+};
+
+describe('Liveness', () => {
+  let now: number;
+  let boot: string;
+  let sandboxes: Set<string>;
+  let subject: Liveness;
+  beforeEach(() => {
+    [now, boot, sandboxes] = [0, 'boot 1', new Set<string>()];
+    const clock = { now: () => now, after: () => () => {} };
+    subject = new Liveness(
+      (path) => sandboxes.has(path),
+      () => boot,
+      clock,
+    );
+  });
+
+  it('follows the sandbox', () => {
+    assert.equal(subject.alive(endpoint), false);
+    sandboxes.add('/s');
+    assert.equal(subject.alive(endpoint), true);
+    sandboxes.clear();
+    assert.equal(subject.alive(endpoint), false);
+  });
+
+  it('waits for a sandbox that Docker makes only after Join, but not for ever', () => {
+    subject.expect('e1');
+    assert.equal(subject.alive(endpoint), true);
+    now = 300_000;
+    assert.equal(subject.alive(endpoint), false);
+  });
+
+  it('ends with the veth, although the sandbox is there, until it is joined again', () => {
+    sandboxes.add('/s');
+    subject.lost('e1');
+    assert.equal(subject.alive(endpoint), false);
+    subject.expect('e1');
+    assert.equal(subject.alive(endpoint), true);
+  });
+
+  it('ends with the boot', () => {
+    sandboxes.add('/s');
+    boot = 'boot 2';
+    assert.equal(subject.alive(endpoint), false);
+  });
+
+  it('gives an endpoint time to be joined', () => {
+    const created = { ...endpoint, phase: 'created' as const, sandbox: undefined };
+    assert.equal(subject.alive(created), true);
+    now = 300_000;
+    assert.equal(subject.alive(created), false);
+  });
+});
