@@ -15,7 +15,14 @@ export function table(rows: readonly Measured[]): string {
   );
   const all = [HEAD, ...lines];
   const widths = HEAD.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
-  return all.map((line) => line.map((cell, at) => pad(cell, widths[at]!, at)).join('  ').trimEnd()).join('\n');
+  return all
+    .map((line) =>
+      line
+        .map((cell, at) => pad(cell, widths[at]!, at))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 /** What was measured, row by row. */

@@ -9,12 +9,7 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
   const cells = [heading, ...rows].map((row) => used.map((column) => row[column] || '-'));
   const widths = used.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
   return cells
-    .map((row) =>
-      row
-        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!)))
-        .join('  ')
-        .trimEnd(),
-    )
+    .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  '))
     .join('\n');
 }
 

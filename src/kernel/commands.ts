@@ -45,7 +45,7 @@ export function commandsOf({ do: what, resource, ...rest }: Operation<KernelReso
 }
 
 /** Refuses a resource that could not be written, or would not read back as it is. */
-export function checkLink(link: VethLink): VethLink {
+function checkLink(link: VethLink): VethLink {
   check.ownName(link.name);
   if (check.ownName(link.peer) !== `${link.name}c`)
     throw bad(`the peer of ${link.name} must be ${link.name}c`);

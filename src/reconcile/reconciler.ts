@@ -59,6 +59,7 @@ export class Reconciler {
   #speaking: Promise<void> = Promise.resolve();
   #speakerUp = false;
   #cancelRetry: () => void = () => {};
+  #cancelResync: () => void = () => {};
   #cancelSuspect: (() => void) | undefined;
   readonly #suspects = new Set<string>();
 
@@ -79,11 +80,9 @@ export class Reconciler {
     await this.resync();
     const every = () => {
       if (this.#closed) return;
-      void this.resync().finally(() => {
-        this.#stops.push(this.#parts.clock.after(RESYNC_MS, every));
-      });
+      void this.resync().finally(() => this.#later(RESYNC_MS, every));
     };
-    this.#stops.push(this.#parts.clock.after(RESYNC_MS, every));
+    this.#later(RESYNC_MS, every);
   }
 
   /** The endpoint may have changed. */
@@ -155,6 +154,7 @@ export class Reconciler {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelRetry();
+    this.#cancelResync();
     this.#cancelSuspect?.();
     for (const stop of this.#stops) stop();
     await this.idle();
@@ -171,6 +171,11 @@ export class Reconciler {
     return [this.kernel, this.firewall, this.speaker].flatMap((lane) =>
       [...lane.failures].map(([key, { error, count }]) => ({ lane: lane.name, key, error, count })),
     );
+  }
+
+  /** Only the latest is kept, so that years of resyncs leave nothing behind. */
+  #later(ms: number, call: () => void): void {
+    if (!this.#closed) this.#cancelResync = this.#parts.clock.after(ms, call);
   }
 
   #kick(): void {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { IprouteKernel, type IprouteOptions } from '../../src/kernel/iproute.ts';
 import type { Route } from '../../src/ports/kernel.ts';
@@ -98,13 +98,13 @@ export function ownChildren(): string[] {
 }
 
 function empty(): void {
-  const links = (JSON.parse(ip('-j link show')) as { ifname: string }[]).filter(
-    ({ ifname }) => ifname !== 'lo',
-  );
-  ipBatch([
-    ...links.map(({ ifname }) => `link set dev ${ifname} group 77`),
-    ...(links.length > 0 ? ['link del group 77'] : []),
-  ]);
+  const links = () => (JSON.parse(ip('-j link show')) as { ifname: string }[]).map(({ ifname }) => ifname);
+  // Again, as those of a namespace that has just ended go by themselves meanwhile.
+  for (let others = links().slice(1); others.length > 0; others = links().slice(1)) {
+    const moves = others.map((name) => `link set dev ${name} group 77`);
+    const input = [...moves, 'link del group 77', ''].join('\n');
+    spawnSync('ip', ['-force', '-batch', '-'], { input });
+  }
   for (const protocol of ['158', 'static']) {
     for (const family of ['-4', '-6']) ip(`${family} route flush table all proto ${protocol}`);
   }

@@ -488,6 +488,16 @@ export function kernelSuite(open: () => Promise<Bench>): void {
       assert.deepEqual(await bench.inSandbox(sandbox, nameOf(1)), ['fd00:9::3/128']);
     });
 
+    it('get nothing for an interface that is in another one', async () => {
+      const [here, there] = [await bench.openSandbox(), await bench.openSandbox()];
+      await succeed(bench.kernel, [put(veth(1))]);
+      await bench.moveInto(there, nameOf(1));
+      const wanted = inSandbox(1, here, '10.1.0.3/32');
+      assert.deepEqual(await apply(put(wanted)), { [kernelKey(wanted)]: 'NR_KERNEL_REFUSED' });
+      await succeed(bench.kernel, [remove(wanted)]);
+      assert.deepEqual(await bench.inSandbox(there, nameOf(1)), []);
+    });
+
     it('that have ended say so', async () => {
       const sandbox = await bench.openSandbox();
       await succeed(bench.kernel, [put(veth(1))]);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { Announcement, Peer } from '../../src/ports/speaker.ts';
+import { connect } from '../../src/speaker/gobgp/connect.ts';
 import type { GobgpSpeaker } from '../../src/speaker/gobgp/speaker.ts';
 import { Frr } from './speaker.frr.ts';
 import { Engines } from './speaker.gobgp.ts';
-import { put, Recorder, stateOf, succeed, until } from './speaker.recorder.ts';
+import { put, Recorder, remove, stateOf, succeed, until } from './speaker.recorder.ts';
 
 const KEY = 'peer 10.98.1.2';
 const identity = { asn: 65001, routerId: '192.0.2.1', listenPort: 179, listenAddresses: [] };
@@ -46,6 +47,8 @@ router bgp 65100
  ${extra}
  neighbor 10.98.1.1 remote-as 65001
  neighbor 10.98.1.1 timers connect 1
+ neighbor 10.98.2.1 remote-as 65001
+ neighbor 10.98.2.1 timers connect 1
  address-family ipv4 unicast
   network 10.4.0.1/32
   network 10.5.0.1/32
@@ -67,8 +70,8 @@ describe('speaker: GoBGP with an FRR router', function () {
     const { namespaces } = engines;
     for (const name of ['host', 'tor']) await namespaces.add(name);
     await namespaces.wire(
-      ['host', 'l1', ['10.98.1.1/24', 'fd98:1::1/64']],
-      ['tor', 'l1', ['10.98.1.2/24', 'fd98:1::2/64']],
+      ['host', 'l1', ['10.98.1.1/24', '10.98.2.1/24', 'fd98:1::1/64']],
+      ['tor', 'l1', ['10.98.1.2/24', '10.98.2.2/24', 'fd98:1::2/64']],
     );
     await tor.start(configuration('bgp graceful-restart'));
     speaker = engines.speaker('host');
@@ -101,6 +104,19 @@ describe('speaker: GoBGP with an FRR router', function () {
     assert.equal(route.paths[0].origin, 'incomplete');
   });
 
+  it('has the engine refuse what no rule is about', async () => {
+    const api = await connect(`unix://${engines.child('host').socket}`, 1_000);
+    try {
+      const { imports, exports, reject } = api.dialect.names;
+      for (const direction of [imports, exports]) {
+        const [answer] = await api.client.list('ListPolicyAssignment', { name: 'global', direction });
+        assert.equal(answer.assignment.default_action, reject);
+      }
+    } finally {
+      api.client.close();
+    }
+  });
+
   it('learns what the import rules let through', async () => {
     await until(
       'both families came',
@@ -114,6 +130,16 @@ describe('speaker: GoBGP with an FRR router', function () {
       asPath: [65100],
     });
     assert.ok(!heard.learned.has('10.5.0.1/32'));
+  });
+
+  it('forgets the password of a peer that has none any more', async () => {
+    // The router connects once a second, without password; here, nobody does.
+    const open: Peer = { ...peer, address: '10.98.2.2', passive: true, import: [], export: [] };
+    await succeed(speaker, put({ ...open, password: 'secret' }));
+    await succeed(speaker, put(open));
+    const key = 'peer 10.98.2.2';
+    await until('established', async () => (await stateOf(speaker, key))?.state === 'established');
+    await succeed(speaker, remove(open));
   });
 
   it('keeps every route of the router while the engine is killed and comes back', async () => {

@@ -8,7 +8,7 @@ import { Namespaces } from './speaker.namespaces.ts';
 import { until } from './speaker.recorder.ts';
 import { LINK, type World } from './speaker.suite.ts';
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Real engines in namespaces of their own, each with its folder. */
 export class Engines {
@@ -22,7 +22,7 @@ export class Engines {
   }
 
   /** A speaker whose engine runs in the namespace. Another one of the same name finds the engine of the first. */
-  speaker(name: string, patience = 12_000): GobgpSpeaker {
+  speaker(name: string, patience = 8_000): GobgpSpeaker {
     const speaker = new GobgpSpeaker({
       supervise: true,
       folder: join(this.folder, name),

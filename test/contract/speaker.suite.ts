@@ -282,6 +282,22 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
       await until('Y has it no more', () => !heardY.learned.has('fd01::1:1/128'));
     });
 
+    it('announces into a pool from the moment it is permitted, and takes back what no longer is', async () => {
+      const late = announcement('10.5.0.1/32');
+      await succeed(world.y, put({ ...peers.base.y, import: [{ prefix: '10.0.0.0/8', le: 32 }] }));
+      const export5 = [...peers.base.x.export, { prefix: '10.5.0.0/16', le: 32 }];
+      await succeed(world.x, put({ ...peers.base.x, export: export5 }));
+      assert.deepEqual(codes(await world.x.apply(put(late))), ['NR_EXPORT_DENIED']);
+      world.x.permit(['10.5.0.0/16', '10.1.0.0/16', 'fd01::/32']);
+      await succeed(world.x, put(late));
+      await until('Y has it', () => heardY.learned.has(late.prefix));
+      world.x.permit(['10.1.0.0/16', 'fd01::/32']);
+      await until('Y has it no more', () => !heardY.learned.has(late.prefix));
+      assert.ok(!(await world.x.read()).has(speakerKey(late)));
+      assert.ok(heardY.learned.has(first.prefix));
+      await succeed(world.x, put(peers.base.x));
+    });
+
     it('has sessions over IPv6', async () => {
       await established('peer fd99:6::2');
       await until('the route came', () => heardX.learned.has('fd02:0:6::1/128'));

@@ -15,7 +15,7 @@ interface Reply {
 function call(host: Host, path: string, body: string | Buffer | undefined, method = 'POST'): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socketPath = host.path('/run/docker/plugins/net-routed.sock');
-    const sent = request({ socketPath, path, method, headers: { host: '' } }, (response) => {
+    const sent = request({ socketPath, path, method, headers: { host: '' }, agent: false }, (response) => {
       let text = '';
       response.on('data', (part: Buffer) => {
         text += part.toString();

@@ -24,8 +24,12 @@ export function eventually<T>(
   return until(what, probe, { timeoutMs });
 }
 
-/** Has a lab made before the tests of the describe block, and removed after them. */
-export function useLab(name: string, options: Omit<LabOptions, 'name'> = {}): () => Lab {
+/**
+ * Has a lab made before the tests of the describe block, and removed after them. Its name has the release in it, so
+ * that runs of several releases do not meet.
+ */
+export function useLab(test: string, options: Omit<LabOptions, 'name'> = {}): () => Lab {
+  const name = release ? `${test}-${release}` : test;
   let lab: Lab | undefined;
   before(async function () {
     this.timeout(300_000);
@@ -81,9 +85,10 @@ export async function createNetwork(
   );
 }
 
-/** Starts a container that sleeps. */
+/** Starts a container that sleeps. Its first process ignores SIGTERM: stopping it would take Docker 10 s. */
 export function run(host: Host, name: string, ...args: string[]): Promise<string> {
-  return docker(host, 'run', '-d', '--name', name, ...args, 'busybox:local', 'sleep', '3600');
+  const flags = ['--name', name, '--stop-signal', 'KILL'];
+  return docker(host, 'run', '-d', ...flags, ...args, 'busybox:local', 'sleep', '3600');
 }
 
 /** Runs a shell command in a container. @throws with its output */
@@ -139,7 +144,11 @@ export async function ask<T = Record<string, unknown>>(host: Host, ...args: stri
 
 /** All networks, endpoints or pools of a host, by the API that the command asks too. */
 export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
-  const call = request({ socketPath: host.path('/run/net-routed/api.sock'), path: `/v1/${what}` }).end();
+  const call = request({
+    socketPath: host.path('/run/net-routed/api.sock'),
+    path: `/v1/${what}`,
+    agent: false, // a kept connection may lead to a daemon that was killed since
+  }).end();
   const [response] = (await once(call, 'response')) as [IncomingMessage];
   let text = '';
   for await (const part of response) text += part;

@@ -64,6 +64,13 @@ export class Announcing {
     return outcomes;
   }
 
+  /** Withdraws what may not be announced any more. */
+  async prune(permit: Permit): Promise<void> {
+    const prefixes = [...(await this.read()).values()].map(({ prefix }) => Prefix.parse(prefix));
+    const denied = prefixes.filter((prefix) => !permit.allows(prefix));
+    if (denied.length > 0) await this.#api.originateAll([], denied);
+  }
+
   #work(at: number, { do: what, resource }: Operation<Announcement>, permit: Permit): Work {
     if (what === 'remove') return { at, prefix: Prefix.parse(resource.prefix) };
     const { prefix, nextHop } = permit.check(resource);

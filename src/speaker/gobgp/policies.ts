@@ -28,9 +28,8 @@ export class Policies {
   /** Puts the policies in force; nothing happens when they are already. */
   async set(peers: readonly Ruled[], pools: readonly Prefix[]): Promise<void> {
     const { dialect } = this.#api;
-    const sorted = [...peers].sort((a, b) => (a.key < b.key ? -1 : 1));
-    const imports = importPolicy(dialect, sorted);
-    const exports = exportPolicy(dialect, sorted, pools);
+    const imports = importPolicy(dialect, peers);
+    const exports = exportPolicy(dialect, peers, pools);
     const done = [
       await this.#assign(dialect.names.imports, imports),
       await this.#assign(dialect.names.exports, exports),

@@ -27,20 +27,15 @@ export const OURS = 'net-routed-';
 
 /**
  * What each peer may tell us: what its import rules say, nothing else. GoBGP applies the policies of single peers to
- * route servers' clients only, so there is one policy for all, whose statements look at the neighbour.
+ * route servers' clients only, so there is one policy for all, whose statements look at the neighbour. Peers of equal
+ * rules share their statements: each is looked at for every route and every peer.
  */
 export function importPolicy(dialect: Dialect, peers: readonly Ruled[]): EnginePolicy {
   const own: Piece = { name: 'own', conditions: { route_type: dialect.names.local }, accept: true };
+  const groups = grouped(peers, ({ import: rules }) => [rules]);
   return assemble(dialect, 'import', [
     own,
-    ...peers.flatMap((peer) =>
-      piecesOf(
-        peer,
-        peer.import.map((rule) => rangeOf(rule)),
-        `import ${peer.key} ${write(peer.import)}`,
-        {},
-      ),
-    ),
+    ...groups.flatMap((group) => piecesOf(group, 'import', ranges(group[0].import), {})),
   ]);
 }
 
@@ -53,66 +48,76 @@ export function exportPolicy(
   peers: readonly Ruled[],
   pools: readonly Prefix[],
 ): EnginePolicy {
+  const local = { route_type: dialect.names.local };
+  const groups = grouped(peers, (peer) => [peer.export, peer.nextHop]);
   return assemble(
     dialect,
     'export',
-    peers.flatMap((peer) =>
-      piecesOf(
-        peer,
-        within(
-          peer.export.map((rule) => rangeOf(rule)),
-          pools,
-        ),
-        `export ${peer.key} ${write(peer.export)}`,
-        { route_type: dialect.names.local },
-        peer.nextHop,
-      ),
-    ),
+    groups.flatMap((group) => piecesOf(group, 'export', within(ranges(group[0].export), pools), local)),
   );
 }
 
-/** The rules of every peer, out of the names of the statements that end the peer's part. */
+/** The rules of every peer, out of the names of the statements that end each group's part. */
 export function rulesIn(
   policies: readonly { statements?: readonly { name?: string }[] }[],
 ): Map<string, Rules> {
   const found = new Map<string, { import: PrefixRule[]; export: PrefixRule[] }>();
   for (const { statements } of policies) {
     for (const { name } of statements ?? []) {
-      const match = /^net-routed-\w+ (import|export) (peer \S+) (\[.*\])$/.exec(name ?? '');
+      const match = /^net-routed-\w+ (import|export) (\{.*\})$/.exec(name ?? '');
       if (!match) continue;
-      const [, direction, key, rules] = match as unknown as [string, 'import' | 'export', string, string];
-      const entry = found.get(key) ?? { import: [], export: [] };
-      entry[direction] = JSON.parse(rules);
-      found.set(key, entry);
+      const direction = match[1] as 'import' | 'export';
+      const memo = JSON.parse(match[2]!) as { peers: string[]; rules: PrefixRule[] };
+      for (const key of memo.peers) {
+        const entry = found.get(key) ?? { import: [], export: [] };
+        entry[direction] = memo.rules;
+        found.set(key, entry);
+      }
     }
   }
   return found;
 }
 
+type Group = readonly [Ruled, ...Ruled[]];
+
 interface Piece {
   readonly name: string;
-  readonly address?: string;
+  readonly addresses?: readonly string[];
   readonly ranges?: readonly Range[];
   readonly conditions: Message;
   readonly accept: boolean;
   readonly nextHop?: string | undefined;
 }
 
-/** A peer's part: what is accepted, by family, and at the end that nothing else is. */
+/** Peers that are alike, in the order of their keys. */
+function grouped(peers: readonly Ruled[], by: (peer: Ruled) => unknown): Group[] {
+  const sorted = [...peers].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return [...Map.groupBy(sorted, (peer) => JSON.stringify(by(peer))).values()] as unknown as Group[];
+}
+
+function ranges(rules: readonly PrefixRule[]): Range[] {
+  return rules.map((rule) => rangeOf(rule));
+}
+
+/** A group's part: what is accepted, by family, and at the end that nothing else is, with the rules to read again. */
 function piecesOf(
-  peer: Ruled,
-  ranges: readonly Range[],
-  last: string,
+  group: Group,
+  direction: 'import' | 'export',
+  some: readonly Range[],
   conditions: Message,
-  nextHop?: string,
 ): Piece[] {
-  const { address } = peer;
-  const accepted = ([4, 6] as const).flatMap((number) => {
-    const some = flattened(ranges.filter(({ prefix }) => prefix.family === number));
-    if (some.length === 0) return [];
-    return [{ name: `${peer.key} IPv${number}`, address, ranges: some, conditions, accept: true, nextHop }];
+  const [{ key, nextHop }] = group;
+  const addresses = group.map(({ address }) => address);
+  const memo = JSON.stringify({ peers: group.map((peer) => peer.key), rules: group[0][direction] });
+  const accepted = ([4, 6] as const).flatMap((family) => {
+    const these = flattened(some.filter(({ prefix }) => prefix.family === family));
+    if (these.length === 0) return [];
+    const hop = direction === 'export' ? nextHop : undefined;
+    return [
+      { name: `${key} IPv${family}`, addresses, ranges: these, conditions, accept: true, nextHop: hop },
+    ];
   });
-  return [...accepted, { name: last, address, conditions: {}, accept: false }];
+  return [...accepted, { name: `${direction} ${memo}`, addresses, conditions: {}, accept: false }];
 }
 
 function assemble(dialect: Dialect, direction: string, pieces: readonly Piece[]): EnginePolicy {
@@ -132,8 +137,8 @@ function assemble(dialect: Dialect, direction: string, pieces: readonly Piece[])
     conditions: {
       ...piece.conditions,
       // GoBGP takes an empty set of neighbours for all of them: there is never one.
-      ...(piece.address !== undefined && {
-        neighbor_set: setOf(names.neighborSet, { list: [hostOf(piece.address)] }),
+      ...(piece.addresses && {
+        neighbor_set: setOf(names.neighborSet, { list: piece.addresses.map(hostOf) }),
       }),
       ...(piece.ranges && {
         prefix_set: setOf(names.prefixSet, {
@@ -152,8 +157,4 @@ function assemble(dialect: Dialect, direction: string, pieces: readonly Piece[])
     },
   }));
   return { name: prefixName, sets, policy: { name: prefixName, statements } };
-}
-
-function write(rules: readonly PrefixRule[]): string {
-  return JSON.stringify(rules);
 }

@@ -100,8 +100,9 @@ export class Session {
     }
   }
 
-  permit(permit: Permit): Promise<void> {
-    return this.#peering.permit(permit);
+  async permit(permit: Permit): Promise<void> {
+    await this.#announcing.prune(permit);
+    await this.#peering.permit(permit);
   }
 
   async read(): Promise<ReadonlyMap<string, SpeakerResource>> {

@@ -83,6 +83,12 @@ describe('operator API', () => {
       assert.equal(failure?.code, 'NR_KERNEL_REFUSED');
       assert.match(failure?.remedy ?? '', /doctor/);
       assert.match(status.attention[0]?.what ?? '', /^NR_KERNEL_REFUSED: refused/);
+      const endpoint = await ask('/v1/endpoints/eeee', endpointView);
+      assert.equal(endpoint.state, 'failing');
+      assert.deepEqual(
+        endpoint.problems.map((problem) => [problem.key, problem.code]),
+        [[key, 'NR_KERNEL_REFUSED']],
+      );
       void joining; // it would wait for its deadline
     });
 
@@ -330,6 +336,6 @@ describe('operator API', () => {
     }
     assert.match(payload, /^net_routed_store_commits_total [1-9]/m);
     assert.match(payload, /^# TYPE net_routed_loop_passes_total counter$/m);
-    await api.hapi.inject('/metrics'); // a second time registers nothing twice
+    assert.equal((await api.hapi.inject('/metrics')).statusCode, 200, 'nothing is registered twice');
   });
 });

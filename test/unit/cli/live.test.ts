@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const CHILD = join(import.meta.dirname, 'live.child.ts');
+const CHILD = fileURLToPath(new URL('live.child.ts', import.meta.url));
+
+const children: ChildProcess[] = [];
 
 function begin(how: string) {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, how], {
     stdio: 'pipe',
   });
+  children.push(child);
   const said: string[] = [];
   child.stdout.on('data', (part: Buffer) => said.push(...part.toString().trim().split('\n')));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -18,6 +21,10 @@ function begin(how: string) {
 }
 
 describe('life of the daemon', () => {
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+  });
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`ends in order at ${signal}`, async () => {
       const { child, said, ended, until } = begin('well');

@@ -3,12 +3,12 @@ import { Address } from '../../../src/net/address.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
 import { type NextHop, nextHopText, type Route } from '../../../src/ports/kernel.ts';
 
-export const ipv4 = fc.bigInt({ min: 1n, max: 0xffffffffn }).map((value) => Address.of(4, value).toString());
-export const ipv6 = fc
+const ipv4 = fc.bigInt({ min: 1n, max: 0xffffffffn }).map((value) => Address.of(4, value).toString());
+const ipv6 = fc
   .bigInt({ min: 1n, max: (1n << 128n) - 1n })
   .filter((value) => value >> 32n !== 0xffffn)
   .map((value) => Address.of(6, value).toString());
-export const device = fc.stringMatching(/^[a-z][a-z0-9_.-]{0,13}[a-z0-9]$/);
+const device = fc.stringMatching(/^[a-z][a-z0-9_.-]{0,13}[a-z0-9]$/);
 
 const metric = fc.integer({ min: 1, max: 0xfffffffe });
 const table = fc.integer({ min: 1, max: 0xffffffff }).filter((number) => number !== 255);

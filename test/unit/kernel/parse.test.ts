@@ -113,8 +113,8 @@ describe('parsing what ip prints', () => {
         own.flatMap(addressResources).map(({ link, address }) => `${link} ${address}`),
         [
           'nr0000000001 169.254.7.7/32',
-          'nr0000000001 fe80::7/64',
           'nr0000000001 fd00:9::1/128',
+          'nr0000000001 fe80::7/64',
           'nr0000000002 169.254.7.7/32',
           'nr0000000002 fe80::7/64',
         ],

@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { systemClock } from '../../../src/clock.ts';
+import { CodedError } from '../../../src/errors.ts';
+import { MemoryFirewall } from '../../../src/firewall/memory.ts';
+import { MemoryKernel } from '../../../src/kernel/memory.ts';
+import { vethNames } from '../../../src/net/ifname.ts';
+import { type EndpointPlan, NOTHING } from '../../../src/plan/endpoint.ts';
+import type { KernelResource } from '../../../src/ports/kernel.ts';
+import { Reconciler } from '../../../src/reconcile/reconciler.ts';
+import { MemorySpeaker } from '../../../src/speaker/memory.ts';
+
+const POOL = '10.1.0.0/16';
+
+function planOf(id: string, address: string): EndpointPlan {
+  const { host, peer } = vethNames(id);
+  const prefix = `${address}/32`;
+  const route: KernelResource = {
+    kind: 'route',
+    prefix,
+    table: 254,
+    metric: 158,
+    type: 'unicast',
+    nextHops: [{ dev: host }],
+  };
+  return {
+    kernel: [{ kind: 'link', name: host, peer, mtu: 1500, alias: `net-routed endpoint ${id}` }, route],
+    sandbox: [],
+    firewall: [{ kind: 'source', link: host, address }],
+    announcements: [{ kind: 'announcement', prefix, nextHop: '192.0.2.1', anycast: false }],
+  };
+}
+
+/** A reconciler on memory adapters, with plans that the test sets, and an order of what was done where. */
+function world() {
+  const [kernel, firewall, speaker] = [new MemoryKernel(), new MemoryFirewall(), new MemorySpeaker()];
+  const plans = new Map<string, EndpointPlan>();
+  const order: string[] = [];
+  const lost: string[] = [];
+  for (const [name, target] of Object.entries({ kernel, firewall, speaker })) {
+    const apply = target.apply.bind(target) as (
+      operations: readonly { do: string; key: string }[],
+    ) => Promise<unknown>;
+    Object.assign(target, {
+      apply: (operations: readonly { do: string; key: string }[]) => {
+        for (const { do: what, key } of operations) order.push(`${name} ${what} ${key.split(' ')[0]}`);
+        return apply(operations);
+      },
+    });
+  }
+  const errors: unknown[] = [];
+  const quiet = () => {};
+  const reconciler = new Reconciler({
+    kernel,
+    firewall,
+    speaker,
+    clock: systemClock,
+    log: { debug: quiet, info: quiet, warn: quiet, error: (context) => void errors.push(context) },
+    planOf: (id) => plans.get(id) ?? NOTHING,
+    endpoints: () => plans.keys(),
+    lost: (id) => void lost.push(id),
+  });
+  speaker.permit([POOL]);
+  const speak = () =>
+    speaker.start({ asn: 64512, routerId: '192.0.2.1', listenPort: 0, listenAddresses: [] }, (event) => {
+      if (event.kind === 'up') reconciler.speakerUp(true);
+      if (event.kind === 'down') reconciler.speakerUp(false);
+    });
+  return { kernel, firewall, speaker, plans, order, lost, errors, reconciler, speak };
+}
+
+async function until(what: string, probe: () => boolean | Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 2000; turn++) {
+    if (await probe()) return;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.fail(`gave up waiting for ${what}`);
+}
+
+describe('Reconciler', () => {
+  let on: ReturnType<typeof world>;
+  beforeEach(() => {
+    on = world();
+  });
+  afterEach(() => on.reconciler.close());
+  /** What is there but for the settings that come with a link. */
+  const made = async (of = on) =>
+    [...(await of.kernel.read()).keys()].filter((key) => !key.startsWith('sysctl')).sort();
+  const announced = async () => [...(await on.speaker.read()).keys()];
+
+  it('makes the path, tells who waits, and announces only then', async () => {
+    on.speak();
+    await on.reconciler.start();
+    await until('the speaker is up', () => on.speaker.engine().up);
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.settled('e1', 1000);
+    assert.deepEqual(await made(), ['link nre1', 'route 254 10.1.0.2/32 158']);
+    await on.reconciler.spoken();
+    assert.deepEqual(await announced(), ['announcement 10.1.0.2/32']);
+    assert.ok(
+      on.order.indexOf('speaker put announcement') > on.order.indexOf('kernel put route'),
+      on.order.join(),
+    );
+  });
+
+  it('withdraws before it takes the path away', async () => {
+    on.speak();
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    await until('it is announced', async () => (await announced()).length === 1);
+    on.order.length = 0;
+    on.plans.delete('e1');
+    await on.reconciler.settled('e1', 1000);
+    assert.deepEqual(on.order, [
+      'speaker remove announcement',
+      'kernel remove route',
+      'kernel remove link',
+      'firewall remove source',
+    ]);
+  });
+
+  it('does not announce a path that could not be made, and does when it could', async () => {
+    on.speak();
+    await on.reconciler.start();
+    on.kernel.failNext('route 254 10.1.0.2/32 158');
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    const settled = on.reconciler.settled('e1', 2000);
+    await until('it failed once', () => on.reconciler.failures().length > 0);
+    assert.equal(on.reconciler.failures()[0]?.error.code, 'NR_KERNEL_REFUSED');
+    assert.deepEqual(await announced(), []);
+    await settled;
+    assert.deepEqual(on.reconciler.failures(), []);
+    await until('it is announced', async () => (await announced()).length === 1);
+  });
+
+  it('tells at once of what does not heal by itself', async () => {
+    await on.reconciler.start();
+    on.kernel.failNext('link nre1', new CodedError('NR_FOREIGN_OBJECT', 'nre1 is not ours'));
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await assert.rejects(() => on.reconciler.settled('e1', 60_000), /NR_FOREIGN_OBJECT/);
+  });
+
+  it('gives up waiting at the deadline, with what stands in the way', async () => {
+    await on.reconciler.start();
+    on.kernel.unavailable = new CodedError('NR_KERNEL_UNAVAILABLE', 'ip is gone');
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await assert.rejects(() => on.reconciler.settled('e1', 30), /NR_KERNEL_UNAVAILABLE: ip is gone/);
+    on.kernel.unavailable = undefined;
+    await until('it goes on by itself', async () => (await made()).length === 2);
+  });
+
+  it('waits for no speaker, and announces when there is one', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    await on.reconciler.settled('e1', 1000);
+    on.plans.set('e2', planOf('e2', '10.1.0.3'));
+    await on.reconciler.settled('e2', 1000);
+    on.speak();
+    await until('both are announced', async () => on.speaker.engine().up && (await announced()).length === 2);
+  });
+
+  it('announces again to an engine that was restarted', async () => {
+    on.speak();
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    await until('it is announced', async () => (await announced()).length === 1);
+    on.speaker.crash();
+    on.plans.set('e2', planOf('e2', '10.1.0.3'));
+    await on.reconciler.settled('e2', 1000);
+    on.speaker.recover();
+    await until('both are announced', async () => (await announced()).length === 2);
+  });
+
+  it('after a restart removes what nobody wants and keeps what somebody does', async () => {
+    const first = on;
+    first.plans.set('e1', planOf('e1', '10.1.0.2'));
+    first.plans.set('e2', planOf('e2', '10.1.0.3'));
+    await first.reconciler.start();
+    await first.reconciler.idle();
+    await first.reconciler.close();
+    const second = world();
+    for (const operations of first.kernel.applied) await second.kernel.apply(operations);
+    second.plans.set('e1', planOf('e1', '10.1.0.2'));
+    second.order.length = 0;
+    await second.reconciler.start();
+    await second.reconciler.idle();
+    assert.deepEqual(second.order, ['firewall put source', 'kernel remove route', 'kernel remove link']);
+    assert.deepEqual(await made(second), ['link nre1', 'route 254 10.1.0.2/32 158']);
+    await second.reconciler.close();
+  });
+
+  it('repairs a route that somebody deleted', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    on.kernel.tamper('route 254 10.1.0.2/32 158');
+    on.kernel.emit({ kind: 'route', prefix: '10.1.0.2/32', gone: true });
+    await until('it is back', async () => (await on.kernel.read()).has('route 254 10.1.0.2/32 158'));
+  });
+
+  it('tells of a veth that has gone', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    on.plans.delete('e1');
+    on.kernel.vanish('nre1');
+    await until('it is told', () => on.lost.includes('e1'));
+    await on.reconciler.idle();
+    assert.deepEqual(await made(), []);
+  });
+
+  it('puts the firewall back when somebody flushed it', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    on.firewall.flush();
+    await until('it is back', async () => (await on.firewall.read()).size === 1);
+  });
+
+  it('does many at once, in few passes', async () => {
+    on.speak();
+    await on.reconciler.start();
+    await on.reconciler.idle();
+    const before = on.reconciler.stats.passes;
+    const ids = Array.from({ length: 500 }, (_, index) => `e${index}`);
+    for (const [index, id] of ids.entries())
+      on.plans.set(id, planOf(id, `10.1.${index >> 8}.${index & 255}`));
+    await Promise.all(ids.map((id) => on.reconciler.settled(id, 5000)));
+    assert.ok(on.reconciler.stats.passes - before < 10, `${on.reconciler.stats.passes - before} passes`);
+    await until('all are announced', async () => (await announced()).length === 500);
+  });
+});
