@@ -20,6 +20,6 @@ export const rows: readonly Row[] = [
   addressRow,
   joinRow,
   propagateRow,
-  routesRow,
   memoryRow,
+  routesRow,
 ];

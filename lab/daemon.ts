@@ -1,6 +1,6 @@
 /** The net-routed daemon in a lab host. */
 
-import { answers } from './frr.ts';
+import { request } from 'node:http';
 import { outside } from './namespace.ts';
 import { type Home, Service } from './service.ts';
 import { torAs, underlay } from './topology.ts';
@@ -11,11 +11,32 @@ export const daemon = (home: Home): Service => new Service('net-routed', home);
 /** Starts it, peering with the fabric router, and waits until Docker and operators are answered. */
 export async function startDaemon(home: Home, args: string[]): Promise<void> {
   const { tor4 } = underlay(home.host);
-  const plugins = ['net-routed', 'ipam-routed'].map((name) => `/run/docker/plugins/${name}.sock`);
-  const sockets = [...plugins, '/run/net-routed/api.sock'];
   await daemon(home).start({
     argv: ['net-routed', 'daemon', '--peer', tor4, '--peer-as', String(torAs), ...args],
-    ready: async () =>
-      (await Promise.all(sockets.map((path) => answers(outside(home.init, path))))).every(Boolean),
+    ready: async () => {
+      const calls = [
+        answers(home, '/run/docker/plugins/net-routed.sock', 'POST', '/Plugin.Activate'),
+        answers(home, '/run/docker/plugins/ipam-routed.sock', 'POST', '/Plugin.Activate'),
+        answers(home, '/run/net-routed/api.sock', 'GET', '/v1/networks'),
+      ];
+      return (await Promise.all(calls)).every(Boolean);
+    },
+  });
+}
+
+/**
+ * Whether somebody serves: that a connection is accepted is not enough, as the socket of a process that was killed may
+ * live a moment longer in a child that it was just starting.
+ */
+function answers(home: Home, socket: string, method: string, path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socketPath = outside(home.init, socket);
+    const sent = request({ socketPath, method, path, agent: false, timeout: 2000 }, (response) => {
+      response.resume();
+      response.on('close', () => resolve(response.statusCode === 200));
+    });
+    sent.on('timeout', () => sent.destroy());
+    sent.on('error', () => resolve(false)); // not there yet: the one who waits has the deadline
+    sent.end();
   });
 }

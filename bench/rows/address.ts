@@ -1,6 +1,7 @@
 /** RequestAddress and CreateEndpoint, with few and with 10,000 endpoints present. */
+import type { Host } from '../../lab/host.ts';
 import type { DriverClient, EndpointIds, NetworkIds } from '../driver.ts';
-import { inFlight, timed } from '../flight.ts';
+import { inFlight } from '../flight.ts';
 import { type Bench, type Figure, type Finding, figure, type Row } from '../row.ts';
 import { driverOf, fresh, PARALLEL } from '../stage.ts';
 
@@ -24,7 +25,9 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
   const present = count(10_000, 500);
   say(`filling up to ${present} endpoints`);
   const fillMs = await inFlight(PARALLEL, present - pairs, () => pair(driver, ids, samplesOf()));
+  const cpuBefore = await cpuOf(host);
   const full = await make(driver, ids, PARALLEL, pairs);
+  const cpuMs = ((await cpuOf(host)) - cpuBefore) / pairs;
   const alone = await make(driver, ids, 1, Math.ceil(pairs / 4));
   driver.close();
 
@@ -35,6 +38,7 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
       ...figures(`${among}, ${PARALLEL} in flight`, full, empty, GOAL),
       ...figures(`0 present, ${PARALLEL} in flight`, empty),
       ...figures(`${among}, 1 in flight`, alone, undefined, GOAL),
+      figure(`CPU time of the daemon for both calls, ${among}`, 'ms', [cpuMs]),
       figure(`both calls a second while filling, ${PARALLEL} in flight`, '1/s', [rate]),
     ],
     notes: [
@@ -43,6 +47,17 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
         `call's time is that of ${PARALLEL} calls`,
     ],
   };
+}
+
+/** CPU time that the daemon has used, in milliseconds, in steps of the kernel's clock of 10 ms. */
+async function cpuOf(host: Host): Promise<number> {
+  const stat = await host.must(['sh', '-c', 'cat /proc/$(cat /run/lab/net-routed.pid)/stat']);
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user + system) * 10;
 }
 
 const samplesOf = (): Samples => ({ request: [], create: [], both: [] });
@@ -75,10 +90,10 @@ async function make(
   ids: NetworkIds,
   parallel: number,
   pairs: number,
-): Promise<Samples & { readonly rate: number }> {
+): Promise<Samples> {
   const samples = samplesOf();
-  const ms = await timed(() => inFlight(parallel, pairs, () => pair(driver, ids, samples)));
-  return { ...samples, rate: (pairs / ms) * 1000 };
+  await inFlight(parallel, pairs, () => pair(driver, ids, samples));
+  return samples;
 }
 
 function figures(where: string, samples: Samples, against?: Samples, goal?: string): Figure[] {

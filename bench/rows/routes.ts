@@ -1,11 +1,11 @@
 /** Ten thousand routes from one host into another's kernel, at once. */
 import type { Host } from '../../lab/host.ts';
 import type { DriverClient, EndpointIds } from '../driver.ts';
-import { timed } from '../flight.ts';
+import { inFlight, timed } from '../flight.ts';
 import { memoryOf } from '../memory.ts';
 import { RouteMonitor, wallClock } from '../monitor.ts';
 import { type Bench, type Finding, figure, type Row } from '../row.ts';
-import { driverOf, enginePid, eventually, fresh, removeSandboxes, sandboxes } from '../stage.ts';
+import { driverOf, enginePid, eventually, fresh, PARALLEL, removeSandboxes, sandboxes } from '../stage.ts';
 
 /** Aliases of each endpoint. */
 const ALIASES = 100;
@@ -17,7 +17,8 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
   const number = count(100, 5);
   const total = number * ALIASES;
   say(`joining ${number} endpoints with ${ALIASES} aliases each`);
-  const joinMs = await timed(() => joinAll(from, driver, number));
+  const endpoints: EndpointIds[] = [];
+  const joinMs = await timed(() => joinAll(from, driver, number, endpoints));
   const there = new Watch();
   const between = new Watch();
   const monitors = [
@@ -45,8 +46,9 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
     gone.push((there.last - withdrawn) / 1000);
   }
   for (const monitor of monitors) await monitor.end();
-  driver.close();
   await removeSandboxes(from);
+  await inFlight(PARALLEL, number, (at) => driver.deleteEndpoint(endpoints[at]!));
+  driver.close();
   const whose = ['announcing', 'learning'];
   return {
     figures: [
@@ -105,15 +107,21 @@ class Watch {
   }
 }
 
-async function joinAll(host: Host, driver: DriverClient, number: number): Promise<void> {
+async function joinAll(
+  host: Host,
+  driver: DriverClient,
+  number: number,
+  joined: EndpointIds[],
+): Promise<void> {
   const paths = await sandboxes(host, number);
   const ids = await driver.createNetwork('10.1.0.0/16');
   for (const [at, path] of paths.entries()) {
     const aliases = Array.from({ length: ALIASES }, (_, alias) => addressOf(at * ALIASES + alias + 1));
     const options = { 'ip-aliases': aliases.join(',') };
-    const endpoint: EndpointIds = await driver.createEndpoint(ids, await driver.requestAddress(ids), options);
+    const endpoint = await driver.createEndpoint(ids, await driver.requestAddress(ids), options);
     await driver.join(endpoint, path);
     await move(host, endpoint, path);
+    joined.push(endpoint);
   }
 }
 

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import hapi, { type Server } from '@hapi/hapi';
+import { listenOnPath } from '../http/listen.ts';
 import { type ApiParts, routesOf } from './api.ts';
 import { refuse } from './refuse.ts';
-import { listenOn } from './socket.ts';
 
 /** A started-or-not server of the operator API. */
 export interface ApiServer {
@@ -34,7 +34,7 @@ export function createApi(parts: ApiParts, path: string): ApiServer {
     hapi: server,
     async start() {
       await server.initialize();
-      await listenOn(listener, path);
+      await listenOnPath(listener, path);
       await server.start();
       parts.services.log.info({ path }, 'serves the operator API');
     },

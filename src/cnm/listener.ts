@@ -1,7 +1,5 @@
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { connect, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import type { Socket } from 'node:net';
 import { CodedError } from '../errors.ts';
 import { errorBody, MIME } from './reply.ts';
 
@@ -43,59 +41,4 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Socket): voi
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: ${MIME}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
-}
-
-/**
- * Listens on `path`, whose folder is made when absent and whose mode becomes 0660. A socket file that a dead
- * process left is replaced. @throws NR_SOCKET_IN_USE when somebody answers on it, or it is no socket.
- */
-export async function listenOnPath(listener: Server, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await removeStale(path);
-  await listening(listener, () => listener.listen(path));
-  await chmod(path, 0o660);
-}
-
-/** Listens on a socket that systemd opened: file descriptor `fd`. */
-export async function listenOnFd(listener: Server, fd: number): Promise<void> {
-  // Node knows no address of such a socket and answers null, which hapi does not expect.
-  listener.address = () => `fd ${fd}`;
-  await listening(listener, () => listener.listen({ fd }));
-}
-
-function listening(listener: Server, listen: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: NodeJS.ErrnoException): void => {
-      listener.off('listening', settle);
-      listener.off('error', settle);
-      if (!error) resolve();
-      else if (error.code !== 'EADDRINUSE') reject(error);
-      else reject(new CodedError('NR_SOCKET_IN_USE', 'the socket was taken meanwhile', { cause: error }));
-    };
-    listener.on('listening', settle);
-    listener.on('error', settle);
-    listen();
-  });
-}
-
-async function removeStale(path: string): Promise<void> {
-  const stat = await lstat(path).catch(() => undefined);
-  if (!stat) return;
-  if (!stat.isSocket()) throw new CodedError('NR_SOCKET_IN_USE', `${path} exists and is no socket`);
-  if (await answers(path)) throw new CodedError('NR_SOCKET_IN_USE', `another process answers on ${path}`);
-  await unlink(path);
-}
-
-/** Only a refused connection proves that nobody listens; any other failure may be a busy or foreign process. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
-    });
-  });
 }

@@ -35,6 +35,7 @@ export interface Peer {
   /** How many hops away an eBGP neighbour may be; 1 for a direct one. */
   readonly multihop: number;
   readonly port: number;
+  /** Only waits for the neighbour to connect. Of two GoBGP one should: both trying, they can miss each other for long. */
   readonly passive: boolean;
   /** Graceful restart (RFC 4724): restart time, 0 turns it off. */
   readonly gracefulRestart: number;
@@ -82,6 +83,7 @@ export interface PeerState {
   readonly routerId?: string;
   /** Seconds since the session is up, 0 when it is not. */
   readonly uptime: number;
+  /** Prefixes that came, those of them that the import rules let through, and those that it was told. */
   readonly received: number;
   readonly accepted: number;
   readonly advertised: number;
@@ -96,7 +98,10 @@ export type SpeakerEvent =
       readonly prefixes: readonly string[];
       readonly routes: readonly LearnedRoute[];
     }
-  /** All that is learned now, after a start, a reconnection or a graceful restart: forget what is not in it. */
+  /**
+   * All that is learned now, after a start, a reconnection or a graceful restart: forget what is not in it. Comes when
+   * the peers have told what they know, or after a limited wait; until then `learned` only adds.
+   */
   | { readonly kind: 'learned-all'; readonly routes: readonly LearnedRoute[] }
   | { readonly kind: 'peer'; readonly peer: PeerState }
   /** The engine can be talked to, and knows nothing of ours unless it was not restarted: read back. */
@@ -104,6 +109,10 @@ export type SpeakerEvent =
   /** Learned routes stay in force until the next `learned-all`. */
   | { readonly kind: 'down'; readonly reason: string };
 
+/**
+ * Of the operations of one `apply`, announcements are carried out before peers whatever their order, for a peer that
+ * hears the end of our routes forgets what it kept over a restart: after an `up`, put everything in one go.
+ */
 export interface Speaker extends Target<SpeakerResource> {
   /** Starts (or finds) the engine and keeps it running with this identity, until close. Returns at once. */
   start(identity: Identity, listener: (event: SpeakerEvent) => void): void;

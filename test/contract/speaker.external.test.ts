@@ -5,7 +5,7 @@ import type { Api } from '../../src/speaker/gobgp/api.ts';
 import { connect } from '../../src/speaker/gobgp/connect.ts';
 import { GobgpSpeaker } from '../../src/speaker/gobgp/speaker.ts';
 import { Engines, silent } from './speaker.gobgp.ts';
-import { codes, put, Recorder, remove, succeed, until } from './speaker.recorder.ts';
+import { codes, put, Recorder, remove, run, succeed, until } from './speaker.recorder.ts';
 
 const identity: Identity = { asn: 65001, routerId: '192.0.2.1', listenPort: 0, listenAddresses: [] };
 const foreign = { conf: { neighbor_address: '10.97.1.9', peer_asn: 65009 }, afi_safis: [] };
@@ -93,6 +93,20 @@ describe('speaker: a GoBGP that others run', function () {
       const [answer] = await api.client.list('ListPolicyAssignment', { name: 'global', direction });
       assert.equal(answer.assignment.default_action, api.dialect.names.accept);
     }
+  });
+
+  it('does not keep the program from ending', async () => {
+    const source = new URL('../../src/speaker/gobgp/speaker.ts', import.meta.url).href;
+    const script = `
+      const { GobgpSpeaker } = await import(${JSON.stringify(source)});
+      const log = { debug() {}, info() {}, warn() {}, error() {} };
+      const speaker = new GobgpSpeaker({ supervise: false, target: ${JSON.stringify(target)}, log });
+      speaker.start(${JSON.stringify(identity)}, (event) => {
+        if (event.kind === 'up') speaker.close().then(() => console.log('closed'));
+      });`;
+    const started = Date.now();
+    assert.equal(await run(process.execPath, '--input-type=module', '-e', script), 'closed\n');
+    assert.ok(Date.now() - started < 5_000, `${Date.now() - started} ms`);
   });
 
   it('is not used as somebody else', async () => {

@@ -36,6 +36,14 @@ export const LINK = {
   z: 10,
 };
 
+/** What X may announce: addresses of others as well, as every host of a cluster may announce all of its pools. */
+const POOLS = ['10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16', 'fd01::/32'];
+
+const EVERYTHING = [
+  { prefix: '10.0.0.0/14', le: 32 },
+  { prefix: 'fd01::/32', le: 128 },
+];
+
 const GREEDY = [
   { prefix: '10.2.0.0/16', le: 32 },
   { prefix: 'fd02::/32', le: 128 },
@@ -69,13 +77,7 @@ export function pair(
     localAs: X.asn,
     import: GREEDY,
     // Only over link 1 is everything of X told, so that each test sees what passes its own link.
-    export:
-      link === LINK.base
-        ? [
-            { prefix: '10.1.0.0/16', le: 32 },
-            { prefix: 'fd01::/32', le: 128 },
-          ]
-        : [{ prefix: `10.1.${link}.0/24`, le: 32 }],
+    export: link === LINK.base ? EVERYTHING : [{ prefix: `10.1.${link}.0/24`, le: 32 }],
     ...mine,
   };
   const y: Peer = {
@@ -83,10 +85,7 @@ export function pair(
     address: `10.99.${link}.1`,
     peerAs: X.asn,
     localAs: Y.asn,
-    import: [
-      { prefix: '10.1.0.0/16', le: 32 },
-      { prefix: 'fd01::/32', le: 128 },
-    ],
+    import: EVERYTHING,
     export: only,
     // Two GoBGP that both connect can miss each other for long: each ends its attempt while the other one pauses.
     passive: mine.passive !== true,
@@ -147,11 +146,12 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
       announcement('10.2.8.0/24', 'y'),
       announcement('10.2.8.0/28', 'y'),
       announcement('10.2.8.64/27', 'y'),
+      announcement('10.2.8.8/30', 'y'),
     ];
 
     before('three speakers with sessions', async () => {
       world = await open();
-      world.x.permit(['10.1.0.0/16', 'fd01::/32']);
+      world.x.permit(POOLS);
       world.y.permit(['10.2.0.0/16', 'fd02::/32']);
       world.z.permit(['10.3.0.0/16']);
       world.x.start(X, heardX.listen);
@@ -288,10 +288,10 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
       const export5 = [...peers.base.x.export, { prefix: '10.5.0.0/16', le: 32 }];
       await succeed(world.x, put({ ...peers.base.x, export: export5 }));
       assert.deepEqual(codes(await world.x.apply(put(late))), ['NR_EXPORT_DENIED']);
-      world.x.permit(['10.5.0.0/16', '10.1.0.0/16', 'fd01::/32']);
+      world.x.permit([...POOLS, '10.5.0.0/16']);
       await succeed(world.x, put(late));
       await until('Y has it', () => heardY.learned.has(late.prefix));
-      world.x.permit(['10.1.0.0/16', 'fd01::/32']);
+      world.x.permit(POOLS);
       await until('Y has it no more', () => !heardY.learned.has(late.prefix));
       assert.ok(!(await world.x.read()).has(speakerKey(late)));
       assert.ok(heardY.learned.has(first.prefix));
@@ -329,12 +329,14 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
     it('lets through what the rules of each direction say, and nothing else', async () => {
       await established('peer 10.99.8.2');
       const all = [...heardX.learned.keys()].filter((prefix) => prefix.startsWith('10.2.8.')).sort();
-      await until('both came', () => heardX.learned.has('10.2.8.0/28') && heardX.learned.has('10.2.8.64/27'));
+      for (const prefix of ['10.2.8.0/28', '10.2.8.64/27', '10.2.8.8/30']) {
+        await until(`${prefix} came`, () => heardX.learned.has(prefix));
+      }
       assert.ok(!heardX.learned.has('10.2.8.0/24') && !heardX.learned.has('10.2.8.1/32'), `${all}`);
       await succeed(world.x, put(announcement('10.1.8.1/32'), announcement('10.1.8.200/32')));
       await until('Y has the first', () => heardY.learned.has('10.1.8.1/32'));
       const { accepted, advertised } = (await stateOf(world.x, 'peer 10.99.8.2'))!;
-      assert.deepEqual({ accepted, advertised }, { accepted: 2, advertised: 1 });
+      assert.deepEqual({ accepted, advertised }, { accepted: 3, advertised: 1 });
     });
 
     it('changes the rules of a session that stays', async () => {

@@ -8,8 +8,6 @@ import { until } from '../../lab/wait.ts';
 
 /** Debian release whose programs the hosts run; absent for this machine's own. */
 export const release = process.env.NET_ROUTED_RELEASE as LabOptions['release'];
-/** The long form of a test: as often as the release notes promise. */
-export const long = process.env.NET_ROUTED_LONG === '1';
 
 /** Address of the plain host behind the router, and its second one. */
 export const OUTSIDE = ['192.0.2.10', '192.0.2.11'] as const;

@@ -15,12 +15,6 @@ export const textMap = z
   .nullish()
   .transform((map) => map ?? {});
 
-/** A Go map of anything: null when empty. */
-export const anyMap = z
-  .record(z.string(), z.unknown())
-  .nullish()
-  .transform((map) => map ?? {});
-
 /** A flag that older engines do not send. */
 export const flag = z
   .boolean()

@@ -40,7 +40,7 @@ export interface Link {
 
 /**
  * Keeps one engine running and connected. `use` is called with each link and returns a promise that settles when
- * the link is lost; then the engine is found or started again.
+ * the link is lost; then the engine is found or started again. Its signal says when to let go of the link.
  */
 export class Engine {
   readonly #options: EngineOptions;
@@ -67,7 +67,11 @@ export class Engine {
   }
 
   /** From now on it is to be this one. A second call with another identity has the engine started anew. */
-  start(identity: Identity, use: (link: Link) => Promise<void>, failed: (reason: CodedError) => void): void {
+  start(
+    identity: Identity,
+    use: (link: Link, over: AbortSignal) => Promise<void>,
+    failed: (reason: CodedError) => void,
+  ): void {
     this.#identity = identity;
     if (this.#running) {
       this.#drop?.(new CodedError('NR_SPEAKER_UNAVAILABLE', 'the identity changed'));
@@ -89,7 +93,10 @@ export class Engine {
     await this.#child?.stop('graceful');
   }
 
-  async #run(use: (link: Link) => Promise<void>, failed: (reason: CodedError) => void): Promise<void> {
+  async #run(
+    use: (link: Link, over: AbortSignal) => Promise<void>,
+    failed: (reason: CodedError) => void,
+  ): Promise<void> {
     let backoff = BACKOFF_MIN;
     while (!this.#closed) {
       const lost = Promise.withResolvers<never>();
@@ -99,10 +106,12 @@ export class Engine {
       try {
         this.#link = await this.#open();
         const stop = this.#health(this.#link.api, lost.reject);
+        const over = new AbortController();
         try {
-          await Promise.race([use(this.#link), lost.promise]);
+          await Promise.race([use(this.#link, over.signal), lost.promise]);
         } finally {
           stop();
+          over.abort();
         }
       } catch (error) {
         const reason = asCoded(error);
@@ -113,8 +122,9 @@ export class Engine {
       this.#link = undefined;
       if (this.#closed) break;
       // An engine that ran for a while is brought back at once, one that ends at once ever slower.
-      backoff = Date.now() - since > BACKOFF_MAX ? BACKOFF_MIN : Math.min(BACKOFF_MAX, backoff * 2);
-      await this.#sleep(backoff / 2);
+      if (Date.now() - since > BACKOFF_MAX) backoff = BACKOFF_MIN;
+      await this.#sleep(backoff);
+      backoff = Math.min(BACKOFF_MAX, backoff * 2);
     }
   }
 

@@ -70,11 +70,12 @@ export class Session {
   }
 
   /** Lasts as long as the link. `permit` is absent until the pools are known. @throws CodedError when it is lost */
-  async run(permit: Permit | undefined, up: () => void): Promise<never> {
+  async run(permit: Permit | undefined, up: () => void, over: AbortSignal): Promise<never> {
     const { api, fresh } = this.#link;
     const lost = Promise.withResolvers<never>();
     const ready = Promise.withResolvers<void>();
     lost.promise.catch(() => {});
+    over.addEventListener('abort', () => lost.reject(new CodedError('NR_SPEAKER_UNAVAILABLE', 'let go')));
     if (fresh) this.#table.forget();
     const stop = api.watch(
       {

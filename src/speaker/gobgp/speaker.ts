@@ -39,7 +39,7 @@ export class GobgpSpeaker implements Speaker {
     this.#reason = 'starting';
     this.#engine.start(
       identity,
-      async (link) => {
+      async (link, over) => {
         const session = new Session(link, this.#table, {
           identity: this.#identity!,
           exclusive: this.#options.supervise,
@@ -51,12 +51,13 @@ export class GobgpSpeaker implements Speaker {
         this.#version = link.version;
         // Until somebody says what may pass, nothing does; an engine that was found keeps what it has.
         const permit = this.#permit;
-        await session.run(permit ?? (link.fresh ? new Permit([]) : undefined), () => {
+        const up = () => {
           this.#session = session;
           if (this.#permit !== permit) this.#repermit();
           this.#reason = undefined;
           this.#listener({ kind: 'up', engine: `gobgp ${link.version}` });
-        });
+        };
+        await session.run(permit ?? (link.fresh ? new Permit([]) : undefined), up, over);
       },
       ({ what }) => {
         const wasUp = this.#session !== undefined;
