@@ -32,9 +32,21 @@ export function attentionOf(
   if (host.address === undefined && host.addressV6 === undefined) {
     add('the host has no address that others can route to', 'give the uplink an address, or set --address');
   }
+  for (const { addresses } of endpoints) {
+    for (const { address, conflict } of addresses) {
+      if (conflict === undefined) continue;
+      add(
+        `${address} is announced by ${conflict} too`,
+        'remove one of the two containers, or set driver-opt anycast=true on both',
+      );
+    }
+  }
   const gone = endpoints.filter(({ state }) => state === 'gone');
   if (gone.length > 0)
-    add(`endpoints without a container: ${gone.length}`, 'net-routed doctor --fix removes them');
+    add(
+      `endpoints without a way into their container: ${gone.length}`,
+      'docker restart connects a container that runs; net-routed doctor --fix removes what Docker does not have',
+    );
   for (const pool of pools) {
     if (nearlyFull(pool))
       add(`pool ${pool.prefix} has ${pool.free} of ${pool.size} addresses left`, 'use a larger subnet');

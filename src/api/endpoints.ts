@@ -71,16 +71,19 @@ function stateOf(
   return settled ? 'up' : 'pending';
 }
 
-function addressesOf(endpoint: Endpoint, { reconciler, host }: Services): AddressView[] {
+function addressesOf(endpoint: Endpoint, { reconciler, host, learned }: Services): AddressView[] {
   const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
   return [...own, ...endpoint.aliases].map((address, index) => {
     const note = unannounceable(address, host());
     const prefix = Prefix.host(Address.parse(address));
+    const other = learned.holder(Address.parse(address));
+    const conflict = other && !(endpoint.anycast && other.anycast) ? other.holder : undefined;
     return {
       address,
       kind: index < own.length ? 'address' : 'alias',
       announced: reconciler.speaker.tracker.there().has(`announcement ${prefix}`),
       ...(note !== undefined && { note }),
+      ...(conflict !== undefined && { conflict }),
     };
   });
 }

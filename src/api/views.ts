@@ -56,6 +56,8 @@ const addressView = z.object({
   announced: z.boolean(),
   /** Why it is not announced, and shall not be. */
   note: z.string().optional(),
+  /** Who announces it as well although it is not shared: two hosts have given the same address. */
+  conflict: z.string().optional(),
 });
 
 export const endpointView = z.object({
