@@ -56,7 +56,7 @@ const groups: Group[] = [
   mocha('unit', 5, ['test/unit/**/*.test.ts'], all ? { NET_ROUTED_LONG: '1' } : {}),
   mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
   mocha('lab', 10, ['test/lab/*.test.ts']),
-  ...endToEnd(undefined, e2e, all ? 60 : 12),
+  ...endToEnd(undefined, e2e, all ? 60 : 20),
   ...(all ? ['trixie', 'sid'].flatMap((release) => endToEnd(release, MATRIX, 20)) : []),
 ];
 

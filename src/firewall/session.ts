@@ -82,7 +82,8 @@ function exchange(
   word: string,
   deadline: number,
 ): Promise<string | undefined> {
-  const last = new RegExp(`(?:^|\\n)Error: [^\\n]*\\n${word}\\n[ ~]*\\^+\\n`);
+  // Since 1.1.7, what was expected may stand between the complaint and the word.
+  const last = new RegExp(`(?:^|\\n)Error: [^\\n]*\\n(?:expected [^\\n]*\\n)?${word}\\n[ ~]*\\^+\\n`);
   return new Promise((resolve) => {
     let heard = '';
     const end = (answer: string | undefined) => {

@@ -9,7 +9,12 @@ const KILLS = 100;
 /** Containers that come and go meanwhile. */
 const CHURN = 3;
 
+/** Each call of a plugin that is away makes dockerd pause for up to 15 s, and a removal makes several, in milliseconds. */
+const DOCKER_MS = 240_000;
+
 interface Churn {
+  /** Containers that were started so far. */
+  started(): number;
   stop(): Promise<{ started: number; failed: number }>;
 }
 
@@ -22,24 +27,17 @@ function churn(host: Host, index: number): Churn {
     while (going) {
       const name = `churn${index}`;
       // A run may fail while the daemon is away; what it left has to go all the same.
-      const result = await host.exec([
-        'docker',
-        'run',
-        '-d',
-        '--name',
-        name,
-        '--network',
-        'mine',
-        'busybox:local',
-        'sleep',
-        '60',
-      ]);
+      const result = await host.exec(
+        ['docker', 'run', '-d', '--name', name, '--network', 'mine', 'busybox:local', 'sleep', '60'],
+        { timeoutMs: DOCKER_MS },
+      );
       if (result.status === 0) started++;
       else failed++;
-      await host.exec(['docker', 'rm', '-f', name]);
+      await host.exec(['docker', 'rm', '-f', name], { timeoutMs: DOCKER_MS });
     }
   })();
   return {
+    started: () => started,
     async stop() {
       going = false;
       await loop;
@@ -60,6 +58,8 @@ describe('a daemon that is killed again and again', function () {
     const traffic = await ping(lab().out, '10.1.0.200');
     const churns = Array.from({ length: CHURN }, (_, index) => churn(h1, index));
 
+    const total = () => churns.reduce((sum, one) => sum + one.started(), 0);
+
     // A pause of any length up to the time that a start and stop of a container take; the seed is told.
     const seed = Date.now() % 100_000;
     let random = seed;
@@ -68,6 +68,9 @@ describe('a daemon that is killed again and again', function () {
       return random % most;
     };
     for (let kill = 0; kill < KILLS; kill++) {
+      // Docker pauses for seconds after a call that failed: let something come through before the next kill.
+      const before = total();
+      await eventually('a container starts', () => total() > before, 60_000);
       await pause(next(400));
       await h1.stopDaemon('SIGKILL');
       await h1.startDaemon();

@@ -30,6 +30,18 @@ describe('session of nft', () => {
     await picky.stop();
   });
 
+  it('knows the end of an answer of nft 1.1.7, which says what it expected as well', async () => {
+    const complain = (word: string) =>
+      `printf 'Error: syntax error, unexpected newline\\nexpected any of: <string>, last\\n%s\\n    ^\\n' "${word}" >&2`;
+    const script = `while read -r line; do case $line in end*|bad) ${complain('$line')};; esac; done`;
+    const modern = new Session(['sh', '-c', script], 1_000);
+    assert.equal(await modern.submit(['good']), true);
+    assert.equal(await modern.submit(['bad']), false);
+    assert.equal(await modern.submit(['good']), true, 'nothing of the answer before is left over');
+    assert.equal(modern.usable, true);
+    await modern.stop();
+  });
+
   it('waits for the end of an answer that comes in pieces', async () => {
     const slow = new Session([
       'sh',

@@ -30,9 +30,14 @@ function planOf(id: string, address: string): EndpointPlan {
   };
 }
 
+interface Adapters {
+  readonly kernel: MemoryKernel;
+  readonly firewall: MemoryFirewall;
+  readonly speaker: MemorySpeaker;
+}
+
 /** A reconciler on memory adapters, with plans that the test sets, and an order of what was done where. */
-function world() {
-  const [kernel, firewall, speaker] = [new MemoryKernel(), new MemoryFirewall(), new MemorySpeaker()];
+function world({ kernel, firewall, speaker }: Adapters = newAdapters()) {
   const plans = new Map<string, EndpointPlan>();
   const order: string[] = [];
   const lost: string[] = [];
@@ -66,6 +71,10 @@ function world() {
       if (event.kind === 'down') reconciler.speakerUp(false);
     });
   return { kernel, firewall, speaker, plans, order, lost, errors, reconciler, speak };
+}
+
+function newAdapters(): Adapters {
+  return { kernel: new MemoryKernel(), firewall: new MemoryFirewall(), speaker: new MemorySpeaker() };
 }
 
 async function until(what: string, probe: () => boolean | Promise<boolean>): Promise<void> {
@@ -116,6 +125,34 @@ describe('Reconciler', () => {
       'kernel remove link',
       'firewall remove source',
     ]);
+  });
+
+  it('withdraws nothing that its predecessor announced while it still looks at the host', async () => {
+    on.speak();
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    await until('it is announced', async () => (await announced()).length === 1);
+    await on.reconciler.close();
+
+    const next = world(on);
+    next.plans.set('e1', planOf('e1', '10.1.0.2'));
+    const slow = Promise.withResolvers<void>();
+    const { prepare } = on.firewall;
+    on.firewall.prepare = () => slow.promise.then(() => prepare.call(on.firewall));
+    const started = next.reconciler.start();
+    next.reconciler.speakerUp(true);
+    await next.reconciler.spoken();
+    slow.resolve();
+    await started;
+    await next.reconciler.spoken();
+    assert.deepEqual(next.order, []);
+    assert.deepEqual(await announced(), ['announcement 10.1.0.2/32']);
+    // What nobody wants goes all the same.
+    next.plans.clear();
+    await next.reconciler.resync();
+    await next.reconciler.spoken();
+    assert.deepEqual(await announced(), []);
+    await next.reconciler.close();
   });
 
   it('does not announce a path that could not be made, and does when it could', async () => {
