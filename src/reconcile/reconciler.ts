@@ -273,9 +273,10 @@ export class Reconciler {
   async #speak(): Promise<void> {
     if (!this.#speakerUp) return;
     const operations: Operation<SpeakerResource>[] = this.speaker.due();
-    // Withdraw first; and name the peers before what they are told.
+    // Withdraw first, and announce before peers are added: one that is told the end of our routes after a restart
+    // forgets those that it kept and did not hear again.
     const rank = (one: Operation<SpeakerResource>) =>
-      (one.do === 'remove' ? 0 : 2) + (one.resource.kind === 'peer' ? 0 : 1);
+      (one.do === 'remove' ? 0 : 2) + (one.resource.kind === 'peer' ? 1 : 0);
     await this.speaker.apply(operations.sort((a, b) => rank(a) - rank(b)));
     this.#scheduleRetry();
   }
