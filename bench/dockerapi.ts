@@ -39,6 +39,11 @@ export class DockerApi {
     this.#agent.destroy();
   }
 
+  /** @throws while nobody answers */
+  async ping(): Promise<void> {
+    await this.#call('GET', '/_ping');
+  }
+
   /** Creates and starts a container of this network that sleeps; its id. */
   async run(network: string): Promise<string> {
     const body = { Image: 'busybox:local', Cmd: ['sleep', '36000'], HostConfig: { NetworkMode: network } };

@@ -20,3 +20,20 @@ export async function inFlight(
   const lanes = Math.min(parallel, count);
   return timed(() => Promise.all(Array.from({ length: lanes }, lane)));
 }
+
+/** Milliseconds until something is so for the first time, looked at every 5 ms for a minute at most. */
+export function untilFirst(what: string, probe: () => Promise<unknown>): Promise<number> {
+  return timed(async () => {
+    const deadline = performance.now() + 60_000;
+    for (;;) {
+      try {
+        return await probe();
+      } catch (error) {
+        if (performance.now() > deadline) throw new Error(`gave up waiting for ${what}`, { cause: error });
+        await pause(5);
+      }
+    }
+  });
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,7 @@
 /** Memory of daemon and engine, with nothing and with 10,000 endpoints known. */
 import type { Host } from '../../lab/host.ts';
 import { known } from '../fill.ts';
+import { pause } from '../flight.ts';
 import { type Memory, memoryOf, memoryOfChildren } from '../memory.ts';
 import { type Bench, type Figure, type Finding, figure, type Row } from '../row.ts';
 import { driverOf, enginePid, fresh, wellOn } from '../stage.ts';
@@ -40,7 +41,7 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
 }
 
 async function look(host: Host, restMs: number): Promise<Sample> {
-  await new Promise((resolve) => setTimeout(resolve, restMs));
+  await pause(restMs);
   const pid = Number((await host.must(['cat', '/run/lab/net-routed.pid'])).trim());
   const engine = await enginePid(host);
   if (engine === undefined) throw new Error('no engine runs');

@@ -54,7 +54,7 @@ async function run({ lab, count }: Bench): Promise<Finding> {
       figure("Leave asked -> route gone from the other host's kernel", 'ms', since(left, gone)),
     ],
     notes: [
-      'one endpoint at a time; h1 -> FRR router -> h2; by the time stamps of ip monitor, on one clock; below 0: the ' +
+      'one endpoint at a time; h1 -> FRR router -> h2, and FRR holds each change for 50 ms (its work queue); by the time stamps of ip monitor, on one clock; below 0: the ' +
         'route was there before the answer was',
     ],
   };

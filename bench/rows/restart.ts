@@ -1,7 +1,7 @@
 /** What running containers notice of the end of daemon and engine. */
 import type { Host } from '../../lab/host.ts';
 import { clear, createNetwork, sleeper } from '../dockerapi.ts';
-import { timed } from '../flight.ts';
+import { pause, timed, untilFirst } from '../flight.ts';
 import { pingFrom } from '../ping.ts';
 import { type Bench, type Finding, figure, type Row } from '../row.ts';
 import { driverOf, enginePid, eventually, killEngine, wellOn } from '../stage.ts';
@@ -62,17 +62,10 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
 async function restartDaemon(host: Host): Promise<number> {
   await host.stopDaemon('SIGKILL');
   const starting = host.startDaemon();
-  const ms = await timed(() =>
-    eventually('Docker is answered', async () => {
-      const driver = driverOf(host);
-      const yes = await driver.activate().then(
-        () => true,
-        () => false,
-      );
-      driver.close();
-      return yes;
-    }),
-  );
+  const ms = await untilFirst('an answer to Docker', async () => {
+    const driver = driverOf(host);
+    await driver.activate().finally(() => driver.close());
+  });
   await starting;
   return ms;
 }
@@ -89,7 +82,5 @@ async function restartEngine(host: Host): Promise<number> {
     await wellOn(host);
   });
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const restartRow: Row = { name: 'restart', lab: 'docker', run };

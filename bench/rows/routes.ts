@@ -73,7 +73,7 @@ async function run({ lab, count, say }: Bench): Promise<Finding> {
       `${number} joined endpoints have ${ALIASES} aliases each in a prefix that is no pool, so the local paths stand ` +
         'and nothing is announced; RequestPool of that prefix makes all announceable at once. From the sending of ' +
         'that call; the daemon plans, tells gobgpd, which tells FRR, which tells the other gobgpd, whose daemon ' +
-        'tells its kernel (ip monitor). ReleasePool withdraws them.',
+        'tells its kernel (ip monitor). ReleasePool withdraws them. All of these share the processors of one machine.',
     ],
   };
 }

@@ -58,6 +58,8 @@ export class Reconciler {
   #closed = false;
   #speaking: Promise<void> = Promise.resolve();
   #speakerUp = false;
+  /** The first look at the host is over: until then nobody knows what is not wanted any more. */
+  #started = false;
   #cancelRetry: () => void = () => {};
   #cancelResync: () => void = () => {};
   #cancelSuspect: (() => void) | undefined;
@@ -78,6 +80,8 @@ export class Reconciler {
     this.#stops.push(this.#parts.firewall.watch(() => void this.resync()));
     for (const id of this.#parts.endpoints()) this.#dirty.add(id);
     await this.resync();
+    this.#started = true;
+    this.#kickSpeaker();
     const every = () => {
       if (this.#closed) return;
       void this.resync().finally(() => this.#later(RESYNC_MS, every));
@@ -271,7 +275,7 @@ export class Reconciler {
   }
 
   async #speak(): Promise<void> {
-    if (!this.#speakerUp) return;
+    if (!this.#speakerUp || !this.#started) return;
     const operations: Operation<SpeakerResource>[] = this.speaker.due();
     // Withdraw first, and announce before peers are added: one that is told the end of our routes after a restart
     // forgets those that it kept and did not hear again.
