@@ -81,7 +81,9 @@ leave_off() {
 install_modules() {
   command -v npm > /dev/null || die 'no npm here; install it: apt-get install npm'
   say 'installing npm packages'
-  npm ci --no-fund --no-audit --loglevel=error
+  # Not `npm ci`: it refuses a lock file without the packages of platforms that the registry does not offer. This
+  # keeps to the versions in the lock file as well.
+  npm install --no-save --no-fund --no-audit --ignore-scripts --loglevel=error
   touch node_modules/.package-lock.json
 }
 

@@ -14,15 +14,10 @@ import {
   routed,
   run,
   useLab,
+  within,
 } from './support.ts';
 
 const SUBNETS = ['10.1.0.0/16', 'fd00:9::/64'];
-
-/** Runs a program of the host in the container's network. */
-async function within(host: Host, container: string, script: string): Promise<string[]> {
-  const pid = await docker(host, 'inspect', '-f', '{{.State.Pid}}', container);
-  return ['nsenter', '-t', pid, '-n', process.execPath, '-e', script];
-}
 
 /** Sends datagrams until one comes back. */
 async function echoes(host: Host, container: string, to: string): Promise<void> {

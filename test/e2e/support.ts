@@ -94,6 +94,12 @@ export function inside(host: Host, container: string, command: string): Promise<
   return docker(host, 'exec', container, 'sh', '-c', command);
 }
 
+/** The command that runs a script in Node, with the files of the host and the network of the container. */
+export async function within(host: Host, container: string, script: string): Promise<string[]> {
+  const pid = await docker(host, 'inspect', '-f', '{{.State.Pid}}', container);
+  return ['nsenter', '-t', pid, '-n', process.execPath, '-e', script];
+}
+
 /** Removes all containers and networks of ours, so that the next test begins with none. */
 export async function clean(lab: Lab): Promise<void> {
   await Promise.all(

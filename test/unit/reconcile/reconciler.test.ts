@@ -134,25 +134,24 @@ describe('Reconciler', () => {
     await until('it is announced', async () => (await announced()).length === 1);
     await on.reconciler.close();
 
-    const next = world(on);
-    next.plans.set('e1', planOf('e1', '10.1.0.2'));
+    on = world(on);
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
     const slow = Promise.withResolvers<void>();
     const { prepare } = on.firewall;
     on.firewall.prepare = () => slow.promise.then(() => prepare.call(on.firewall));
-    const started = next.reconciler.start();
-    next.reconciler.speakerUp(true);
-    await next.reconciler.spoken();
+    const started = on.reconciler.start();
+    on.reconciler.speakerUp(true);
+    await on.reconciler.spoken();
     slow.resolve();
     await started;
-    await next.reconciler.spoken();
-    assert.deepEqual(next.order, []);
+    await on.reconciler.spoken();
+    assert.deepEqual(on.order, []);
     assert.deepEqual(await announced(), ['announcement 10.1.0.2/32']);
     // What nobody wants goes all the same.
-    next.plans.clear();
-    await next.reconciler.resync();
-    await next.reconciler.spoken();
+    on.plans.clear();
+    await on.reconciler.resync();
+    await on.reconciler.spoken();
     assert.deepEqual(await announced(), []);
-    await next.reconciler.close();
   });
 
   it('does not announce a path that could not be made, and does when it could', async () => {
