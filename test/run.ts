@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
 const all = process.argv.includes('--all');
@@ -32,7 +33,7 @@ function mocha(
   globs: readonly string[],
   env: Record<string, string> = {},
 ): Group {
-  return { name, minutes, command: ['mocha', ...globs], env };
+  return { name, minutes, command: ['mocha', '--no-color', ...globs], env };
 }
 
 /** End-to-end tests, a group for each file, so that a lab that went wrong harms no other. */
@@ -63,7 +64,7 @@ const groups: Group[] = [
 function run(group: Group): Promise<Counts> {
   return new Promise((resolve) => {
     const [command = '', ...rest] = group.command;
-    const env = { ...process.env, ...group.env, FORCE_COLOR: '0' };
+    const env = { ...process.env, ...group.env };
     const child = spawn(join(ROOT, 'node_modules/.bin', command), rest, {
       cwd: ROOT,
       env,
@@ -90,7 +91,8 @@ function run(group: Group): Promise<Counts> {
 /** Mocha's summary; a run without one, or that ended badly without a failure in it, is a failure by itself. */
 function count(group: Group, output: string, status: number | null): Counts {
   if (group.single) return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
-  const figure = (word: string) => Number(new RegExp(`^\\s+(\\d+) ${word}\\b`, 'm').exec(output)?.[1] ?? 0);
+  const plain = stripVTControlCharacters(output);
+  const figure = (word: string) => Number(new RegExp(`^\\s+(\\d+) ${word}\\b`, 'm').exec(plain)?.[1] ?? 0);
   const counts = { passed: figure('passing'), failed: figure('failing'), skipped: figure('pending') };
   if (counts.failed === 0 && (status !== 0 || counts.passed + counts.skipped === 0)) counts.failed = 1;
   return counts;

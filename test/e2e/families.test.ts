@@ -242,14 +242,15 @@ describe('address families, pools and ports', function () {
     });
     const hook = 'add chain inet seen c { type filter hook prerouting priority 0; }';
     await out.must(['nft', ['add table inet seen', hook, ...rules].join('; ')]);
-    for (const address of [...own, ...others]) {
+    const send = async (address: string) => {
       const [flag, length, to] = address.includes(':') ? ['-6', 128, OUTSIDE_V6[0]] : ['-4', 32, OUTSIDE[0]];
       if (others.includes(address))
         await inside(h1, 'aa', `ip ${flag} addr add ${address}/${length} dev eth0`);
       const ping = `ping ${flag} -c 2 -W 1 -I ${address} ${to}`;
       const { status } = await h1.exec(['docker', 'exec', 'aa', 'sh', '-c', ping]);
       assert.equal(status === 0, own.includes(address), `${ping}: ${status}`);
-    }
+    };
+    await Promise.all([...own, ...others].map(send));
     const text = await out.must(['nft', 'list', 'table', 'inet', 'seen']);
     const seen = Object.fromEntries(
       [...text.matchAll(/saddr (\S+) counter packets (\d+)/g)].map(([, address, count]) => [
