@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { listenOnPath } from '../../../src/http/listen.ts';
 
 describe('listenOnPath', () => {
@@ -33,18 +34,21 @@ describe('listenOnPath', () => {
   it('refuses a socket on which somebody goes on to answer, and leaves it', async () => {
     await listenOnPath(http(), path);
     await assert.rejects(() => listenOnPath(http(), path, 60), /NR_SOCKET_IN_USE.*answers/);
-    await once(connect(path), 'connect');
+    const client = connect(path);
+    await once(client, 'connect');
+    client.destroy();
   });
 
   it('waits for one that is just going', async () => {
-    await listenOnPath(http(), path);
-    const [first] = servers;
-    const second = http();
-    const waiting = listenOnPath(second, path, 10_000);
-    // Not by its own close, which would take the file away: as a killed process does.
-    setTimeout(() => (first as unknown as { _handle: { close(): void } })._handle.close(), 80);
+    mkdirSync(dirname(path));
+    const script = `require('node:net').createServer().listen(process.argv[1], () => console.log('ready'))`;
+    const other = spawn(process.execPath, ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(other.stdout, 'data');
+    const server = http();
+    const waiting = listenOnPath(server, path, 10_000);
+    setTimeout(() => other.kill('SIGKILL'), 80);
     await waiting;
-    assert.ok(second.listening);
+    assert.ok(server.listening);
   });
 
   it('refuses what is no socket, and leaves it', async () => {
