@@ -42,7 +42,11 @@ describe('bad input', function () {
       // Addresses that an attempt was given and gave back rest for a while.
       (await list<{ id: string; held: string }>(h1, 'pools')).map(({ id, held }) => [id, held]),
     ];
-    const kernel = await h1.must(['sh', '-c', 'ip route show proto 158; ip -6 route show proto 158']);
+    const kernel = await h1.must([
+      'sh',
+      '-c',
+      'ip route show proto 158 metric 158; ip -6 route show proto 158 metric 158',
+    ]);
     const table = (await h1.must(['nft', 'list', 'table', 'inet', 'net_routed'])).replace(
       /packets \d+ bytes \d+/g,
       '',
