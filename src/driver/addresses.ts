@@ -93,7 +93,7 @@ export class Addresses {
     if (!standing || standing.use === 'resting') return;
     if (standing.use === 'endpoint') {
       const endpoint = this.#context.state.endpoints.get(standing.endpoint ?? '');
-      if (endpoint?.phase === 'joined' && this.#context.alive(endpoint)) {
+      if (endpoint && endpoint.phase !== 'left' && this.#context.alive(endpoint)) {
         this.#context.log.warn(
           { address, endpoint: endpoint.id },
           'release of an address that is in use is ignored',

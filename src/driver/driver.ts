@@ -61,13 +61,11 @@ export class Driver implements NetworkCalls, AddressCalls {
     const others = [...this.#context.state.endpoints.all()].filter((other) => other.id !== endpoint);
     // A replay keeps the ports that were chosen the first time.
     if (standing.ports.length > 0 || bindings.length === 0) return;
-    await this.endpoints.write(network, endpoint, { ports: choosePorts(bindings, others) });
+    await this.endpoints.publish(network, endpoint, choosePorts(bindings, others));
   }
 
-  async unpublish(network: string, endpoint: string): Promise<void> {
-    const standing = this.#context.state.endpoints.get(endpoint);
-    if (!standing || standing.ports.length === 0) return;
-    await this.endpoints.write(network, endpoint, { ports: [] });
+  unpublish(_network: string, endpoint: string): Promise<void> {
+    return this.endpoints.unpublish(endpoint);
   }
 
   async endpointInfo(network: string, endpoint: string): Promise<Record<string, string>> {

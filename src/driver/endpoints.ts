@@ -104,9 +104,13 @@ export class Endpoints {
     try {
       await settled(endpoint.id, JOIN_MS);
     } catch (error) {
-      // Docker takes a failed Join for one that never was.
-      await this.#write({ ...endpoint, phase: 'created', sandbox: undefined, incarnation: undefined });
-      mark(endpoint.id);
+      // Docker takes a failed Join for one that never was. It may have deleted the endpoint meanwhile; and one that
+      // was joined before stays so.
+      const standing = this.#context.state.endpoints.get(endpoint.id);
+      if (standing && endpoint.phase !== 'joined') {
+        await this.#write({ ...standing, phase: 'created', sandbox: undefined, incarnation: undefined });
+        mark(endpoint.id);
+      }
       throw error;
     }
     return answerOf(endpoint, this.#context.state.poolsOf(network));
@@ -129,9 +133,22 @@ export class Endpoints {
     await this.#settledOrLogged(id);
   }
 
-  /** @throws NR_ENDPOINT_UNKNOWN */
-  async write(network: string, id: string, change: Partial<Endpoint>): Promise<void> {
-    await this.#write({ ...this.get(network, id), ...change });
+  /** Publishes the ports, or leaves none published. @throws NR_ENDPOINT_UNKNOWN, NR_FIREWALL_REFUSED, NR_DEADLINE */
+  async publish(network: string, id: string, ports: Endpoint['ports']): Promise<void> {
+    await this.#write({ ...this.get(network, id), ports });
+    try {
+      await this.#context.settled(id, JOIN_MS);
+    } catch (error) {
+      await this.unpublish(id);
+      throw error;
+    }
+  }
+
+  /** One that does not exist publishes nothing already. */
+  async unpublish(id: string): Promise<void> {
+    const endpoint = this.#context.state.endpoints.get(id);
+    if (!endpoint || endpoint.ports.length === 0) return;
+    await this.#write({ ...endpoint, ports: [] });
     await this.#settledOrLogged(id);
   }
 
@@ -180,7 +197,7 @@ export class Endpoints {
       }
     }
     for (const other of this.#context.state.endpoints.all()) {
-      if (other.aliases.includes(alias)) {
+      if (other.aliases.includes(alias) && this.#context.alive(other)) {
         throw new CodedError(
           'NR_ADDRESS_IN_USE',
           `${alias} is an alias of endpoint ${other.id.slice(0, 12)}`,

@@ -52,9 +52,12 @@ export class Janitor {
 
   /** One comparison. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
   async sweep(graceMs = GRACE_MS): Promise<Swept> {
-    const listed = await this.#docker.networks();
     const { state, store, clock, mark, alive } = this.#context;
     const now = clock.now();
+    // This needs nobody's word, and must not wait for Docker's.
+    const expired = this.#addresses.expired(now, HELD_MS);
+    if (expired.length > 0) await store.commit(expired);
+    const listed = await this.#docker.networks();
     const known = new Set(listed.flatMap(({ endpoints }) => endpoints.map(({ id }) => id)));
     const stale = [...state.endpoints.all()].filter(
       (endpoint) => !known.has(endpoint.id) && !alive(endpoint) && now - endpoint.createdAt > graceMs,
@@ -71,7 +74,6 @@ export class Janitor {
       return (!user || gone.has(user.id)) && now - pool.createdAt > graceMs;
     });
     const changes: Change[] = [
-      ...this.#addresses.expired(now, HELD_MS),
       ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
       ...networks.map((id) => ({ key: state.networks.key(id) })),
       ...pools.flatMap((pool) => [...this.#addresses.forget(pool), { key: state.pools.key(pool.id) }]),

@@ -18,13 +18,15 @@ const LOOK_MS = 50;
 export async function listenOnPath(listener: Server, path: string, dyingMs = DYING_MS): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await removeStale(path, dyingMs);
-  // Nobody may connect before the mode is right.
-  const mask = process.umask(0o117);
-  try {
-    await listening(listener, () => listener.listen(path));
-  } finally {
-    process.umask(mask);
-  }
+  await listening(listener, () => {
+    // Nobody may connect before the mode is right. Listening binds at once; what is started later has its own mask.
+    const mask = process.umask(0o117);
+    try {
+      listener.listen(path);
+    } finally {
+      process.umask(mask);
+    }
+  });
   await chmod(path, 0o660);
 }
 

@@ -22,7 +22,7 @@ export class Learned {
   readonly #source: () => { 4?: string | undefined; 6?: string | undefined };
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #hops = new Map<string, Required<NextHop> | undefined>();
+  readonly #hops = new Map<string, Required<NextHop>>();
   readonly #adopted = new Set<string>();
   #work: Promise<void> = Promise.resolve();
   #cancel: (() => void) | undefined;
@@ -108,7 +108,8 @@ export class Learned {
     }
     if (unknown.size > 0) {
       const resolved = await this.#kernel.resolve([...unknown]);
-      for (const via of unknown) this.#hops.set(via, resolved.get(via));
+      // One that cannot be reached now is asked for again with the next news.
+      for (const [via, hop] of resolved) this.#hops.set(via, hop);
     }
     const source = this.#source();
     for (const prefix of list) {

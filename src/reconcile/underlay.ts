@@ -6,6 +6,8 @@ import type { Log } from '../ports/log.ts';
 /** After the first of many events, in milliseconds. */
 const SETTLE_MS = 100;
 
+const DEFAULT = ['0.0.0.0/0', '::/0'];
+
 /** The host apart from what is ours: its uplink and addresses, read again when they may have changed. */
 export class Underlay {
   readonly #kernel: Kernel;
@@ -44,7 +46,8 @@ export class Underlay {
   }
 
   #event(event: KernelEvent): void {
-    if (event.kind === 'route') return;
+    // Routes of ours say nothing of the underlay; a default route names the uplink.
+    if (event.kind === 'route' && !DEFAULT.includes(event.prefix)) return;
     const link = event.kind === 'link' ? event.name : event.kind === 'address' ? event.link : undefined;
     if (link !== undefined && this.#isOurs(link)) return;
     this.#cancel ??= this.#clock.after(SETTLE_MS, () => {
@@ -56,8 +59,7 @@ export class Underlay {
   }
 
   async #read(): Promise<void> {
-    const before = JSON.stringify(this.#facts);
     this.#facts = await this.#kernel.facts();
-    if (JSON.stringify(this.#facts) !== before) this.#changed();
+    this.#changed();
   }
 }

@@ -226,9 +226,15 @@ describe('addresses', () => {
   it('of a living endpoint stay when an earlier release comes late', async () => {
     const it = await withNetwork();
     await endpoint(it, 'e1', '10.1.0.2');
+    // Docker asked twice, and gives back for the one whose endpoint was refused.
+    await it.driver.releaseAddress(it.pool, '10.1.0.2');
+    assert.ok(it.state.endpoints.get('e1'), 'created');
     await it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/s' });
     await it.driver.releaseAddress(it.pool, '10.1.0.2');
-    assert.ok(it.state.endpoints.get('e1'));
+    assert.ok(it.state.endpoints.get('e1'), 'joined');
+    it.dead.add('e1');
+    await it.driver.releaseAddress(it.pool, '10.1.0.2');
+    assert.equal(it.state.endpoints.get('e1'), undefined, 'dead');
   });
 
   it('are the gateway and auxiliary ones when the user says so', async () => {
@@ -418,6 +424,18 @@ describe('endpoints', () => {
     );
     await it.driver.unpublish('n1', 'e1');
     assert.deepEqual(it.state.endpoints.get('e1')?.ports, []);
+  });
+
+  it('publish nothing when the host cannot, and say so', async () => {
+    let broken = false;
+    const settled = async () => {
+      if (broken) throw Object.assign(new Error('no'), { code: 'NR_FIREWALL_REFUSED' });
+    };
+    const it = await withNetwork({ settled });
+    await endpoint(it, 'e1', '10.1.0.2');
+    broken = true;
+    const binding = { protocol: 6, port: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080 };
+    await refused(it, 'NR_FIREWALL_REFUSED', () => it.driver.publish('n1', 'e1', [binding]));
   });
 
   it('never share an address, whatever is called in whatever order', async () => {
