@@ -79,7 +79,8 @@ export class Daemon {
     this.#ends.push(() => kernel.close());
     const firewall = new NftFirewall({ folder: runDir });
     this.#ends.push(() => firewall.close());
-    const speaker = this.#speaker();
+    let kept = true;
+    const speaker = this.#speaker(() => kept);
     this.#ends.push(() => speaker.close());
 
     let facts: HostFacts = await kernel.facts();
@@ -165,6 +166,8 @@ export class Daemon {
     this.#ends.push(() => underlay.close());
 
     const found = await kernel.read();
+    // After a boot nothing of before is there.
+    kept = [...found.values()].some(({ kind }) => kind === 'route');
     learned.adopt(found.values());
     for (const endpoint of state.endpoints.all()) {
       if (found.has(`link ${vethNames(endpoint.id).host}`)) liveness.expect(endpoint.id);
@@ -267,12 +270,12 @@ export class Daemon {
     };
   }
 
-  #speaker(): GobgpSpeaker {
+  #speaker(kept: () => boolean): GobgpSpeaker {
     const { runDir, gobgpd, engineSocket } = this.#settings;
     const log = this.#log;
     if (engineSocket === undefined)
-      return new GobgpSpeaker({ log, supervise: true, folder: runDir, program: gobgpd });
-    return new GobgpSpeaker({ log, supervise: false, target: `unix://${engineSocket}` });
+      return new GobgpSpeaker({ log, kept, supervise: true, folder: runDir, program: gobgpd });
+    return new GobgpSpeaker({ log, kept, supervise: false, target: `unix://${engineSocket}` });
   }
 
   #heard(event: SpeakerEvent, reconciler: Reconciler, learned: Learned): void {

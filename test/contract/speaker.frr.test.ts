@@ -216,6 +216,29 @@ describe('speaker: GoBGP with an FRR router', function () {
     speaker = next;
   });
 
+  it('says after the boot of its host that nothing was kept, and after its own end that all was', async () => {
+    const told = async () => {
+      const { '10.98.1.1': neighbor } = await tor.show('bgp neighbors 10.98.1.1');
+      const { rBit, ipv4Unicast, ipv6Unicast } = neighbor.gracefulRestartInfo;
+      return [rBit, ipv4Unicast.fBit, ipv6Unicast.fBit];
+    };
+    const begin = async (kept: boolean) => {
+      await speaker.close();
+      engines.kill('host');
+      speaker = engines.speaker('host', 14_000, kept);
+      speaker.permit(['10.1.0.0/16', 'fd01::/32']);
+      speaker.start(identity, () => {});
+      await until('the engine is up', () => speaker.engine().up);
+      await succeed(speaker, put(peer, ...announcements));
+      await until('established', async () => (await stateOf(speaker, KEY))?.state === 'established', 20_000);
+    };
+    await begin(true);
+    assert.deepEqual(await told(), [true, true, true]);
+    await begin(false);
+    assert.deepEqual(await told(), [false, false, false]);
+    await until('the router has the routes', inKernel('10.1.0.1/32'));
+  });
+
   it('takes everything back when it is stopped for good', async () => {
     await speaker.stop();
     assert.equal(engines.child('host').running(), undefined);

@@ -22,7 +22,7 @@ export class Engines {
   }
 
   /** A speaker whose engine runs in the namespace. Another one of the same name finds the engine of the first. */
-  speaker(name: string, patience = 14_000): GobgpSpeaker {
+  speaker(name: string, patience = 14_000, kept = true): GobgpSpeaker {
     const speaker = new GobgpSpeaker({
       supervise: true,
       folder: join(this.folder, name),
@@ -30,6 +30,7 @@ export class Engines {
       wrapper: this.namespaces.wrapper(name),
       log: silent,
       patience,
+      kept: () => kept,
     });
     this.#speakers.push(speaker);
     return speaker;

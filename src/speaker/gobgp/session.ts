@@ -28,6 +28,8 @@ const RESTARTING = 120;
 
 export interface SessionOptions {
   readonly identity: Identity;
+  /** The host kept forwarding what was announced by an engine before. */
+  readonly kept: boolean;
   /** Nobody else uses the engine. */
   readonly exclusive: boolean;
   /** What to write before a command to have it run where the engine runs. */
@@ -58,13 +60,13 @@ export class Session {
   #over = false;
 
   constructor(link: Link, table: LearnedTable, options: SessionOptions) {
-    const { identity, exclusive, wrapper } = options;
+    const { identity, kept, exclusive, wrapper } = options;
     this.#link = link;
     this.#options = options;
     this.#table = table;
     this.#awaited = new Set(options.expected);
     this.#announcing = new Announcing(link.api, identity.asn, identity.routerId);
-    const restarting = () => link.fresh && Date.now() - this.#since < RESTARTING * 1000;
+    const restarting = () => kept && link.fresh && Date.now() - this.#since < RESTARTING * 1000;
     this.#peering = new Peering(link.api, new Policies(link.api, exclusive), restarting, wrapper);
     this.#learning = new Learning(link.api, table, identity, () => this.#news());
   }

@@ -11,6 +11,11 @@ export type GobgpOptions = EngineOptions & {
   readonly log: Log;
   /** Milliseconds after a restart until routes that no peer told again count as gone. Default: 30,000. */
   readonly patience?: number;
+  /**
+   * Whether the host kept forwarding what an engine announced before this one began: not after a boot. Peers then give
+   * up what they kept, instead of sending to containers that are not there yet. Asked at the first link. Default: yes.
+   */
+  readonly kept?: () => boolean;
 };
 
 /** GoBGP as the routing engine, versions 3 and 4: its own gobgpd, or one that is there. */
@@ -24,6 +29,8 @@ export class GobgpSpeaker implements Speaker {
   #listener: (event: SpeakerEvent) => void = () => {};
   #session: Session | undefined;
   #version = '';
+  /** There was a link before: what was announced by it is still forwarded. */
+  #linked = false;
   #reason: string | undefined = 'not started';
   /** What changes the engine goes one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -40,7 +47,10 @@ export class GobgpSpeaker implements Speaker {
     this.#engine.start(
       identity,
       async (link, over) => {
+        const kept = this.#linked || (this.#options.kept?.() ?? true);
+        this.#linked = true;
         const session = new Session(link, this.#table, {
+          kept,
           identity: this.#identity!,
           exclusive: this.#options.supervise,
           wrapper: (this.#options.supervise && this.#options.wrapper) || [],

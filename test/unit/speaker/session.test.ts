@@ -27,6 +27,7 @@ describe('speaker/gobgp/session', () => {
   const engine = new FakeEngine();
   const session = new Session({ api: engine.api, fresh: true, version: '4' }, new LearnedTable(), {
     identity: { asn: 65001, routerId: '192.0.2.1', listenPort: 179, listenAddresses: [] },
+    kept: true,
     exclusive: true,
     wrapper: [],
     patience: 0,
