@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { releaseRoot } from '../lab/release.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const all = process.argv.includes('--all');
@@ -50,6 +51,14 @@ const e2e = readdirSync(join(ROOT, 'test/e2e')).filter((file) => file.endsWith('
 /** What has to hold on other releases of Docker and GoBGP as well. */
 const MATRIX = ['medallia', 'hosts', 'families', 'restart', 'badinput'].map((name) => `${name}.test.ts`);
 
+/** The contract of the speaker with another release's gobgpd. */
+async function speakerOn(release: 'trixie' | 'sid'): Promise<Group> {
+  const root = (await releaseRoot(release, (line) => process.stdout.write(`${line}\n`))) ?? '/';
+  const files = ['gobgp-v4', 'frr', 'external'].map((name) => `test/contract/speaker.${name}.test.ts`);
+  const env = { NET_ROUTED_GOBGPD: join(root, 'usr/bin/gobgpd') };
+  return mocha(`speaker with the gobgpd of ${release}`, 20, files, env);
+}
+
 const groups: Group[] = [
   { name: 'types', command: ['tsc', '-p', '.'], minutes: 2, single: true },
   { name: 'lint and format', command: ['biome', 'ci', '.'], minutes: 2, single: true },
@@ -58,6 +67,7 @@ const groups: Group[] = [
   mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
   mocha('lab', 10, ['test/lab/*.test.ts']),
   ...endToEnd(undefined, e2e, all ? 60 : 20),
+  ...(all ? [await speakerOn('trixie'), await speakerOn('sid')] : []),
   ...(all ? ['trixie', 'sid'].flatMap((release) => endToEnd(release, MATRIX, 20)) : []),
 ];
 
