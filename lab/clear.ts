@@ -23,7 +23,8 @@ export async function endHost(lab: string, host: string, init?: ProcessId): Prom
 export async function clearLab(lab: string): Promise<void> {
   await endProcesses(lab, '', Object.values(readState(lab)?.inits ?? {}));
   await removeCgroups(lab);
-  await rm(labFolder(lab), { recursive: true, force: true });
+  // A program that an interrupted command had started may still be writing there for a moment.
+  await rm(labFolder(lab), { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   try {
     rmdirSync(labsFolder);
   } catch (error) {
