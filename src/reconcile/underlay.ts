@@ -17,6 +17,8 @@ export class Underlay {
   readonly #isOurs: (link: string) => boolean;
   readonly #stop: () => void;
   #facts: HostFacts;
+  /** A default route came or went: next hops may be elsewhere, although the host looks the same. */
+  #rerouted = false;
   #cancel: (() => void) | undefined;
 
   constructor(parts: {
@@ -48,6 +50,7 @@ export class Underlay {
   #event(event: KernelEvent): void {
     // Routes of ours say nothing of the underlay; a default route names the uplink.
     if (event.kind === 'route' && !DEFAULT.includes(event.prefix)) return;
+    if (event.kind === 'route') this.#rerouted = true;
     const link = event.kind === 'link' ? event.name : event.kind === 'address' ? event.link : undefined;
     if (link !== undefined && this.#isOurs(link)) return;
     this.#cancel ??= this.#clock.after(SETTLE_MS, () => {
@@ -59,7 +62,11 @@ export class Underlay {
   }
 
   async #read(): Promise<void> {
+    const before = JSON.stringify(this.#facts);
+    const rerouted = this.#rerouted;
+    this.#rerouted = false;
     this.#facts = await this.#kernel.facts();
-    this.#changed();
+    // Docker's own links come and go all the time, and concern nobody here.
+    if (rerouted || JSON.stringify(this.#facts) !== before) this.#changed();
   }
 }
