@@ -2,7 +2,6 @@ import { Address } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import type { Announcement, Peer, PeerState } from '../ports/speaker.ts';
 import { markOf } from './holder.ts';
-import type { MemorySpeaker } from './memory.ts';
 import { matches, rangeOf, within } from './rules.ts';
 import type { LearnedPath } from './selection.ts';
 
@@ -16,8 +15,17 @@ export interface Member {
   readonly pools: readonly Prefix[];
 }
 
+/** Who is wired to others: a memory speaker, as far as the fabric deals with it. */
+export interface Wired {
+  readonly member: Member;
+  /** Crashed, and not told its peers again since. */
+  readonly recovering: boolean;
+  /** Something in the fabric changed. */
+  look(): void;
+}
+
 interface Port {
-  readonly speaker: MemorySpeaker;
+  readonly speaker: Wired;
   readonly addresses: readonly string[];
   /** Interfaces with somebody behind, and the link-local address there. */
   readonly links: Map<string, { readonly to: Port; readonly address: string }>;
@@ -36,18 +44,18 @@ export interface End {
 
 /** The wires between memory speakers: who reaches whom, and what passes. */
 export class MemoryFabric {
-  readonly #ports = new Map<MemorySpeaker, Port>();
+  readonly #ports = new Map<Wired, Port>();
   /** What a peer told before it crashed, kept as graceful restart has it. */
   readonly #kept = new Map<string, readonly LearnedPath[]>();
   /** Sessions that ended because of too many prefixes, and stay so until the peer is put anew. */
   readonly #cut = new WeakMap<Peer, string>();
 
-  attach(speaker: MemorySpeaker, addresses: readonly string[]): void {
+  attach(speaker: Wired, addresses: readonly string[]): void {
     this.#ports.set(speaker, { speaker, addresses, links: new Map() });
   }
 
   /** A cable between two interfaces. */
-  wire(a: MemorySpeaker, atA: string, b: MemorySpeaker, atB: string): void {
+  wire(a: Wired, atA: string, b: Wired, atB: string): void {
     const [portA, portB] = [this.#ports.get(a)!, this.#ports.get(b)!];
     portA.links.set(atA, { to: portB, address: `fe80::${this.#ports.size}b` });
     portB.links.set(atB, { to: portA, address: `fe80::${this.#ports.size}a` });
@@ -59,7 +67,7 @@ export class MemoryFabric {
   }
 
   /** The sessions of a speaker, one for each peer that it has. */
-  ends(speaker: MemorySpeaker): End[] {
+  ends(speaker: Wired): End[] {
     const port = this.#ports.get(speaker);
     return speaker.member.peers.map((peer) => this.#end(port, peer));
   }

@@ -12,7 +12,7 @@ import {
 } from '../ports/speaker.ts';
 import type { Operation, Outcome } from '../ports/target.ts';
 import { checkPeer } from './check.ts';
-import { type End, type Member, MemoryFabric } from './fabric.ts';
+import { type End, type Member, MemoryFabric, type Wired } from './fabric.ts';
 import { Permit } from './permit.ts';
 import { LearnedTable } from './table.ts';
 
@@ -20,7 +20,7 @@ import { LearnedTable } from './table.ts';
  * A speaker without an engine, for tests and for a host without routing. Wired to others by a MemoryFabric it learns
  * what they announce. It can be made to fail: `crash`, `recover`, `refuse`.
  */
-export class MemorySpeaker implements Speaker {
+export class MemorySpeaker implements Speaker, Wired {
   readonly #fabric: MemoryFabric;
   readonly #resources = new Map<string, SpeakerResource>();
   readonly #refused = new Map<string, CodedError>();

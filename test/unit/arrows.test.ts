@@ -59,6 +59,22 @@ function objection({ from, to }: Arrow): string | undefined {
   return MAY[source]?.includes(target) ? undefined : `${source} must not import ${target}`;
 }
 
+/** A way along arrows that ends where it began, for each file that is first seen to be on one; pure. */
+function cycles(all: readonly Arrow[]): string[][] {
+  const next = Map.groupBy(all, ({ from }) => from);
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push([...path.slice(at), file]);
+    if (at >= 0 || done.has(file)) return;
+    for (const { to } of next.get(file) ?? []) walk(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of next.keys()) walk(file, []);
+  return found;
+}
+
 describe('import arrows', () => {
   it('point one way', () => {
     const wrong = arrows().flatMap((arrow) => {
@@ -66,6 +82,21 @@ describe('import arrows', () => {
       return why ? [`${arrow.from} -> ${arrow.to}: ${why}`] : [];
     });
     assert.deepEqual(wrong, []);
+  });
+
+  it('never lead back, also those of types', () => {
+    assert.deepEqual(
+      cycles(arrows()).map((files) => files.join(' -> ')),
+      [],
+    );
+  });
+
+  it('that lead back are seen', () => {
+    const way = (...files: string[]) => files.slice(1).map((to, i) => ({ from: files[i]!, to }));
+    assert.deepEqual(cycles([...way('a', 'b', 'd'), ...way('a', 'c', 'd')]), [], 'two ways to one file');
+    assert.deepEqual(cycles(way('a', 'b', 'c', 'b')), [['b', 'c', 'b']]);
+    assert.deepEqual(cycles(way('a', 'a')), [['a', 'a']]);
+    assert.deepEqual(cycles([...way('a', 'b', 'a'), ...way('x', 'b', 'y', 'x')]).length, 2);
   });
 
   it('are seen at all', () => {
