@@ -111,7 +111,7 @@ export class Tracker<R extends { readonly kind: string }> {
     for (const key of this.#dirty) {
       const wanted = this.#wanted.get(key);
       const there = this.#there.get(key);
-      if ((!wanted && !there) || (wanted && there && same(wanted.resource, there))) {
+      if (this.rests(key)) {
         this.#dirty.delete(key);
         if (!wanted && !there) this.#touched.delete(key);
         continue;
@@ -131,6 +131,13 @@ export class Tracker<R extends { readonly kind: string }> {
       if (wanted && wanted.owner === owner && !(there && same(wanted.resource, there))) return false;
     }
     return true;
+  }
+
+  /** Whether nothing has to be done for a key: it is there as wanted, or neither wanted nor there. */
+  rests(key: string): boolean {
+    const wanted = this.#wanted.get(key)?.resource;
+    const there = this.#there.get(key);
+    return wanted && there ? same(wanted, there) : !wanted && !there;
   }
 
   wanted(key: string): R | undefined {

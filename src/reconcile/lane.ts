@@ -19,11 +19,11 @@ export interface Failure {
 export class Lane<R extends { readonly kind: string }> {
   readonly name: string;
   readonly tracker: Tracker<R>;
-  readonly target: Target<R>;
+  readonly target: Pick<Target<R>, 'apply'>;
   readonly failures = new Map<string, Failure>();
   readonly #clock: Clock;
 
-  constructor(name: string, tracker: Tracker<R>, target: Target<R>, clock: Clock) {
+  constructor(name: string, tracker: Tracker<R>, target: Pick<Target<R>, 'apply'>, clock: Clock) {
     this.name = name;
     this.tracker = tracker;
     this.target = target;
@@ -60,7 +60,8 @@ export class Lane<R extends { readonly kind: string }> {
   nextRetry(): number | undefined {
     let earliest: number | undefined;
     for (const [key, { retryAt }] of this.failures) {
-      if (!this.tracker.wanted(key) && !this.tracker.there().has(key)) this.failures.delete(key);
+      // Somebody else may have done it, as a read-back shows.
+      if (this.tracker.rests(key)) this.failures.delete(key);
       else earliest = Math.min(earliest ?? retryAt, retryAt);
     }
     return earliest === undefined ? undefined : Math.max(0, earliest - this.#clock.now());
