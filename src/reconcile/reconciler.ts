@@ -349,7 +349,9 @@ export class Reconciler {
   }
 
   #scheduleRetry(): void {
-    const pauses = [this.kernel, this.firewall, this.speaker].map((lane) => lane.nextRetry());
+    // While the speaker is down its lane rests: a pass could do nothing for it.
+    const lanes = [this.kernel, this.firewall, ...(this.#speakerUp ? [this.speaker] : [])];
+    const pauses = lanes.map((lane) => lane.nextRetry());
     const next = Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY));
     this.#cancelRetry();
     if (!Number.isFinite(next) || this.#closed) return;

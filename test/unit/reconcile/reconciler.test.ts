@@ -5,9 +5,11 @@ import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { type EndpointPlan, NOTHING } from '../../../src/plan/endpoint.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import type { KernelResource } from '../../../src/ports/kernel.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { MemorySpeaker } from '../../../src/speaker/memory.ts';
+import { Time } from './time.ts';
 
 const POOL = '10.1.0.0/16';
 
@@ -37,7 +39,7 @@ interface Adapters {
 }
 
 /** A reconciler on memory adapters, with plans that the test sets, and an order of what was done where. */
-function world({ kernel, firewall, speaker }: Adapters = newAdapters()) {
+function world({ kernel, firewall, speaker }: Adapters = newAdapters(), clock: Clock = systemClock) {
   const plans = new Map<string, EndpointPlan>();
   const order: string[] = [];
   const lost: string[] = [];
@@ -58,7 +60,7 @@ function world({ kernel, firewall, speaker }: Adapters = newAdapters()) {
     kernel,
     firewall,
     speaker,
-    clock: systemClock,
+    clock,
     log: { debug: quiet, info: quiet, warn: quiet, error: (context) => void errors.push(context) },
     planOf: (id) => plans.get(id) ?? NOTHING,
     endpoints: () => plans.keys(),
@@ -204,6 +206,29 @@ describe('Reconciler', () => {
     await on.reconciler.settled('e2', 1000);
     on.speaker.recover();
     await until('both are announced', async () => (await announced()).length === 2);
+  });
+
+  it('rests while what it could not announce waits for the engine', async () => {
+    const time = new Time();
+    on = world(newAdapters(), time);
+    on.speak();
+    await on.reconciler.start();
+    await until('the speaker is up', () => on.speaker.engine().up);
+    const apply = on.speaker.apply.bind(on.speaker);
+    on.speaker.apply = async (operations) => {
+      on.speaker.apply = apply;
+      on.speaker.crash();
+      return apply(operations);
+    };
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.settled('e1', 1000);
+    await on.reconciler.spoken();
+    assert.equal(on.reconciler.failures()[0]?.lane, 'speaker');
+    const before = on.reconciler.stats.passes;
+    await time.pass(10_000, () => on.reconciler.spoken());
+    assert.ok(on.reconciler.stats.passes - before < 5, `${on.reconciler.stats.passes - before} passes`);
+    on.speaker.recover();
+    await until('it is announced', async () => (await announced()).length === 1);
   });
 
   it('after a restart removes what nobody wants and keeps what somebody does', async () => {
