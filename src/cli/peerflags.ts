@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../api/words.ts';
 import { CodedError } from '../errors.ts';
 
 /** What the flags of peers gave, in the order in which they came. */
@@ -52,7 +53,7 @@ function peersOf({ neighbours, as, passwordFiles }: PeerFlags): Record<string, u
   if (as.length === 0) throw new CodedError('NR_USAGE', '--peer-as is missing');
   const pick = (flag: string, values: readonly string[], index: number): string | undefined => {
     if (values.length > 1 && values.length !== count) {
-      throw new CodedError('NR_USAGE', `${values.length} times ${flag} for ${count} neighbours`);
+      throw new CodedError('NR_USAGE', `${values.length} times ${flag} for ${counted(count, 'neighbour')}`);
     }
     return values.length === 1 ? values[0] : values[index];
   };

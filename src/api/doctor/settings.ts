@@ -1,4 +1,5 @@
 import type { CheckView } from '../views.ts';
+import { counted } from '../words.ts';
 import { fail, ok, warn } from './check.ts';
 import { losesDefault } from './forwarding.ts';
 import { dotted, type Sysctls } from './sysctl.ts';
@@ -49,8 +50,9 @@ function neighbours(settings: Sysctls, family: 4 | 6, endpoints: number): CheckV
   const limit = Number(settings.read(path));
   if (Number.isNaN(limit)) return []; // only the host's first network namespace has it
   const name = `IPv${family} neighbours`;
-  if (endpoints * 2 <= limit) return [ok(name, `${dotted(path)}=${limit} for ${endpoints} endpoints`)];
-  const what = `${dotted(path)}=${limit} is little for ${endpoints} endpoints`;
+  const there = counted(endpoints, 'endpoint');
+  if (endpoints * 2 <= limit) return [ok(name, `${dotted(path)}=${limit} for ${there}`)];
+  const what = `${dotted(path)}=${limit} is little for ${there}`;
   const remedy = `sysctl -w ${dotted(path)}=${endpoints * 4}, and gc_thresh2 to half of that`;
   return [endpoints < limit ? warn(name, what, remedy) : fail(name, what, remedy)];
 }

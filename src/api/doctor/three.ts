@@ -1,5 +1,6 @@
 import type { DockerNetwork } from '../../ports/docker.ts';
 import type { CheckView } from '../views.ts';
+import { counted } from '../words.ts';
 import { fail, ok, some, warn } from './check.ts';
 
 /** What the three who know of endpoints say: Docker, the store, the kernel. */
@@ -65,7 +66,8 @@ function compareDocker(
   const old = left(endpoints, theirs.endpoints);
   if (old.length > 0) checks.push(warn('endpoints', `Docker has forgotten ${some(old)}`, FIX));
   if (checks.length > 0) return checks;
-  return [ok('Docker and store', `agree on ${networks.length} networks and ${endpoints.length} endpoints`)];
+  const counts = `${counted(networks.length, 'network')} and ${counted(endpoints.length, 'endpoint')}`;
+  return [ok('Docker and store', `agree on ${counts}`)];
 }
 
 function idsOf(items: readonly { readonly id: string }[]): Set<string> {

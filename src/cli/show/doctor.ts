@@ -1,4 +1,5 @@
 import type { DoctorView } from '../../api/views.ts';
+import { counted } from '../../api/words.ts';
 import { table } from '../table.ts';
 
 const ORDER = ['fail', 'warn', 'ok'];
@@ -14,7 +15,7 @@ export function renderDoctor({ checks, fixed }: DoctorView): string {
   const failed = checks.filter(({ result }) => result === 'fail').length;
   const warned = checks.filter(({ result }) => result === 'warn').length;
   const did = fixed.map((line) => `fixed: ${line}`).join('\n');
-  const sum = `${checks.length} checks: ${failed} failed, ${warned} with a warning`;
+  const sum = `${counted(checks.length, 'check')}: ${failed} failed, ${warned} with a warning`;
   return [did, table(['RESULT', 'CHECK', 'WHAT'], rows), sum].filter((part) => part !== '').join('\n\n');
 }
 

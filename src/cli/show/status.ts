@@ -1,4 +1,5 @@
 import type { StatusView } from '../../api/views.ts';
+import { counted } from '../../api/words.ts';
 import { duration, facts, table } from '../table.ts';
 import { renderPools } from './pools.ts';
 
@@ -17,7 +18,7 @@ export function renderStatus(status: StatusView): string {
       ['networks', String(status.networks)],
       ['endpoints', `${endpoints.up} of ${endpoints.total} up`],
       ['routes', `${routes.announced} announced, ${routes.learned} learned`],
-      ['loop', `${loop.live ? 'live' : 'hangs'}, ${loop.passes} passes, the last took ${loop.lastPassMs} ms`],
+      ['loop', `${loop.live ? 'live' : 'hangs'}, ${passes(loop)} took ${loop.lastPassMs} ms`],
       ['store', paths.store],
       ['plugins', paths.pluginDir],
       ['log', status.log],
@@ -26,6 +27,10 @@ export function renderStatus(status: StatusView): string {
     status.pools.length === 0 ? '' : renderPools(status.pools),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function passes({ passes: count }: StatusView['loop']): string {
+  return `${counted(count, 'pass', 'passes')}, ${count === 1 ? 'it' : 'the last'}`;
 }
 
 function attention({ attention: list }: StatusView): string {

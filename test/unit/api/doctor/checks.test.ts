@@ -129,6 +129,8 @@ describe('doctor: settings of the kernel', () => {
     const at = (endpoints: number) =>
       result(checkSettings(settings({ ...ROUTER }), endpoints, []), 'IPv4 neighbours');
     assert.deepEqual([at(512), at(513), at(1023), at(1024)], ['ok', 'warn', 'warn', 'fail']);
+    const one = checkSettings(settings({ ...ROUTER }), 1, []).find(({ name }) => name === 'IPv4 neighbours');
+    assert.equal(one?.what, 'net.ipv4.neigh.default.gc_thresh3=1024 for 1 endpoint');
   });
 
   it('warn of an uplink that would lose its default route', () => {
@@ -251,6 +253,9 @@ describe('doctor: Docker, store and kernel', () => {
 
   it('may agree', () => {
     assert.deepEqual(judge({}), []);
+    assert.equal(compareThree(AGREED)[0]?.what, 'agree on 1 network and 1 endpoint');
+    const none: ThreeViews = { ...AGREED, docker: [], networks: [], endpoints: [] };
+    assert.equal(compareThree(none)[0]?.what, 'agree on 0 networks and 0 endpoints');
   });
 
   it('may each lack what another has', () => {
