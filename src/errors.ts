@@ -67,7 +67,7 @@ const TABLE = {
   NR_SANDBOX_GONE: [409, 'the container has ended; nothing needs to be done'],
   NR_DOCKER_UNAVAILABLE: [503, 'check that dockerd runs; only the comparison with Docker waits for it'],
   NR_PEER_DOWN: [503, 'net-routed peers tells what stands in the way; learned routes of other peers stay'],
-  NR_ID_AMBIGUOUS: [409, 'give more of the id'],
+  NR_ID_AMBIGUOUS: [409, 'give one of these, or more of the id'],
   NR_PATH_UNKNOWN: [404, 'docs/cli.md lists the paths of the operator API'],
   NR_VERB_UNSUPPORTED: [405, 'use a method that the header Allow names'],
   NR_QUERY_INVALID: [400, 'docs/cli.md lists the paths of the operator API with their parameters'],

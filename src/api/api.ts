@@ -5,7 +5,7 @@ import { diagnose } from './doctor/diagnose.ts';
 import { repair } from './doctor/repair.ts';
 import { showEndpoints } from './endpoints.ts';
 import { checkHealth } from './health.ts';
-import { lookUp } from './lookup.ts';
+import { type Keys, lookUp, lookUpAll } from './lookup.ts';
 import type { Metrics } from './metrics.ts';
 import { Names } from './names.ts';
 import { showNetworks } from './networks.ts';
@@ -14,7 +14,7 @@ import { showPools } from './pools.ts';
 import type { Pulse } from './pulse.ts';
 import { showRoutes, within } from './routes.ts';
 import { showStatus } from './status.ts';
-import type { EndpointView } from './views.ts';
+import type { EndpointView, NetworkView } from './views.ts';
 
 export interface ApiParts {
   readonly services: Services;
@@ -38,11 +38,17 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
     get('/v1/status', async () => showStatus(services, pulse, await names.known())),
     get('/v1/networks', async () => ({ networks: await networks() })),
     get('/v1/networks/{id}', async (request) =>
-      lookUp(idOf(request), await networks(), ({ name }) => [name], 'NR_NETWORK_UNKNOWN'),
+      lookUp(idOf(request), await networks(), networkKeys, 'NR_NETWORK_UNKNOWN'),
     ),
-    get('/v1/endpoints', async () => ({ endpoints: await endpoints() })),
+    get('/v1/endpoints', async (request) => {
+      const name = queryOf(request, 'name');
+      const all = await endpoints();
+      return {
+        endpoints: name === undefined ? all : lookUpAll(name, all, endpointKeys, 'NR_ENDPOINT_UNKNOWN'),
+      };
+    }),
     get('/v1/endpoints/{id}', async (request) =>
-      lookUp(idOf(request), await endpoints(), endpointNames, 'NR_ENDPOINT_UNKNOWN'),
+      lookUp(idOf(request), await endpoints(), endpointKeys, 'NR_ENDPOINT_UNKNOWN'),
     ),
     get('/v1/pools', async () => ({ pools: showPools(services, await names.known()) })),
     get('/v1/peers', async () => showPeers(services)),
@@ -67,8 +73,18 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
   ];
 }
 
-function endpointNames({ interface: link, container, addresses }: EndpointView) {
-  return [link, container?.name, container?.id, ...addresses.map(({ address }) => address)];
+function networkKeys({ id, name }: NetworkView): Keys {
+  return { ids: [id], names: [name], ...(name !== undefined && { label: name }) };
+}
+
+function endpointKeys({ id, interface: link, container, network, addresses }: EndpointView): Keys {
+  return {
+    ids: container ? [id, container.id] : [id],
+    names: [link, container?.name, ...addresses.map(({ address }) => address)],
+    ...(container?.name !== undefined && {
+      label: `${container.name} in ${network.name ?? network.id.slice(0, 12)}`,
+    }),
+  };
 }
 
 function idOf(request: Request): string {
@@ -77,12 +93,17 @@ function idOf(request: Request): string {
 
 /** @throws NR_ADDRESS_INVALID, NR_PREFIX_INVALID, NR_QUERY_INVALID */
 function prefixOf(request: Request): string | undefined {
-  const { prefix, ...others } = request.query as Record<string, unknown>;
+  const prefix = queryOf(request, 'prefix');
+  if (prefix !== undefined) within('0.0.0.0/0', prefix); // refused before anything is read
+  return prefix;
+}
+
+/** The one parameter that a path takes. @throws NR_QUERY_INVALID */
+function queryOf(request: Request, name: string): string | undefined {
+  const { [name]: value, ...others } = request.query as Record<string, unknown>;
   const unknown = Object.keys(others);
   if (unknown.length > 0)
     throw new CodedError('NR_QUERY_INVALID', `unknown query parameter: ${unknown.join(', ')}`);
-  if (prefix === undefined) return undefined;
-  if (typeof prefix !== 'string') throw new CodedError('NR_QUERY_INVALID', 'prefix is given twice');
-  within('0.0.0.0/0', prefix); // refused before anything is read
-  return prefix;
+  if (value === undefined || typeof value === 'string') return value;
+  throw new CodedError('NR_QUERY_INVALID', `${name} is given twice`);
 }

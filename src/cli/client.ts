@@ -29,11 +29,18 @@ export class Client {
   /** The JSON text of the answer. @throws NR_DAEMON_UNREACHABLE, RemoteError */
   async text(path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
     const { status, body } = await ask(this.#socket, method, path, WAIT_MS).catch((error: Error) => {
-      throw new CodedError('NR_DAEMON_UNREACHABLE', `${this.#socket}: ${error.message}`, { cause: error });
+      throw new CodedError('NR_DAEMON_UNREACHABLE', whyNot(this.#socket, error), { cause: error });
     });
     if (status === 200) return body;
     throw new RemoteError(parse(problemView, body));
   }
+}
+
+/** Why a socket does not answer, in words for people. */
+function whyNot(socket: string, error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return `nobody listens on ${socket}`;
+  if (error.code === 'EACCES') return `${socket} may not be opened by this user`;
+  return `${socket}: ${error.message}`;
 }
 
 /** @throws NR_ANSWER_UNKNOWN for what a daemon of another release may say */

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { asCoded } from '../errors.ts';
 import { RemoteError } from './client.ts';
+import { print } from './command.ts';
 import type { RunDaemon } from './daemon.ts';
 import { addDoctor } from './doctor.ts';
 import { addLogs } from './logs.ts';
@@ -22,19 +23,21 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
     .description('A routed layer-3 network for Docker hosts.')
     .version(version)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-    .helpCommand(false);
+    .configureOutput({ writeErr: () => {} });
   const daemon = program.command('daemon').summary('serve Docker on this host');
   // Its settings take longer to load than most commands to run.
-  if (args[0] === 'daemon') (await import('./daemon.ts')).describeDaemon(daemon, runDaemon, end);
+  const describes = args[0] === 'help' ? args[1] : args[0];
+  if (describes === 'daemon') (await import('./daemon.ts')).describeDaemon(daemon, runDaemon, end);
   addViews(program);
   addDoctor(program, end);
   addLogs(program, end);
   program
     .command('version')
     .summary('print the version')
-    .action(() => {
-      process.stdout.write(`${version}\n`);
+    .description('Prints the version of this command. That of the daemon is in status.')
+    .option('--json', 'print it as JSON')
+    .action(({ json }: { json?: boolean }) => {
+      print(json ? JSON.stringify({ version }) : version);
     });
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -45,7 +48,7 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
       process.stderr.write(`error ${error.message}\n`);
       return 1;
     }
-    const coded = error instanceof CommanderError ? usageError(error) : asCoded(error);
+    const coded = error instanceof CommanderError ? usageError(error, args) : asCoded(error);
     process.stderr.write(`error ${coded.message}\n`);
     return exitStatus(coded);
   }

@@ -1,14 +1,37 @@
-import type { CommanderError } from 'commander';
+import type { Command, CommanderError } from 'commander';
 import { CodedError } from '../errors.ts';
 
-/** Commander's complaint as an error of ours: one line, without its prefix and its guesses on lines of their own. */
-export function usageError(error: CommanderError): CodedError {
+/**
+ * Commander's complaint about the words of a command line as an error of ours: one line, without its prefix and its
+ * guesses on lines of their own.
+ */
+export function usageError(error: CommanderError, words: readonly string[]): CodedError {
   const text = error.message
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
     .replace(/[.;]$/, '')
     .trim();
-  return new CodedError('NR_USAGE', text === '(outputHelp)' ? 'a command is expected' : text);
+  if (text !== '(outputHelp)') return new CodedError('NR_USAGE', text);
+  const last = words.at(-1);
+  return new CodedError(
+    'NR_USAGE',
+    last === undefined ? 'a command is expected' : `unknown command ${singlyQuoted(last)}`,
+  );
+}
+
+/** Words behind a list that is meant without its name: the first was to be a command of the group. */
+export function unexpected(list: Command, words: readonly string[]): CodedError {
+  const group = list.parent!;
+  const named = [list.name(), ...list.aliases()].includes(group.args[0] ?? '');
+  const word = singlyQuoted(words[0] ?? '');
+  if (named) return new CodedError('NR_USAGE', `unexpected argument ${word}`);
+  const known = group.commands.map((command) => command.name()).join(', ');
+  return new CodedError('NR_USAGE', `unknown command ${word} of ${group.name()} (known: ${known})`);
+}
+
+/** As commander writes words. */
+function singlyQuoted(word: string): string {
+  return `'${word}'`;
 }
 
 /** Exit status: 2 for wrong usage, 1 for everything else that failed. */

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import {
   endpointsView,
-  endpointView,
   networksView,
   networkView,
   peersView,
@@ -10,6 +9,7 @@ import {
   routesView,
   statusView,
 } from '../api/views.ts';
+import { CodedError } from '../errors.ts';
 import { asking, askingOf, show } from './command.ts';
 import { renderEndpoint, renderEndpoints } from './show/endpoints.ts';
 import { renderNetwork, renderNetworks } from './show/networks.ts';
@@ -17,6 +17,7 @@ import { renderPeers } from './show/peers.ts';
 import { renderPools } from './show/pools.ts';
 import { renderRoutes } from './show/routes.ts';
 import { renderStatus } from './show/status.ts';
+import { unexpected } from './usage.ts';
 
 /** One command that asks for one view. */
 interface Viewing<T> {
@@ -30,30 +31,46 @@ export function addViews(program: Command): void {
   const status = program.command('status').summary('how this host is, and what to look at first');
   view(status, { view: statusView, render: renderStatus, path: () => '/v1/status' });
 
-  const networks = group(program, 'networks', 'network', 'networks of this host');
+  const networks = group(
+    program,
+    'networks',
+    'network',
+    'networks of this host',
+    'docker network create and docker network rm make and remove them.',
+  );
   view(list(networks, 'networks'), {
     view: networksView,
     render: ({ networks: all }) => renderNetworks(all),
     path: () => '/v1/networks',
   });
-  view(one(networks, 'a network: its id, the beginning of it, or its name'), {
+  view(one(networks, 'network', 'its id, the beginning of it, or its name'), {
     view: networkView,
     render: renderNetwork,
     path: (id) => `/v1/networks/${encodeURIComponent(id)}`,
   });
 
-  const endpoints = group(program, 'endpoints', 'endpoint', 'endpoints of this host: containers in networks');
+  const endpoints = group(
+    program,
+    'endpoints',
+    'endpoint',
+    'endpoints of this host: containers in networks',
+    'A container has one in each of its networks.',
+  );
   view(list(endpoints, 'endpoints'), {
     view: endpointsView,
     render: ({ endpoints: all }) => renderEndpoints(all),
     path: () => '/v1/endpoints',
   });
   view(
-    one(endpoints, 'an endpoint: its id, the beginning of it, an address of it, its interface or container'),
+    one(
+      endpoints,
+      'endpoint',
+      'the container, its id or the beginning of it; or an id, address or interface',
+    ),
     {
-      view: endpointView,
-      render: renderEndpoint,
-      path: (id) => `/v1/endpoints/${encodeURIComponent(id)}`,
+      view: endpointsView,
+      render: ({ endpoints: all }) => all.map(renderEndpoint).join('\n\n'),
+      path: (name) => `/v1/endpoints?name=${encodeURIComponent(name)}`,
     },
   );
 
@@ -79,25 +96,49 @@ export function addViews(program: Command): void {
   view(list(peers, 'peers'), { view: peersView, render: renderPeers, path: () => '/v1/peers' });
 }
 
-function group(program: Command, name: string, alias: string, summary: string): Command {
-  return program
+/** A noun with its verbs; `note` follows the summary in its help. */
+function group(program: Command, name: string, alias: string, summary: string, note = ''): Command {
+  const parent = program
     .command(name)
     .alias(alias)
     .summary(summary)
-    .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`);
+    .description(`${sentence(summary)} ${note}`.trim());
+  return parent.addHelpText('after', () => {
+    const [, options = ''] = parent.commands[0]!.helpInformation().split(/^Options:\n/m);
+    return `\nOptions of list, the default:\n${options}`.trimEnd();
+  });
 }
 
 function list(parent: Command, what: string): Command {
-  return parent.command('list', { isDefault: true }).alias('ls').summary(`list ${what} (the default)`);
+  return parent
+    .command('list', { isDefault: true })
+    .alias('ls')
+    .summary(`list ${what} (the default)`)
+    .description(`Lists ${what}.`)
+    .allowExcessArguments();
 }
 
-function one(parent: Command, argument: string): Command {
-  return parent.command('show').alias('inspect').summary('show one in detail').argument('<ID>', argument);
+function one(parent: Command, what: string, by: string): Command {
+  return parent
+    .command('show')
+    .alias('inspect')
+    .summary('show one in detail')
+    .description(`Shows ${what === 'endpoint' ? 'an' : 'a'} ${what} in detail.`)
+    .argument('<NAME>', by, (text: string) => {
+      if (text === '') throw new CodedError('NR_USAGE', 'an id or a name is expected');
+      return text;
+    });
 }
 
 function view<T>(command: Command, { view: schema, render, path }: Viewing<T>): void {
+  if (command.description() === '') command.description(sentence(command.summary()));
   asking(command).action(async () => {
-    const [id = ''] = command.args;
-    await show(askingOf(command), path(id, command.opts()), schema, render);
+    const words = command.args;
+    if (words.length > command.registeredArguments.length) throw unexpected(command, words);
+    await show(askingOf(command), path(words[0] ?? '', command.opts()), schema, render);
   });
+}
+
+function sentence(summary: string): string {
+  return `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
 }

@@ -16,7 +16,7 @@ import {
   statusView,
 } from '../../../src/api/views.ts';
 import { CodedError } from '../../../src/errors.ts';
-import { HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
+import { alsoIn, HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
 
 describe('operator API', () => {
   let it_: World;
@@ -155,8 +155,37 @@ describe('operator API', () => {
       await it_.driver.createEndpoint({ network: id('aaaa'), endpoint: id('eeef'), address, options: {} });
       const problem = await failing('/v1/endpoints/eee', 409);
       assert.equal(problem.code, 'NR_ID_AMBIGUOUS');
-      assert.match(problem.what, /eeee00000000, eeef00000000/);
+      assert.match(problem.what, /eeee00000000 \(web in mine\), eeef00000000/);
       assert.equal((await ask('/v1/endpoints/eeee', endpointView)).id, id('eeee'));
+    });
+
+    it('are all shown that a name is meant for: a container has one in each of its networks', async () => {
+      await alsoIn(it_, id('bbbb'), 'other', id('ffff'), '10.2.0.2');
+      for (const name of ['web', id('cccc'), 'cccc00000000']) {
+        const { endpoints } = await ask(`/v1/endpoints?name=${name}`, endpointsView);
+        assert.deepEqual(
+          endpoints.map((one) => [one.id, one.container?.name, one.network.name]),
+          [
+            [id('eeee'), 'web', 'mine'],
+            [id('ffff'), 'web', 'other'],
+          ],
+          name,
+        );
+      }
+      const [only, ...more] = (await ask('/v1/endpoints?name=10.2.0.2', endpointsView)).endpoints;
+      assert.deepEqual([only?.id, more], [id('ffff'), []]);
+      const { code, what } = await failing('/v1/endpoints/web', 409);
+      assert.equal(code, 'NR_ID_AMBIGUOUS');
+      assert.equal(what, '"web" may be eeee00000000 (web in mine), ffff00000000 (web in other)');
+    });
+
+    it('are not shown where several ids begin as a name does, nor where none does', async () => {
+      await alsoIn(it_, id('bbbb'), 'other', id('eeef'), '10.2.0.2');
+      assert.match((await failing('/v1/endpoints?name=ee', 409)).what, /eeee00000000.*, eeef00000000/);
+      assert.equal((await failing('/v1/endpoints?name=nope', 404)).code, 'NR_ENDPOINT_UNKNOWN');
+      assert.equal((await failing('/v1/endpoints?name=', 404)).code, 'NR_ENDPOINT_UNKNOWN');
+      assert.equal((await failing('/v1/endpoints?names=web', 400)).code, 'NR_QUERY_INVALID');
+      assert.equal((await failing('/v1/endpoints?name=web&name=e', 400)).code, 'NR_QUERY_INVALID');
     });
 
     it('say what each endpoint waits for, or that its container has gone', async () => {

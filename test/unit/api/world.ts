@@ -5,6 +5,7 @@ import { Janitor } from '../../../src/driver/janitor.ts';
 import type { Services } from '../../../src/driver/services.ts';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
+import { Address } from '../../../src/net/address.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
 import { type HostView, NOTHING, planEndpoint } from '../../../src/plan/endpoint.ts';
@@ -206,4 +207,22 @@ export async function withContainer(it: World, options: Record<string, string> =
       endpoints: [{ id: endpoint, container: id('cccc'), name: 'web' }],
     },
   ];
+}
+
+/** One more network, and the container of withContainer() in it as well. The subnet is the address's /16. */
+export async function alsoIn(
+  { driver, host }: World,
+  network: string,
+  name: string,
+  endpoint: string,
+  address: string,
+): Promise<void> {
+  const subnet = Prefix.around(Address.parse(address), 16).toString();
+  const pool = await driver.requestPool({ pool: subnet, options: {}, v6: false });
+  const ipv4 = [{ addressSpace: 'net-routed', pool: subnet, auxAddresses: {} }];
+  await driver.createNetwork({ network, options: {}, internal: false, ipv4, ipv6: [] });
+  const given = await driver.requestAddress({ pool: pool.id, address, gateway: false });
+  await driver.createEndpoint({ network, endpoint, address: given.address, options: {} });
+  const endpoints = [{ id: endpoint, container: id('cccc'), name: 'web' }];
+  host.docker = [...(host.docker as readonly DockerNetwork[]), { id: network, name, endpoints }];
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DOCTOR, STATUS } from './answers.ts';
 import { cli, type FakeDaemon, fakeDaemon } from './harness.ts';
@@ -15,8 +16,15 @@ describe('command line: errors', () => {
     ['', 'a command is expected'],
     ['nope', "unknown command 'nope'"],
     ['status --nope', "unknown option '--nope'"],
-    ['networks nope', "too many arguments for 'list'. Expected 0 arguments but got 1: nope"],
-    ['networks show', "missing required argument 'ID'"],
+    ['networks nope', "unknown command 'nope' of networks (known: list, show)"],
+    ['pools show x', "unknown command 'show' of pools (known: list)"],
+    ['peer --json delete x', "unknown command 'delete' of peers (known: list)"],
+    ['networks list nope', "unexpected argument 'nope'"],
+    ['networks ls nope', "unexpected argument 'nope'"],
+    ['networks show', "missing required argument 'NAME'"],
+    ['networks show --json ', 'an id or a name is expected'],
+    ['endpoints show ', 'an id or a name is expected'],
+    ['help nope', "unknown command 'nope'"],
     ['status --socket', "option '--socket <PATH>' argument missing"],
     ['logs -n many', '--lines: "many" is not a number'],
     ['daemon --nope', "unknown option '--nope'"],
@@ -26,6 +34,7 @@ describe('command line: errors', () => {
       'daemon --peer 192.0.2.1 --peer-interface eth1 --peer-as 1 --peer-as 2 --peer-as 3',
       '3 times --peer-as for 2 neighbours',
     ],
+    ['daemon --peer 192.0.2.1 --peer-as 1 --peer-as 2', '2 times --peer-as for 1 neighbour'],
   ];
   for (const [args, what] of WRONG) {
     it(`exit status 2 for: net-routed ${args}`, async () => {
@@ -58,8 +67,31 @@ describe('command line: errors', () => {
     assert.deepEqual(await cli(['status', '--socket', socket]), {
       status: 1,
       stdout: '',
-      stderr: `error NR_DAEMON_UNREACHABLE: ${socket}: connect ENOENT ${socket}; start net-routed daemon, or give --socket\n`,
+      stderr: `error NR_DAEMON_UNREACHABLE: nobody listens on ${socket}; start net-routed daemon, or give --socket\n`,
     });
+  });
+
+  it('when the daemon has ended and left its socket', async () => {
+    const socket = join(daemon.folder, 'left.sock');
+    const script = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', script, socket]);
+    assert.ok(existsSync(socket));
+    const { stderr } = await cli(['status', '--socket', socket]);
+    assert.match(stderr, /^error NR_DAEMON_UNREACHABLE: nobody listens on .*left\.sock; /);
+  });
+
+  it('of a user who may not ask', async function () {
+    if (process.getuid?.() !== 0) this.skip(); // only root can become somebody else
+    const folder = join(daemon.folder, 'private');
+    mkdirSync(folder, { mode: 0o700 });
+    const script = `const { Client } = await import(process.argv[1]);
+      process.setgid(65534);
+      process.setuid(65534);
+      await new Client(process.argv[2]).text('/').catch((error) => console.log(error.message));`;
+    const client = join(import.meta.dirname, '../../../src/cli/client.ts');
+    const argv = ['--input-type=module', '-e', script, client, join(folder, 'api.sock')];
+    const { stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
+    assert.match(stdout, /^NR_DAEMON_UNREACHABLE: .*api\.sock may not be opened by this user; /, stderr);
   });
 
   it('of the daemon, in its words', async () => {
@@ -133,7 +165,7 @@ ok      daemon   version 1.2.3
       const { status, stdout } = await cli(['doctor', '--json', '--socket', join(daemon.folder, 'no')], env);
       assert.equal(status, 1);
       const { checks } = JSON.parse(stdout) as typeof DOCTOR;
-      assert.match(checks[0]?.what ?? '', /connect ENOENT .*; only the host is checked$/);
+      assert.match(checks[0]?.what ?? '', /^nobody listens on .*; only the host is checked$/);
       const names = checks.map(({ name }) => name);
       for (const name of ['IPv4 forwarding', 'program ip', 'kernel: veth', 'plugin net-routed', 'dockerd']) {
         assert.ok(names.includes(name), name);

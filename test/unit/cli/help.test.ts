@@ -46,6 +46,8 @@ describe('command line: help', () => {
       ['status'],
       ['networks'],
       ['networks', 'show'],
+      ['endpoints', 'show'],
+      ['routes'],
       ['doctor'],
       ['logs'],
     ]) {
@@ -55,9 +57,46 @@ describe('command line: help', () => {
     }
   });
 
+  it('is a command too, at every level', async () => {
+    for (const words of [[], ['status'], ['daemon'], ['networks'], ['networks', 'show']]) {
+      const [last, ...before] = words.toReversed();
+      const asked = await cli(last === undefined ? ['help'] : [...before.toReversed(), 'help', last]);
+      assert.deepEqual(asked, await cli([...words, '--help']), words.join(' '));
+      assert.equal(asked.status, 0);
+    }
+  });
+
+  it('says in a sentence what a command is for', async () => {
+    for (const args of [
+      ...[
+        'daemon',
+        'status',
+        'networks',
+        'endpoints',
+        'pools',
+        'routes',
+        'peers',
+        'doctor',
+        'logs',
+        'version',
+      ],
+      ...['networks list', 'networks show', 'endpoints show', 'routes list'],
+    ]) {
+      const { stdout } = await cli([...args.split(' '), '--help']);
+      assert.match(stdout, /^Usage: .*\n\n[A-Z][^.]+\./, args);
+    }
+  });
+
+  it('of a group has the options of the list, which is meant without a further word', async () => {
+    const { stdout } = await cli(['routes', '--help']);
+    for (const option of ['--prefix <PREFIX>', '--json', '--socket <PATH>'])
+      assert.ok(stdout.includes(option));
+  });
+
   it('tells the version of the package', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     assert.deepEqual(await cli(['version']), { status: 0, stdout: `${version}\n`, stderr: '' });
     assert.equal((await cli(['--version'])).stdout, `${version}\n`);
+    assert.deepEqual(JSON.parse((await cli(['version', '--json'])).stdout), { version });
   });
 });

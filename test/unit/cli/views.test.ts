@@ -13,8 +13,10 @@ describe('command line: views', () => {
     daemon.says('GET /v1/networks', { networks: [NETWORK] });
     daemon.says('GET /v1/networks/mine', NETWORK);
     daemon.says('GET /v1/endpoints', { endpoints: ENDPOINTS });
-    daemon.says('GET /v1/endpoints/web', ENDPOINTS[0]);
-    daemon.says('GET /v1/endpoints/ffff', ENDPOINTS[1]);
+    daemon.says('GET /v1/endpoints?name=web', { endpoints: [ENDPOINTS[0]] });
+    daemon.says('GET /v1/endpoints?name=ffff', { endpoints: [ENDPOINTS[1]] });
+    daemon.says('GET /v1/endpoints?name=fd00%3A9%3A%3A2', { endpoints: [ENDPOINTS[1]] });
+    daemon.says('GET /v1/endpoints?name=both', { endpoints: ENDPOINTS });
     daemon.says('GET /v1/pools', { pools: POOLS });
     daemon.says('GET /v1/routes', ROUTES);
     daemon.says('GET /v1/routes?prefix=10.1.0.0%2F16', { ...ROUTES, routes: ROUTES.routes.slice(0, 1) });
@@ -58,6 +60,13 @@ POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
 10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531
 `,
     ));
+
+  it('status of a host that has only just begun', async () => {
+    const young = await fakeDaemon();
+    young.says('GET /v1/status', { ...STATUS, loop: { ...STATUS.loop, passes: 1 } });
+    assert.match((await young.run('status')).stdout, /^loop {7}live, 1 pass, it took 2 ms$/m);
+    await young.close();
+  });
 
   it('networks list', () =>
     prints(
@@ -118,6 +127,15 @@ created    2026-01-02T03:04:05.000Z
     const { stdout } = await daemon.run('endpoints', 'show', 'ffff');
     assert.match(stdout, /^address {4}10\.1\.0\.3 {2}not announced yet$/m);
     assert.match(stdout, /^problem {4}kernel: route 254 10\.1\.0\.3\/32 158: NR_FOREIGN_OBJECT: /m);
+  });
+
+  it('endpoints show, of a container that has several', async () => {
+    const [one, other] = await Promise.all(
+      ['web', 'fd00:9::2'].map(async (name) => (await daemon.run('endpoints', 'show', name)).stdout),
+    );
+    await prints('endpoints show both', `${one}\n${other}`);
+    const { stdout } = await daemon.run('endpoints', 'show', 'both', '--json');
+    assert.deepEqual(JSON.parse(stdout), { endpoints: ENDPOINTS });
   });
 
   it('pools list, with numbers that people can read', () =>
