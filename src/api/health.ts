@@ -1,11 +1,12 @@
 import { access, constants, statfs } from 'node:fs/promises';
 import type { Services } from '../driver/services.ts';
 import { CodedError } from '../errors.ts';
+import { READ_BACK } from '../reconcile/reconciler.ts';
 import { bounded } from './bounded.ts';
 import { showPeers } from './peers.ts';
 import { problemOf } from './problem.ts';
 import type { Pulse } from './pulse.ts';
-import type { HealthView, ProblemView } from './views.ts';
+import type { FailureView, HealthView, ProblemView } from './views.ts';
 
 /** Longest wait for each part, in milliseconds. */
 const WAIT_MS = 2000;
@@ -28,6 +29,8 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
     attempt(bounded(firewall.read(), WAIT_MS, 'firewall')),
     attempt(bounded(checkStore(services, pulse), WAIT_MS, 'store')),
   ]);
+  const unread = pulse.failures().filter(({ key }) => key === READ_BACK);
+  failing.push(...unread.filter(({ lane }) => lane !== 'speaker').map(unreadable));
   if (!pulse.live()) {
     failing.push(
       problemOf(new CodedError('NR_DEADLINE', 'the reconcile loop has not finished a pass for 30 s')),
@@ -44,8 +47,13 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
       ({ neighbour, state }) => new CodedError('NR_PEER_DOWN', `peer ${neighbour} is ${state}`),
     ),
   ];
-  const reasons = [...degraded.map(problemOf), ...(up ? problems : [])];
+  const reasons = [...degraded.map(problemOf), ...unread.map(unreadable), ...(up ? problems : [])];
   return { status: reasons.length > 0 ? 'degraded' : 'ok', reasons };
+}
+
+/** What differs there is not repaired. */
+function unreadable({ lane, code, what, remedy }: FailureView): ProblemView {
+  return { code, what: `the ${lane} cannot be read back: ${what}`, remedy };
 }
 
 /** The store cannot be tried without writing, so: its last write, and whether the next one has room. */

@@ -26,9 +26,10 @@ export async function measure(services: Services, pulse: Pulse): Promise<Registr
   gauge('loop_last_pass_seconds', 'Duration of the last pass', lastPassMs / 1000);
   gauge('loop_live', 'Whether the reconcile loop goes on', Number(pulse.live()));
   const failures = labelled('failures', 'Keys that do not work now, by what they are of', 'lane');
-  for (const lane of [reconciler.kernel, reconciler.firewall, reconciler.speaker]) {
-    failures.set({ lane: lane.name }, lane.failures.size);
+  for (const { name } of [reconciler.kernel, reconciler.firewall, reconciler.speaker]) {
+    failures.set({ lane: name }, 0);
   }
+  for (const { lane } of reconciler.failures()) failures.inc({ lane });
 
   const endpoints = labelled('endpoints', 'Endpoints by phase', 'phase');
   for (const phase of ['created', 'joined', 'left']) endpoints.set({ phase }, 0);

@@ -2,18 +2,7 @@ import { asCoded, type CodedError } from '../errors.ts';
 import type { Tracker } from '../plan/tracker.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Operation, Target } from '../ports/target.ts';
-
-/** First and longest pause before a failed key is tried again, in milliseconds. */
-const BACKOFF_MIN = 50;
-const BACKOFF_MAX = 15_000;
-
-export interface Failure {
-  readonly error: CodedError;
-  /** How often in a row. */
-  readonly count: number;
-  /** Milliseconds since 1970: not to be tried before. */
-  readonly retryAt: number;
-}
+import { type Failure, failed } from './repeated.ts';
 
 /** A target with its tracker, and the keys that failed last time. */
 export class Lane<R extends { readonly kind: string }> {
@@ -84,8 +73,6 @@ export class Lane<R extends { readonly kind: string }> {
   }
 
   #failed(key: string, error: CodedError): void {
-    const count = (this.failures.get(key)?.count ?? 0) + 1;
-    const pause = Math.min(BACKOFF_MAX, BACKOFF_MIN * 2 ** (count - 1));
-    this.failures.set(key, { error, count, retryAt: this.#clock.now() + pause });
+    this.failures.set(key, failed(this.failures.get(key), error, this.#clock.now()));
   }
 }

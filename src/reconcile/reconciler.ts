@@ -16,14 +16,18 @@ import {
 } from '../ports/speaker.ts';
 import type { Operation } from '../ports/target.ts';
 import { Lane } from './lane.ts';
+import { type Failure, Repeated } from './repeated.ts';
+import { Suspects } from './suspects.ts';
 import { Waiters } from './waiters.ts';
 
 /** How long the way out of a path waits for its withdrawal, in milliseconds. */
 const WITHDRAW_MS = 500;
 /** How often everything is read back, in milliseconds. */
 const RESYNC_MS = 60_000;
-/** After an event that does not fit what is known, in milliseconds. */
-const SUSPECT_MS = 250;
+/** Longest wait for the first look at the host and the first pass, in milliseconds: then Docker is served all the same. */
+const START_MS = 10_000;
+/** What stands for the key where it is not one that fails, but the look at all of them. */
+export const READ_BACK = 'read-back';
 
 export interface ReconcilerParts {
   readonly kernel: Kernel;
@@ -53,17 +57,27 @@ export class Reconciler {
   readonly #dirty = new Set<string>();
   readonly #announcements = new Map<string, readonly Announcement[]>();
   readonly #stops: (() => void)[] = [];
+  /** What is done now and then beside the passes, by lane and name. */
+  readonly #repeated = new Map<string, { lane: string; key: string; work: Repeated }>();
+  readonly #readKernel: Repeated;
+  readonly #readFirewall: Repeated;
+  readonly #readSpeaker: Repeated;
+  readonly #suspects: Suspects;
+  /** Who waits for a pass that begins from now on. */
+  #awaiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
   #again = false;
   #closed = false;
   #speaking: Promise<void> = Promise.resolve();
   #speakerUp = false;
-  /** The first look at the host is over: until then nobody knows what is not wanted any more. */
+  /** What the engine has is known, since it came up: until then it is told nothing. */
+  #speakerKnown = false;
+  /** The first look at the host is over, with or without success. */
+  #looked = false;
+  /** The first pass is over: until then nobody knows what is not wanted any more. */
   #started = false;
   #cancelRetry: () => void = () => {};
   #cancelResync: () => void = () => {};
-  #cancelSuspect: (() => void) | undefined;
-  readonly #suspects = new Set<string>();
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -71,22 +85,49 @@ export class Reconciler {
     this.firewall = new Lane('firewall', new Tracker(firewallKey), parts.firewall, parts.clock);
     this.speaker = new Lane('speaker', new Tracker(speakerKey), parts.speaker, parts.clock);
     this.#waiters = new Waiters(parts.clock);
+    this.#readKernel = this.repeat('kernel', READ_BACK, () => this.#lookAtKernel());
+    this.#readFirewall = this.repeat('firewall', READ_BACK, () => this.#lookAtFirewall());
+    this.#readSpeaker = this.repeat('speaker', READ_BACK, () => this.#lookAtSpeaker());
+    this.#suspects = new Suspects(
+      parts.clock,
+      (prefixes) =>
+        [...this.kernel.tracker.there().values()].some(
+          (one) => one.kind === 'route' && prefixes.has(one.prefix),
+        ),
+      () => void this.#readKernel.now(),
+    );
   }
 
-  /** Plans everything and starts to follow the kernel. What is found and not wanted goes with the first pass. */
+  /**
+   * Plans everything and starts to follow the kernel. What is found and not wanted goes with the first pass, which is
+   * waited for: not until there is nothing left to do, as that may never be, and 10 s at most.
+   */
   async start(): Promise<void> {
     this.#stops.push(this.#parts.kernel.watch((event) => this.#kernelEvent(event)));
-    // Somebody has deleted the table: every pass prepares it again before it looks.
+    // Somebody has deleted the table: every look prepares it again.
     this.#stops.push(this.#parts.firewall.watch(() => void this.resync()));
-    for (const id of this.#parts.endpoints()) this.#dirty.add(id);
-    await this.resync();
-    this.#started = true;
-    this.#kickSpeaker();
+    const first = this.resync().then(() => {
+      this.#started = true;
+      this.#kickSpeaker();
+    });
     const every = () => {
       if (this.#closed) return;
       void this.resync().finally(() => this.#later(RESYNC_MS, every));
     };
     this.#later(RESYNC_MS, every);
+    await this.#within(START_MS, first);
+  }
+
+  /**
+   * Something else to be done now and then for the host's sake: after a failure, which shows among the others, it is
+   * tried again by itself. It ends with the loop.
+   */
+  repeat(lane: string, key: string, work: () => Promise<void>): Repeated {
+    const repeated = new Repeated(work, this.#parts.clock, ({ error, count }: Failure) =>
+      this.#report(`${lane}: ${key}`, error, count),
+    );
+    this.#repeated.set(`${lane} ${key}`, { lane, key, work: repeated });
+    return repeated;
   }
 
   /** The endpoint may have changed. */
@@ -124,23 +165,27 @@ export class Reconciler {
   /** The speaker can be talked to, or cannot. */
   speakerUp(up: boolean): void {
     this.#speakerUp = up;
+    this.#speakerKnown = false;
+    this.#readSpeaker.rest();
     if (!up) return;
     this.speaker.hurry();
-    this.#speaking = this.#speaking.then(() => this.#readSpeaker()).then(() => this.#speak());
+    void this.#readSpeaker.now();
   }
 
-  /** Reads everything back and repairs. Failures are reported and tried again with the next one. */
+  /**
+   * Reads everything back and repairs. Resolves after the pass that follows; what cannot be read is reported, and read
+   * later.
+   */
   async resync(): Promise<void> {
     this.stats.resyncs++;
     for (const id of this.#parts.endpoints()) this.#dirty.add(id);
     for (const owner of this.kernel.tracker.owners()) {
       if (owner.startsWith('endpoint ')) this.#dirty.add(owner.slice('endpoint '.length));
     }
-    await Promise.all([this.#readKernel(), this.#readFirewall()]);
-    if (this.#speakerUp)
-      this.#speaking = this.#speaking.then(() => this.#readSpeaker()).then(() => this.#speak());
-    this.#kick();
-    await this.idle();
+    if (this.#speakerUp) void this.#readSpeaker.now();
+    await Promise.all([this.#readKernel.now(), this.#readFirewall.now()]);
+    this.#looked = true;
+    await this.#nextPass();
   }
 
   /** Resolves when no pass is running or asked for. */
@@ -151,6 +196,7 @@ export class Reconciler {
   /** Resolves when what was to be told to the speaker by now has been told, or failed. */
   async spoken(): Promise<void> {
     await this.idle();
+    if (this.#speakerUp && !this.#speakerKnown) await this.#readSpeaker.now();
     await this.#speaking;
   }
 
@@ -159,9 +205,11 @@ export class Reconciler {
     this.#closed = true;
     this.#cancelRetry();
     this.#cancelResync();
-    this.#cancelSuspect?.();
+    this.#suspects.close();
     for (const stop of this.#stops) stop();
+    await Promise.all([...this.#repeated.values()].map(({ work }) => work.close()));
     await this.idle();
+    for (const done of this.#awaiting.splice(0)) done();
     await this.#speaking;
   }
 
@@ -172,9 +220,13 @@ export class Reconciler {
     readonly error: CodedError;
     readonly count: number;
   }[] {
-    return [this.kernel, this.firewall, this.speaker].flatMap((lane) =>
+    const whole = [...this.#repeated.values()].flatMap(({ lane, key, work: { failure } }) =>
+      failure ? [{ lane, key, error: failure.error, count: failure.count }] : [],
+    );
+    const single = [this.kernel, this.firewall, this.speaker].flatMap((lane) =>
       [...lane.failures].map(([key, { error, count }]) => ({ lane: lane.name, key, error, count })),
     );
+    return [...whole, ...single];
   }
 
   /** Only the latest is kept, so that years of resyncs leave nothing behind. */
@@ -183,31 +235,49 @@ export class Reconciler {
   }
 
   #kick(): void {
-    if (this.#closed) return;
+    // What is to be done before the first look is remembered, and done after it.
+    if (this.#closed || !this.#looked) return;
     this.#again = true;
     this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
-    // One turn of the event loop, so that what comes together is done together.
-    await new Promise((resolve) => setImmediate(resolve));
     while (this.#again && !this.#closed) {
+      // One turn of the event loop, so that what comes together is done together.
+      await new Promise((resolve) => setImmediate(resolve));
       this.#again = false;
+      const awaiting = this.#awaiting.splice(0);
       try {
         await this.#pass();
       } catch (error) {
         this.#report('pass', error);
       }
+      for (const done of awaiting) done();
     }
     this.#running = undefined;
     this.#scheduleRetry();
+  }
+
+  /** Has a pass made, and resolves when it is over, whatever there is to be done then. */
+  #nextPass(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#awaiting.push(resolve);
+      this.#kick();
+    });
   }
 
   async #pass(): Promise<void> {
     const started = this.#parts.clock.now();
     const planned = [...this.#dirty];
     this.#dirty.clear();
-    for (const id of planned) this.#plan(id);
+    for (const id of planned) {
+      try {
+        this.#plan(id);
+      } catch (error) {
+        this.#report(`plan of ${id}`, error);
+      }
+    }
 
     await this.#withdraw();
     const isPut = (operation: { readonly do: string }) => operation.do === 'put';
@@ -245,11 +315,16 @@ export class Reconciler {
     const removals = this.speaker.due(({ do: what }) => what === 'remove');
     if (removals.length === 0 || !this.#speakerUp) return;
     this.#kickSpeaker();
+    await this.#within(WITHDRAW_MS, this.#speaking);
+  }
+
+  /** Waits for something, `ms` milliseconds at most. */
+  async #within(ms: number, what: Promise<void>): Promise<void> {
     let cancel = () => {};
     const late = new Promise<void>((resolve) => {
-      cancel = this.#parts.clock.after(WITHDRAW_MS, resolve);
+      cancel = this.#parts.clock.after(ms, resolve);
     });
-    await Promise.race([this.#speaking, late]);
+    await Promise.race([what, late]);
     cancel();
   }
 
@@ -275,7 +350,7 @@ export class Reconciler {
   }
 
   async #speak(): Promise<void> {
-    if (!this.#speakerUp || !this.#started) return;
+    if (!this.#speakerUp || !this.#speakerKnown || !this.#started) return;
     const operations: Operation<SpeakerResource>[] = this.speaker.due();
     // Withdraw first, and announce before peers are added: one that is told the end of our routes after a restart
     // forgets those that it kept and did not hear again.
@@ -285,38 +360,31 @@ export class Reconciler {
     this.#scheduleRetry();
   }
 
-  async #readKernel(): Promise<void> {
-    try {
-      const stamp = this.kernel.tracker.stamp();
-      const read = await this.#parts.kernel.read();
-      this.kernel.tracker.found(read, stamp, (resource) => resource.kind !== 'sandbox-address');
-    } catch (error) {
-      this.#report('kernel', error);
-    }
+  async #lookAtKernel(): Promise<void> {
+    const stamp = this.kernel.tracker.stamp();
+    const read = await this.#parts.kernel.read();
+    this.kernel.tracker.found(read, stamp, (resource) => resource.kind !== 'sandbox-address');
+    this.#kick();
   }
 
-  async #readFirewall(): Promise<void> {
-    try {
-      await this.#parts.firewall.prepare();
-      const stamp = this.firewall.tracker.stamp();
-      this.firewall.tracker.found(await this.#parts.firewall.read(), stamp);
-    } catch (error) {
-      this.#report('firewall', error);
-    }
+  async #lookAtFirewall(): Promise<void> {
+    await this.#parts.firewall.prepare();
+    const stamp = this.firewall.tracker.stamp();
+    this.firewall.tracker.found(await this.#parts.firewall.read(), stamp);
+    this.#kick();
   }
 
-  async #readSpeaker(): Promise<void> {
-    try {
-      const stamp = this.speaker.tracker.stamp();
-      this.speaker.tracker.found(await this.#parts.speaker.read(), stamp);
-    } catch (error) {
-      this.#report('speaker', error);
-    }
+  async #lookAtSpeaker(): Promise<void> {
+    if (!this.#speakerUp) return;
+    const stamp = this.speaker.tracker.stamp();
+    this.speaker.tracker.found(await this.#parts.speaker.read(), stamp);
+    this.#speakerKnown = true;
+    this.#kickSpeaker();
   }
 
   #kernelEvent(event: KernelEvent): void {
     const { tracker } = this.kernel;
-    if (event.kind === 'overrun') this.#suspect('');
+    if (event.kind === 'overrun') this.#suspects.add();
     if (event.kind === 'link') {
       const owner = tracker.ownerOf(`link ${event.name}`);
       if (!owner) return;
@@ -329,28 +397,12 @@ export class Reconciler {
       if (event.gone || waiting.size > 0) this.mark(id);
       return;
     }
-    if (event.kind === 'route' && event.gone) this.#suspect(event.prefix);
-  }
-
-  /**
-   * A route went away, by us or by others: look soon, once for many events, whether one is believed to be there
-   * that is not. An empty prefix is a reason by itself.
-   */
-  #suspect(prefix: string): void {
-    this.#suspects.add(prefix);
-    this.#cancelSuspect ??= this.#parts.clock.after(SUSPECT_MS, () => {
-      this.#cancelSuspect = undefined;
-      const there = [...this.kernel.tracker.there().values()];
-      const believed = there.some((one) => one.kind === 'route' && this.#suspects.has(one.prefix));
-      const reason = believed || this.#suspects.has('');
-      this.#suspects.clear();
-      if (reason) void this.#readKernel().then(() => this.#kick());
-    });
+    if (event.kind === 'route' && event.gone) this.#suspects.add(event.prefix);
   }
 
   #scheduleRetry(): void {
-    // While the speaker is down its lane rests: a pass could do nothing for it.
-    const lanes = [this.kernel, this.firewall, ...(this.#speakerUp ? [this.speaker] : [])];
+    // While the speaker cannot be told anything its lane rests: a pass could do nothing for it.
+    const lanes = [this.kernel, this.firewall, ...(this.#speakerKnown ? [this.speaker] : [])];
     const pauses = lanes.map((lane) => lane.nextRetry());
     const next = Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY));
     this.#cancelRetry();
@@ -358,9 +410,13 @@ export class Reconciler {
     this.#cancelRetry = this.#parts.clock.after(Math.max(next, 1), () => this.#kick());
   }
 
-  #report(where: string, error: unknown): void {
+  /** `count`: how often in a row; only the first is loud, as the others come every 15 s and show in the status. */
+  #report(where: string, error: unknown, count = 1): void {
     this.stats.errors++;
-    this.#parts.log.error({ err: asCoded(error), where }, 'reconcile');
+    const { log } = this.#parts;
+    const context = { err: asCoded(error), where, count };
+    if (count === 1) log.error(context, 'reconcile');
+    else log.debug(context, 'reconcile');
   }
 }
 

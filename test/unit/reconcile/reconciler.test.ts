@@ -9,7 +9,7 @@ import type { Clock } from '../../../src/ports/clock.ts';
 import type { KernelResource } from '../../../src/ports/kernel.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { MemorySpeaker } from '../../../src/speaker/memory.ts';
-import { Time } from './time.ts';
+import { Time, turn } from './time.ts';
 
 const POOL = '10.1.0.0/16';
 
@@ -285,5 +285,186 @@ describe('Reconciler', () => {
     await Promise.all(ids.map((id) => on.reconciler.settled(id, 5000)));
     assert.ok(on.reconciler.stats.passes - before < 10, `${on.reconciler.stats.passes - before} passes`);
     await until('all are announced', async () => (await announced()).length === 500);
+  });
+});
+
+describe('Reconciler, when something cannot be read back', () => {
+  const ROUTE = 'route 254 10.1.0.2/32 158';
+  const broken = new CodedError('NR_KERNEL_UNAVAILABLE', 'ip is gone');
+  let clock: Time;
+  let on: ReturnType<typeof world>;
+  beforeEach(() => {
+    clock = new Time();
+    on = world(newAdapters(), clock);
+  });
+  afterEach(() => on.reconciler.close());
+  const failing = () => on.reconciler.failures().map(({ lane, key, error }) => [lane, key, error.code]);
+  /** Has `read` of a target fail until it is told otherwise. */
+  const breakRead = (target: { read(): Promise<unknown> }, error = broken) => {
+    const { read } = target;
+    Object.assign(target, { read: () => Promise.reject(error) });
+    return () => Object.assign(target, { read });
+  };
+
+  it('says so, and tries the kernel again soon: what nobody wants goes all the same', async () => {
+    await on.kernel.apply(
+      planOf('e1', '10.1.0.2').kernel.map((resource) => ({ do: 'put', key: '', resource })),
+    );
+    const mend = breakRead(on.kernel);
+    await on.reconciler.start();
+    assert.deepEqual(failing(), [['kernel', 'read-back', 'NR_KERNEL_UNAVAILABLE']]);
+    await clock.pass(50);
+    assert.equal(on.reconciler.failures()[0]?.count, 2);
+    mend();
+    await clock.pass(100);
+    await on.reconciler.idle();
+    assert.deepEqual(failing(), []);
+    assert.deepEqual([...(await on.kernel.read()).keys()], []);
+  });
+
+  it('says so of a firewall whose table cannot be made, and makes it soon', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    on.firewall.unavailable = new CodedError('NR_FIREWALL_UNAVAILABLE', 'nft is gone');
+    on.firewall.flush();
+    await turn();
+    assert.deepEqual(failing(), [['firewall', 'read-back', 'NR_FIREWALL_UNAVAILABLE']]);
+    on.firewall.unavailable = undefined;
+    await clock.pass(50);
+    assert.deepEqual(failing(), []);
+    assert.equal((await on.firewall.read()).size, 1);
+  });
+
+  it('tells an engine nothing before it knows what the engine has, and tries again soon', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    on.speak();
+    await turn();
+    assert.equal((await on.speaker.read()).size, 1);
+    // The next engine is empty: to go by what the last one had would be to announce nothing.
+    on.speaker.crash();
+    const mend = breakRead(on.speaker, new CodedError('NR_SPEAKER_UNAVAILABLE', 'it does not list'));
+    on.plans.set('e2', planOf('e2', '10.1.0.3'));
+    on.order.length = 0;
+    on.speaker.recover();
+    on.reconciler.mark('e2');
+    await turn();
+    assert.deepEqual(failing(), [['speaker', 'read-back', 'NR_SPEAKER_UNAVAILABLE']]);
+    assert.ok(!on.order.some((step) => step.startsWith('speaker')), on.order.join());
+    mend();
+    await clock.pass(50);
+    assert.deepEqual(failing(), []);
+    assert.equal((await on.speaker.read()).size, 2);
+  });
+
+  it('rests until an engine is read back that refused something before', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    on.speaker.refuse('announcement 10.1.0.2/32', new CodedError('NR_SPEAKER_REFUSED', 'no'));
+    await on.reconciler.start();
+    on.speak();
+    await turn();
+    on.speaker.crash();
+    breakRead(on.speaker, new CodedError('NR_SPEAKER_UNAVAILABLE', 'it does not list'));
+    on.speaker.recover();
+    await turn();
+    assert.deepEqual(
+      failing().map(([, key]) => key),
+      ['read-back', 'announcement 10.1.0.2/32'],
+    );
+    await clock.pass(250); // the look that the first event of the kernel asks for
+    const before = on.reconciler.stats.passes;
+    await clock.pass(1000);
+    assert.equal(on.reconciler.stats.passes, before);
+  });
+
+  it('does not ask an engine that is down', async () => {
+    await on.reconciler.start();
+    on.speak();
+    await turn();
+    breakRead(on.speaker);
+    void on.reconciler.resync();
+    await turn();
+    assert.equal(failing().length, 1);
+    on.speaker.crash();
+    assert.deepEqual(failing(), []);
+    await clock.pass(60_000);
+    assert.deepEqual(failing(), []);
+  });
+
+  it('goes on with the endpoints that can be planned', async () => {
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    on.plans.set('e0', undefined as unknown as EndpointPlan);
+    Object.defineProperty(on.plans, 'get', {
+      value: (id: string) => {
+        if (id === 'e0') throw new Error('no plan for e0');
+        return Map.prototype.get.call(on.plans, id);
+      },
+    });
+    await on.reconciler.start();
+    assert.ok((await on.kernel.read()).has(ROUTE));
+    assert.equal(on.errors.length, 1);
+  });
+});
+
+describe('Reconciler, while work never ends', () => {
+  let clock: Time;
+  let on: ReturnType<typeof world>;
+  beforeEach(() => {
+    clock = new Time();
+    on = world(newAdapters(), clock);
+  });
+  afterEach(() => on.reconciler.close());
+  /** Each change of the kernel brings the next: a peer whose routes come and go, faster than they are installed. */
+  const flap = () => {
+    const { apply } = on.kernel;
+    const route = (via: string): KernelResource => ({
+      kind: 'route',
+      prefix: '198.51.100.0/24',
+      table: 254,
+      metric: 1158,
+      type: 'unicast',
+      nextHops: [{ via, dev: 'eth0' }],
+    });
+    let turns = 0;
+    on.kernel.host.plantLink('eth0');
+    Object.assign(on.kernel, {
+      apply: (operations: Parameters<typeof apply>[0]) => {
+        on.reconciler.wantKernel('learned', [route(`192.0.2.${1 + (turns++ % 200)}`)]);
+        return apply.call(on.kernel, operations);
+      },
+    });
+    on.reconciler.wantKernel('learned', [route('192.0.2.250')]);
+    return () => turns;
+  };
+
+  it('has started after its first pass', async () => {
+    const turns = flap();
+    on.plans.set('e1', planOf('e1', '10.1.0.2'));
+    await on.reconciler.start();
+    assert.ok((await on.kernel.read()).has('route 254 10.1.0.2/32 158'));
+    const before = turns();
+    await turn();
+    assert.ok(turns() > before, 'it goes on');
+  });
+
+  it('reads everything back all the same, each minute', async () => {
+    flap();
+    await on.reconciler.start();
+    for (const minutes of [1, 2, 3]) {
+      const before = on.reconciler.stats.resyncs;
+      await clock.pass(60_000);
+      assert.equal(on.reconciler.stats.resyncs, before + 1, `after ${minutes} min`);
+    }
+    await on.reconciler.resync();
+  });
+
+  it('does not wait for ever for a kernel that does not answer', async () => {
+    const never = Promise.withResolvers<ReadonlyMap<string, KernelResource>>();
+    on.kernel.read = () => never.promise;
+    const started = on.reconciler.start();
+    await turn();
+    await clock.pass(10_000);
+    await started;
+    never.resolve(new Map());
   });
 });

@@ -15,8 +15,19 @@ export class Time implements Clock {
     return () => this.#calls.delete(id);
   }
 
+  /** How many calls are to come. */
+  get waiting(): number {
+    return this.#calls.size;
+  }
+
+  /** Milliseconds until the next one; undefined when none is to come. */
+  get next(): number | undefined {
+    const times = [...this.#calls.values()].map(({ at }) => at - this.#now);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
   /** Lets time pass, and waits for what each call that is due sets in motion. */
-  async pass(ms: number, quiet: () => Promise<void>): Promise<void> {
+  async pass(ms: number, quiet: () => Promise<void> = turn): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
       await quiet();
@@ -29,4 +40,9 @@ export class Time implements Clock {
     }
     this.#now = end;
   }
+}
+
+/** On memory adapters everything that waits for no clock is done after some turns of the event loop. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
 }
