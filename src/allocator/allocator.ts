@@ -180,24 +180,25 @@ export class Allocator {
     return refused;
   }
 
-  counts(now: number): Counts {
-    const held = BigInt(this.#marked - this.#freed.size);
-    const resting = BigInt([...this.#freed].filter(({ at }) => this.#rests(at, now)).length);
-    const reserved = this.#reserved.size - BigInt(this.#heldReserved);
-    const foreign = this.#foreign();
-    return {
-      size: this.size,
-      held,
-      resting,
-      reserved,
-      foreign,
-      free: this.size - held - resting - reserved - foreign,
-    };
+  /** How the values within a range are used; the whole space by default. */
+  counts(now: number, within: Range = this): Counts {
+    const range = intersect(this, within);
+    if (range.last < range.first)
+      return { size: 0n, held: 0n, resting: 0n, reserved: 0n, foreign: 0n, free: 0n };
+    const size = range.last - range.first + 1n;
+    const [held, heldReserved] = this.#heldIn(range);
+    const rests = ({ value, at }: Freed) =>
+      value >= range.first && value <= range.last && this.#rests(at, now);
+    const resting = BigInt([...this.#freed].filter(rests).length);
+    const reserved = this.#reserved.overlap(range) - BigInt(heldReserved);
+    const foreign = this.#foreign(range);
+    const free = size - BigInt(held) - resting - reserved - foreign;
+    return { size, held: BigInt(held), resting, reserved, foreign, free };
   }
 
   /** The error for a `next` that gave none. `what` names the space: "pool 10.1.0.0/24". */
-  full(what: string, now: number): CodedError {
-    const { size, held, resting, reserved, foreign } = this.counts(now);
+  full(what: string, now: number, within?: Range): CodedError {
+    const { size, held, resting, reserved, foreign } = this.counts(now, within);
     const parts = [`${held} held`, `${reserved} reserved`];
     if (resting > 0n) parts.push(`${resting} freed a moment ago`);
     if (foreign > 0n) parts.push(`${foreign} of other hosts`);
@@ -294,16 +295,33 @@ export class Allocator {
     return [...this.#chunks.keys()].filter((number) => number >= from && number <= to);
   }
 
-  #foreign(): bigint {
+  /** How many values within are held, and how many of those lie in what is reserved. */
+  #heldIn({ first, last }: Range): [held: number, reserved: number] {
+    if (first === this.first && last === this.last)
+      return [this.#marked - this.#freed.size, this.#heldReserved];
+    let [held, reserved] = [0, 0];
+    for (const chunk of this.#usedChunks(first, last)) {
+      for (const value of this.#markedIn(chunk)) {
+        if (value < first || value > last || this.#freed.has(value)) continue;
+        held++;
+        if (this.#reserved.has(value)) reserved++;
+      }
+    }
+    return [held, reserved];
+  }
+
+  #foreign(within: Range): bigint {
     let foreign = 0n;
-    const end = this.chunkOf(this.last) + 1n;
-    for (let from = this.#owned.gap(0n); from < end; ) {
+    const end = this.chunkOf(within.last) + 1n;
+    for (let from = this.#owned.gap(this.chunkOf(within.first)); from < end; ) {
       const next = this.#owned.next(from) ?? end;
       const first = this.first + from * BigInt(this.chunkSize);
-      const range = intersect(this, { first, last: this.first + next * BigInt(this.chunkSize) - 1n });
+      const range = intersect(within, { first, last: this.first + next * BigInt(this.chunkSize) - 1n });
       foreign += range.last - range.first + 1n - this.#reserved.overlap(range);
       for (const chunk of this.#usedChunks(range.first, range.last)) {
-        for (const value of this.#markedIn(chunk)) if (!this.#reserved.has(value)) foreign--;
+        for (const value of this.#markedIn(chunk)) {
+          if (value >= range.first && value <= range.last && !this.#reserved.has(value)) foreign--;
+        }
       }
       from = this.#owned.gap(next);
     }

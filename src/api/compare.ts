@@ -108,7 +108,7 @@ function showLearned({ holder, nextHops, anycast, asPath }: LearnedRoute): Route
 }
 
 /** IPv4 first, then by address, then the shorter prefix. */
-function byPrefix(a: string, b: string): number {
+export function byPrefix(a: string, b: string): number {
   const [left, right] = [Prefix.parse(a), Prefix.parse(b)];
   if (left.family !== right.family) return left.family - right.family;
   if (!left.address.equals(right.address)) return left.address.value < right.address.value ? -1 : 1;

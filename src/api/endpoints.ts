@@ -4,7 +4,7 @@ import { Address } from '../net/address.ts';
 import { vethNames } from '../net/ifname.ts';
 import { Prefix } from '../net/prefix.ts';
 import { unannounceable } from './announceable.ts';
-import type { Known } from './names.ts';
+import { byName, type Known } from './names.ts';
 import type { AddressView, EndpointView, FailureView } from './views.ts';
 
 const PROTOCOL: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
@@ -16,10 +16,13 @@ export function showEndpoints(
   known: Known,
 ): EndpointView[] {
   const byOwner = failuresByOwner(services, failures);
-  return [...services.state.endpoints.all()].map((endpoint) => {
+  const shown = [...services.state.endpoints.all()].map((endpoint) => {
     const problems = ownersOf(endpoint.id).flatMap((owner) => byOwner.get(owner) ?? []);
     return showEndpoint(endpoint, services, problems, known);
   });
+  return shown.sort(
+    (a, b) => byName(a.container?.name, b.container?.name) || byName(a.network.name, b.network.name),
+  );
 }
 
 function showEndpoint(

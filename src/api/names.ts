@@ -8,6 +8,13 @@ const WAIT_MS = 1000;
 /** How long an answer of Docker is good enough, in milliseconds. */
 const FRESH_MS = 1000;
 
+const collator = new Intl.Collator('en', { numeric: true });
+
+/** Names in the order in which people look for them: web2 before web10, what has none first. */
+export function byName(a: string | undefined, b: string | undefined): number {
+  return collator.compare(a ?? '', b ?? '');
+}
+
 /** Docker's names for ids, as far as they are known. */
 export interface Known {
   network(id: string): NamedView;

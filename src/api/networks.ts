@@ -1,5 +1,5 @@
 import type { Services } from '../driver/services.ts';
-import type { Known } from './names.ts';
+import { byName, type Known } from './names.ts';
 import { showPool } from './pools.ts';
 import type { NetworkView } from './views.ts';
 
@@ -8,7 +8,7 @@ export function showNetworks(services: Services, known: Known): NetworkView[] {
   const { state, host } = services;
   const endpoints = new Map<string, number>();
   for (const { network } of state.endpoints.all()) endpoints.set(network, (endpoints.get(network) ?? 0) + 1);
-  return [...state.networks.all()].map((network) => {
+  const shown = [...state.networks.all()].map((network) => {
     const { name } = known.network(network.id);
     return {
       id: network.id,
@@ -22,4 +22,5 @@ export function showNetworks(services: Services, known: Known): NetworkView[] {
       pools: state.poolsOf(network).map((pool) => showPool(pool, services, known)),
     };
   });
+  return shown.sort((a, b) => byName(a.name, b.name));
 }

@@ -31,11 +31,13 @@ const poolView = z.object({
   gateway: z.string(),
   automatic: z.boolean(),
   network: namedView.optional(),
-  /** Addresses that can be given by the driver's choice: all, in use or set apart, resting after use, free. */
+  /** Addresses that automatic ones come from (the range, or else the subnet): all, in use, resting after use, free. */
   size: z.string(),
   held: z.string(),
   resting: z.string(),
   free: z.string(),
+  /** In use in the subnet and outside of the range; absent without a range. */
+  outside: z.string().optional(),
 });
 
 export const networkView = z.object({

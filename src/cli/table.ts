@@ -45,16 +45,15 @@ export function duration(seconds: number): string {
   return parts.join(' ');
 }
 
-/** A count that may be an IPv6 pool's: as a power of two where it is too long to be read. */
+/** A count that may be an IPv6 pool's, exactly: where it is too long to be read by its distance from a power of two. */
 export function count(text: string): string {
   if (text.length <= 12) return text;
   const value = BigInt(text);
   const low = value.toString(2).length - 1;
-  // Off by less than one in a thousand reads as the power itself.
-  const near = (power: number) => {
+  const written = [low, low + 1].map((power) => {
     const distance = value - (1n << BigInt(power));
-    return (distance < 0n ? -distance : distance) * 1000n < value;
-  };
-  if (near(low)) return `2^${low}`;
-  return near(low + 1) ? `2^${low + 1}` : `~2^${low}`;
+    return `2^${power}${distance > 0n ? '+' : ''}${distance === 0n ? '' : distance}`;
+  });
+  const [shortest = text] = written.sort((a, b) => a.length - b.length);
+  return shortest.length < text.length ? shortest : text;
 }

@@ -173,7 +173,7 @@ export class Addresses {
     return { key: keyOf(allocation), value: record(allocation) };
   }
 
-  /** How many addresses of a pool can be given, are given, and rest. */
+  /** How many of the addresses that are given automatically there are, are given, and rest; how many others are given. */
   usage(pool: Pool) {
     return this.#spaces.usage(pool, this.#context.clock.now());
   }

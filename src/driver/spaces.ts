@@ -67,7 +67,7 @@ export class Spaces {
         strict: from !== first,
       });
     const value = (start === first ? undefined : ask(start)) ?? ask(first);
-    if (value === undefined) throw space.full(`pool ${pool.range ?? pool.prefix}`, now);
+    if (value === undefined) throw space.full(`pool ${pool.range ?? pool.prefix}`, now, { first, last });
     return Address.of(family, value);
   }
 
@@ -76,8 +76,12 @@ export class Spaces {
     return reservedOf(Prefix.parse(pool.prefix)).find(({ value }) => value === address.value)?.why;
   }
 
-  usage(pool: Pool, now: number): Counts {
-    return this.#space(pool).counts(now);
+  /** Of what automatic addresses come from; `outside`: how many are held in the rest of the subnet. */
+  usage(pool: Pool, now: number): Counts & { readonly outside: bigint } {
+    const space = this.#space(pool);
+    const { address, last } = Prefix.parse(pool.range ?? pool.prefix);
+    const counts = space.counts(now, { first: address.value, last: last.value });
+    return { ...counts, outside: space.counts(now).held - counts.held };
   }
 
   #space(pool: Pool): Allocator {

@@ -4,7 +4,7 @@ import { count, short, table } from '../table.ts';
 export function renderPools(pools: readonly PoolView[]): string {
   if (pools.length === 0) return 'no pools';
   return table(
-    ['POOL', 'TENANT', 'RANGE', 'NETWORK', 'GATEWAY', 'SIZE', 'HELD', 'RESTING', 'FREE'],
+    ['POOL', 'TENANT', 'RANGE', 'NETWORK', 'GATEWAY', 'SIZE', 'HELD', 'RESTING', 'FREE', 'OUTSIDE'],
     pools.map((pool) => [
       pool.prefix,
       pool.tenant,
@@ -15,6 +15,7 @@ export function renderPools(pools: readonly PoolView[]): string {
       count(pool.held),
       count(pool.resting),
       count(pool.free),
+      pool.outside === undefined ? '' : count(pool.outside),
     ]),
   );
 }

@@ -97,9 +97,10 @@ export class NaiveAllocator {
     return true;
   }
 
-  counts(now: number): Counts {
+  counts(now: number, range?: Range): Counts {
     const counts = { size: 0n, held: 0n, resting: 0n, reserved: 0n, foreign: 0n, free: 0n };
     for (const [value, state] of this.#values) {
+      if (range && (value < range.first || value > range.last)) continue;
       counts.size++;
       if (state.held) counts.held++;
       else if (state.reserved) counts.reserved++;

@@ -121,6 +121,57 @@ describe('operator API', () => {
       assert.equal(pools[0]?.size, String(2 ** 16));
     });
 
+    it('of pools are counted within the range that automatic addresses come from', async () => {
+      const asked = { pool: '10.3.0.0/16', subPool: '10.3.4.0/30', options: {}, v6: false };
+      const { id: pool } = await it_.driver.requestPool(asked);
+      for (const address of ['10.3.4.1', '10.3.9.9', '10.3.9.10'])
+        await it_.driver.requestAddress({ pool, address, gateway: false });
+      const { pools } = await ask('/v1/pools', poolsView);
+      assert.deepEqual(
+        pools.map(({ prefix, range, size, held, free, outside }) => [
+          ...[prefix, range, size, held, free, outside],
+        ]),
+        [
+          ['10.1.0.0/16', undefined, '65536', '1', '65533', undefined],
+          ['10.3.0.0/16', '10.3.4.0/30', '4', '1', '3', '2'],
+        ],
+      );
+      const { payload } = await api.hapi.inject('/metrics');
+      for (const line of [
+        'net_routed_pool_addresses{pool="default:10.3.0.0/16",use="size"} 4',
+        'net_routed_pool_addresses{pool="default:10.3.0.0/16",use="outside"} 2',
+      ])
+        assert.ok(payload.includes(line), line);
+    });
+
+    it('of pools are in the order of their addresses', async () => {
+      for (const pool of ['10.10.0.0/16', '10.2.0.0/16'])
+        await it_.driver.requestPool({ pool, options: {}, v6: false });
+      await it_.driver.requestPool({ pool: 'fd00:9::/64', options: {}, v6: true });
+      await it_.driver.requestPool({ pool: '9.0.0.0/8', options: {}, v6: false });
+      const { pools } = await ask('/v1/pools', poolsView);
+      assert.deepEqual(
+        pools.map(({ prefix }) => prefix),
+        ['9.0.0.0/8', '10.1.0.0/16', '10.2.0.0/16', '10.10.0.0/16', 'fd00:9::/64'],
+      );
+    });
+
+    it('are in the order of their names, as people count', async () => {
+      await alsoIn(it_, id('ffff'), 'net2', id('1111'), '10.2.0.2', 'web10');
+      await alsoIn(it_, id('0000'), 'net10', id('2222'), '10.3.0.2', 'web9');
+      await alsoIn(it_, id('1000'), 'alpha', id('3333'), '10.4.0.2', 'web');
+      const { networks } = await ask('/v1/networks', networksView);
+      assert.deepEqual(
+        networks.map(({ name }) => name),
+        ['alpha', 'mine', 'net2', 'net10'],
+      );
+      const { endpoints } = await ask('/v1/endpoints', endpointsView);
+      assert.deepEqual(
+        endpoints.map(({ container, network }) => `${container?.name} ${network.name}`),
+        ['web alpha', 'web mine', 'web9 net10', 'web10 net2'],
+      );
+    });
+
     for (const [docker, mode] of [
       ['is silent', 'silent'],
       ['fails', new Error('down')],
@@ -155,7 +206,7 @@ describe('operator API', () => {
       await it_.driver.createEndpoint({ network: id('aaaa'), endpoint: id('eeef'), address, options: {} });
       const problem = await failing('/v1/endpoints/eee', 409);
       assert.equal(problem.code, 'NR_ID_AMBIGUOUS');
-      assert.match(problem.what, /eeee00000000 \(web in mine\), eeef00000000/);
+      assert.match(problem.what, /"eee" may be eeef00000000, eeee00000000 \(web in mine\)$/);
       assert.equal((await ask('/v1/endpoints/eeee', endpointView)).id, id('eeee'));
     });
 

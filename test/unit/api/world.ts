@@ -209,13 +209,14 @@ export async function withContainer(it: World, options: Record<string, string> =
   ];
 }
 
-/** One more network, and the container of withContainer() in it as well. The subnet is the address's /16. */
+/** One more network, and a container in it, that of withContainer() by default. The subnet is the address's /16. */
 export async function alsoIn(
   { driver, host }: World,
   network: string,
   name: string,
   endpoint: string,
   address: string,
+  container = 'web',
 ): Promise<void> {
   const subnet = Prefix.around(Address.parse(address), 16).toString();
   const pool = await driver.requestPool({ pool: subnet, options: {}, v6: false });
@@ -223,6 +224,6 @@ export async function alsoIn(
   await driver.createNetwork({ network, options: {}, internal: false, ipv4, ipv6: [] });
   const given = await driver.requestAddress({ pool: pool.id, address, gateway: false });
   await driver.createEndpoint({ network, endpoint, address: given.address, options: {} });
-  const endpoints = [{ id: endpoint, container: id('cccc'), name: 'web' }];
+  const endpoints = [{ id: endpoint, container: id('cccc'), name: container }];
   host.docker = [...(host.docker as readonly DockerNetwork[]), { id: network, name, endpoints }];
 }

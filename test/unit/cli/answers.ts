@@ -45,6 +45,19 @@ export const POOLS: PoolView[] = [
     resting: '0',
     free: '18446744073709551615',
   },
+  {
+    id: 'default:10.2.0.0/16',
+    tenant: 'default',
+    prefix: '10.2.0.0/16',
+    range: '10.2.4.0/24',
+    gateway: '169.254.7.2',
+    automatic: false,
+    size: '256',
+    held: '3',
+    resting: '0',
+    free: '253',
+    outside: '1',
+  },
 ];
 
 export const NETWORK: NetworkView = {

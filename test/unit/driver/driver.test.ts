@@ -159,11 +159,17 @@ describe('addresses', () => {
       [await next(), await next(), await next(), await next()],
       ['10.1.9.0/32', '10.1.9.1/32', '10.1.9.2/32', '10.1.9.3/32'],
     );
-    await refused(it, 'NR_POOL_FULL', next, /10\.1\.9\.0\/30/);
+    await refused(it, 'NR_POOL_FULL', next, /10\.1\.9\.0\/30 .*: 4 held, 0 reserved of 4;/);
     assert.equal(
       (await it.driver.requestAddress({ pool: id, address: '10.1.1.1', gateway: false })).address,
       '10.1.1.1/32',
     );
+    const counts = { size: 4n, resting: 0n, reserved: 0n, foreign: 0n };
+    const usage = () => it.driver.addresses.usage(it.driver.pools.get(id));
+    assert.deepEqual(usage(), { ...counts, held: 4n, free: 0n, outside: 1n });
+    await it.driver.releaseAddress(id, '10.1.9.1');
+    await it.driver.releaseAddress(id, '10.1.1.1');
+    assert.deepEqual(usage(), { ...counts, held: 3n, resting: 1n, free: 0n, outside: 0n });
   });
 
   it('are refused when wrong', async () => {
