@@ -38,6 +38,7 @@ const TABLE = {
   NR_ENDPOINT_UNKNOWN: [404, 'net-routed endpoints list shows which endpoints exist'],
   NR_ENDPOINT_EXISTS: [409, 'delete the endpoint first'],
   NR_ENDPOINT_JOINED: [409, 'the endpoint has to leave its sandbox first'],
+  NR_ENDPOINT_NOT_JOINED: [409, 'join the endpoint to a sandbox first'],
   NR_ENDPOINT_NO_ADDRESS: [400, 'use --ipam-driver ipam-routed, which gives each endpoint an address'],
   NR_ADDRESS_NOT_HELD: [409, 'let Docker ask the IPAM driver for the address first'],
   NR_PORT_IN_USE: [409, 'choose another host port, or stop the endpoint that publishes it'],

@@ -57,15 +57,21 @@ export class Addresses {
     return address;
   }
 
-  /** The gateway that the user named with --gateway, else the pool's own. @throws as request() */
+  /**
+   * The gateway that the user named with --gateway, else the pool's own. Asked for again, it is the same one.
+   * @throws as request(), and NR_OPTION_CONFLICT when a network has the pool with another gateway
+   */
   async gateway(pool: Pool, text: string | undefined): Promise<string> {
     if (text === undefined) return pool.gateway;
-    const address = this.#usable(pool, text).toString();
-    const standing = this.get(pool, address);
-    if (standing && standing.use !== 'gateway' && standing.use !== 'resting') {
-      throw new CodedError('NR_ADDRESS_IN_USE', `${address} is in use`);
-    }
+    const address = this.#usable({ ...pool, gatewayGiven: false }, text).toString();
+    if (pool.gatewayGiven && pool.gateway === address) return address;
     const { state, store } = this.#context;
+    const network = state.networkOf(pool.id);
+    if (network) {
+      const what = `network ${network.id.slice(0, 12)} has the gateway ${pool.gateway}, and not ${address}`;
+      throw new CodedError('NR_OPTION_CONFLICT', what);
+    }
+    this.refuseUnusableGateway(pool, Address.parse(address));
     await store.commit([
       { key: state.pools.key(pool.id), value: record({ ...pool, gateway: address, gatewayGiven: true }) },
       this.change(this.#allocation(pool, address, 'gateway')),

@@ -1,3 +1,4 @@
+import { CodedError } from '../errors.ts';
 import { Address } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import { Addresses } from './addresses.ts';
@@ -58,14 +59,17 @@ export class Driver implements NetworkCalls, AddressCalls {
 
   async publish(network: string, endpoint: string, bindings: readonly PortBinding[]): Promise<void> {
     const standing = this.endpoints.get(network, endpoint);
-    const others = [...this.#context.state.endpoints.all()].filter((other) => other.id !== endpoint);
     // A replay keeps the ports that were chosen the first time.
     if (standing.ports.length > 0 || bindings.length === 0) return;
+    if (standing.phase !== 'joined') {
+      throw new CodedError('NR_ENDPOINT_NOT_JOINED', `endpoint ${endpoint.slice(0, 12)} is in no sandbox`);
+    }
+    const others = [...this.#context.state.endpoints.all()].filter((other) => other.id !== endpoint);
     await this.endpoints.publish(network, endpoint, choosePorts(bindings, others));
   }
 
-  unpublish(_network: string, endpoint: string): Promise<void> {
-    return this.endpoints.unpublish(endpoint);
+  unpublish(network: string, endpoint: string): Promise<void> {
+    return this.endpoints.unpublish(network, endpoint);
   }
 
   async endpointInfo(network: string, endpoint: string): Promise<Record<string, string>> {

@@ -139,15 +139,15 @@ export class Endpoints {
     try {
       await this.#context.settled(id, JOIN_MS);
     } catch (error) {
-      await this.unpublish(id);
+      await this.unpublish(network, id);
       throw error;
     }
   }
 
   /** One that does not exist publishes nothing already. */
-  async unpublish(id: string): Promise<void> {
+  async unpublish(network: string, id: string): Promise<void> {
     const endpoint = this.#context.state.endpoints.get(id);
-    if (!endpoint || endpoint.ports.length === 0) return;
+    if (endpoint?.network !== network || endpoint.ports.length === 0) return;
     await this.#write({ ...endpoint, ports: [] });
     await this.#settledOrLogged(id);
   }

@@ -246,7 +246,11 @@ describe('addresses', () => {
   it('are the gateway and auxiliary ones when the user says so', async () => {
     const it = world();
     const { id } = await it.driver.requestPool(POOL);
-    await it.driver.requestAddress({ pool: id, address: '10.1.0.1', gateway: true });
+    const gateway = (address: string) => it.driver.requestAddress({ pool: id, address, gateway: true });
+    await gateway('10.1.0.1');
+    const before = contents(it);
+    assert.deepEqual(await gateway('10.1.0.1'), { address: '10.1.0.1/32' }, 'a replay');
+    assert.equal(contents(it), before);
     await it.driver.requestAddress({ pool: id, address: '10.1.0.9', gateway: false });
     const ipv4 = [
       {
@@ -260,6 +264,8 @@ describe('addresses', () => {
     const ask = (address: string) => () => it.driver.requestAddress({ pool: id, address, gateway: false });
     await refused(it, 'NR_ADDRESS_RESERVED', ask('10.1.0.1'), /gateway/);
     await refused(it, 'NR_ADDRESS_RESERVED', ask('10.1.0.9'), /auxiliary/);
+    await refused(it, 'NR_OPTION_CONFLICT', () => gateway('10.1.0.8'), /n1 has the gateway 10\.1\.0\.1/);
+    assert.deepEqual(await gateway('10.1.0.1'), { address: '10.1.0.1/32' }, 'a late replay');
     await endpoint({ ...it, pool: id }, 'e1', '10.1.0.2');
     const answer = await it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/s' });
     assert.deepEqual([answer.gateway, answer.onLink], ['10.1.0.1', ['10.1.0.1/32']]);
@@ -418,6 +424,8 @@ describe('endpoints', () => {
     await endpoint(it, 'e1', '10.1.0.2');
     await endpoint(it, 'e2', '10.1.0.3');
     const binding = { protocol: 6, port: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080 };
+    await refused(it, 'NR_ENDPOINT_NOT_JOINED', () => it.driver.publish('n1', 'e1', [binding]));
+    for (const id of ['e1', 'e2']) await it.driver.join({ network: 'n1', endpoint: id, sandbox: `/${id}` });
     await it.driver.publish('n1', 'e1', [binding]);
     await refused(it, 'NR_PORT_IN_USE', () => it.driver.publish('n1', 'e2', [binding]));
     await it.driver.publish('n1', 'e2', [
@@ -428,8 +436,14 @@ describe('endpoints', () => {
       it.state.endpoints.get('e2')?.ports.map(({ hostPort }) => hostPort),
       [8081, 32768],
     );
+    const before = contents(it);
+    await it.driver.publish('n1', 'e1', [binding]);
+    await it.driver.unpublish('n2', 'e1');
+    assert.equal(contents(it), before, 'a replay, and a call for another network');
     await it.driver.unpublish('n1', 'e1');
     assert.deepEqual(it.state.endpoints.get('e1')?.ports, []);
+    await it.driver.leave('n1', 'e1');
+    await refused(it, 'NR_ENDPOINT_NOT_JOINED', () => it.driver.publish('n1', 'e1', [binding]));
   });
 
   it('publish nothing when the host cannot, and say so', async () => {
@@ -439,6 +453,7 @@ describe('endpoints', () => {
     };
     const it = await withNetwork({ settled });
     await endpoint(it, 'e1', '10.1.0.2');
+    await it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/s' });
     broken = true;
     const binding = { protocol: 6, port: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080 };
     await refused(it, 'NR_FIREWALL_REFUSED', () => it.driver.publish('n1', 'e1', [binding]));

@@ -41,7 +41,9 @@ export type World = ReturnType<typeof world>;
 export function contents({ store }: World): string {
   const namespaces = ['network', 'pool', 'allocation', 'endpoint'];
   return JSON.stringify(
-    namespaces.flatMap((namespace) => [...store.list(namespace)].map(({ key, value }) => [key, value])),
+    namespaces.flatMap((namespace) =>
+      [...store.list(namespace)].map(({ key, value }) => [key, Object.entries(value as object).sort()]),
+    ),
   );
 }
 
