@@ -49,7 +49,9 @@ function endToEnd(release: string | undefined, files: readonly string[], minutes
 
 const e2e = readdirSync(join(ROOT, 'test/e2e')).filter((file) => file.endsWith('.test.ts'));
 /** What has to hold on other releases of Docker and GoBGP as well. */
-const MATRIX = ['medallia', 'hosts', 'families', 'restart', 'badinput'].map((name) => `${name}.test.ts`);
+const MATRIX = ['medallia', 'hosts', 'families', 'restart', 'badinput', 'calls'].map(
+  (name) => `${name}.test.ts`,
+);
 
 /** The contract of the speaker with another release's gobgpd. */
 async function speakerOn(release: 'trixie' | 'sid'): Promise<Group> {
