@@ -119,7 +119,7 @@ export class Daemon {
     const lost = (endpoint: string) => liveness.lost(endpoint);
     const reconciler = new Reconciler({ kernel, firewall, speaker, clock, log, planOf, endpoints, lost });
     const source = () => ({ 4: host.address, 6: host.addressV6 });
-    const learned = new Learned({ kernel, reconciler, source, clock, log });
+    const learned = new Learned({ kernel, reconciler, source, clock });
 
     const context: Context = {
       store,
@@ -154,7 +154,7 @@ export class Daemon {
     const underlay = new Underlay({
       kernel,
       clock,
-      log,
+      repeat: (lane, key, work) => reconciler.repeat(lane, key, work),
       facts,
       isOurs: (link) => reconciler.kernel.tracker.ownerOf(`link ${link.replace(/c$/, '')}`) !== undefined,
       changed: () => {

@@ -18,7 +18,9 @@ export function parseEvent(line: string): KernelEvent | undefined {
   return label === 'LINK' ? { kind: 'link', name, gone } : { kind: 'address', link: name };
 }
 
-/** Only our routes, and default routes, as the uplink is taken from them. */
+/** Table of what the host itself has, by number and name (rtnetlink(7)): not ways to anybody. */
+const LOCAL = ['255', 'local'];
+
 function parseRouteEvent(text: string, gone: boolean): KernelEvent | undefined {
   const words = text.trim().split(/\s+/);
   // The type comes first unless it is unicast, by number or name.
@@ -30,7 +32,9 @@ function parseRouteEvent(text: string, gone: boolean): KernelEvent | undefined {
   }
   const [host = '', length] = dst.split('/');
   const address = Address.tryParse(host);
-  if (!own || !address) return undefined;
+  if (!address) return undefined;
   const prefix = `${address}/${length ?? (address.family === 4 ? 32 : 128)}`;
-  return { kind: 'route', prefix, gone };
+  if (own) return { kind: 'route', prefix, gone };
+  const local = words.includes('table') && LOCAL.includes(words[words.indexOf('table') + 1] ?? '');
+  return local ? undefined : { kind: 'foreign-route', prefix, gone };
 }

@@ -122,6 +122,8 @@ export type KernelEvent =
   | { readonly kind: 'link'; readonly name: string; readonly gone: boolean }
   | { readonly kind: 'address'; readonly link: string }
   | { readonly kind: 'route'; readonly prefix: string; readonly gone: boolean }
+  /** Any other route by which something may be reached. */
+  | { readonly kind: 'foreign-route'; readonly prefix: string; readonly gone: boolean }
   /** Events may have been lost: read everything again. Also the first one, as soon as events are followed. */
   | { readonly kind: 'overrun' };
 

@@ -63,6 +63,7 @@ export class Reconciler {
   readonly #readFirewall: Repeated;
   readonly #readSpeaker: Repeated;
   readonly #suspects: Suspects;
+  readonly #resyncListeners: (() => void)[] = [];
   /** Who waits for a pass that begins from now on. */
   #awaiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
@@ -130,6 +131,11 @@ export class Reconciler {
     return repeated;
   }
 
+  /** Calls back at each full read-back. */
+  onResync(listener: () => void): void {
+    this.#resyncListeners.push(listener);
+  }
+
   /** The endpoint may have changed. */
   mark(endpoint: string): void {
     this.#dirty.add(endpoint);
@@ -178,6 +184,7 @@ export class Reconciler {
    */
   async resync(): Promise<void> {
     this.stats.resyncs++;
+    for (const listener of this.#resyncListeners) listener();
     for (const id of this.#parts.endpoints()) this.#dirty.add(id);
     for (const owner of this.kernel.tracker.owners()) {
       if (owner.startsWith('endpoint ')) this.#dirty.add(owner.slice('endpoint '.length));

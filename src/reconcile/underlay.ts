@@ -1,7 +1,7 @@
-import { asCoded } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { HostFacts, Kernel, KernelEvent } from '../ports/kernel.ts';
-import type { Log } from '../ports/log.ts';
+import type { Reconciler } from './reconciler.ts';
+import type { Repeated } from './repeated.ts';
 
 /** After the first of many events, in milliseconds. */
 const SETTLE_MS = 100;
@@ -12,7 +12,7 @@ const DEFAULT = ['0.0.0.0/0', '::/0'];
 export class Underlay {
   readonly #kernel: Kernel;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #look: Repeated;
   readonly #changed: () => void;
   readonly #isOurs: (link: string) => boolean;
   readonly #stop: () => void;
@@ -24,14 +24,15 @@ export class Underlay {
   constructor(parts: {
     kernel: Kernel;
     clock: Clock;
-    log: Log;
+    repeat: Reconciler['repeat'];
+    /** What was read first. */
     facts: HostFacts;
     isOurs: (link: string) => boolean;
     changed: () => void;
   }) {
     this.#kernel = parts.kernel;
     this.#clock = parts.clock;
-    this.#log = parts.log;
+    this.#look = parts.repeat('kernel', 'host', () => this.#read());
     this.#facts = parts.facts;
     this.#isOurs = parts.isOurs;
     this.#changed = parts.changed;
@@ -42,12 +43,14 @@ export class Underlay {
     return this.#facts;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#stop();
     this.#cancel?.();
+    await this.#look.close();
   }
 
   #event(event: KernelEvent): void {
+    if (event.kind === 'foreign-route') return;
     // Routes of ours say nothing of the underlay; a default route names the uplink.
     if (event.kind === 'route' && !DEFAULT.includes(event.prefix)) return;
     if (event.kind === 'route') this.#rerouted = true;
@@ -55,9 +58,7 @@ export class Underlay {
     if (link !== undefined && this.#isOurs(link)) return;
     this.#cancel ??= this.#clock.after(SETTLE_MS, () => {
       this.#cancel = undefined;
-      this.#read().catch((error: unknown) => {
-        this.#log.error({ err: asCoded(error) }, 'could not read what the host is like');
-      });
+      void this.#look.now();
     });
   }
 
@@ -65,7 +66,12 @@ export class Underlay {
     const before = JSON.stringify(this.#facts);
     const rerouted = this.#rerouted;
     this.#rerouted = false;
-    this.#facts = await this.#kernel.facts();
+    try {
+      this.#facts = await this.#kernel.facts();
+    } catch (error) {
+      this.#rerouted ||= rerouted;
+      throw error;
+    }
     // Docker's own links come and go all the time, and concern nobody here.
     if (rerouted || JSON.stringify(this.#facts) !== before) this.#changed();
   }

@@ -277,6 +277,25 @@ insideNamespace(import.meta.filename, 'kernel by iproute2', () => {
       stop();
     });
 
+    it('tells of routes of others, by which a next hop may be elsewhere, and not of the host itself', async () => {
+      const { events, heard, stop } = await listen(kernel);
+      ip(`route add 203.0.113.0/24 via 192.0.2.9 dev ${UPLINK}`);
+      await heard({ kind: 'foreign-route', prefix: '203.0.113.0/24', gone: false });
+      ip(`route replace 203.0.113.0/24 via 192.0.2.10 dev ${UPLINK}`);
+      ip('route del 203.0.113.0/24');
+      await heard({ kind: 'foreign-route', prefix: '203.0.113.0/24', gone: true });
+      assert.equal(events.filter(({ kind }) => kind === 'foreign-route').length, 3);
+      ip(`-6 route add 2001:db8:113::/48 via 2001:db8::9 dev ${UPLINK}`);
+      await heard({ kind: 'foreign-route', prefix: '2001:db8:113::/48', gone: false });
+      ip('-6 route del 2001:db8:113::/48');
+      ip(`addr add 198.51.100.1/24 dev ${UPLINK}`);
+      await heard({ kind: 'foreign-route', prefix: '198.51.100.0/24', gone: false });
+      ip(`addr del 198.51.100.1/24 dev ${UPLINK}`);
+      await heard({ kind: 'foreign-route', prefix: '198.51.100.0/24', gone: true });
+      assert.ok(!events.some((event) => 'prefix' in event && event.prefix === '198.51.100.1/32'));
+      stop();
+    });
+
     it('reads settings and takes those of /proc/sys alone', async () => {
       await succeed(kernel, [put(veth(1)), ...sysctlsOf(1).map((one) => put(one))]);
       for (const { path, value } of sysctlsOf(1)) {

@@ -91,7 +91,7 @@ export async function world() {
     endpoints,
     lost: quiet,
   });
-  const learned = new Learned({ kernel, reconciler, source: () => ({ 4: HOST }), clock, log });
+  const learned = new Learned({ kernel, reconciler, source: () => ({ 4: HOST }), clock });
   const context: Context = {
     store,
     state,

@@ -19,6 +19,7 @@ describe('lines of ip monitor', () => {
       { kind: 'address', link: name },
       { kind: 'route', prefix: '10.1.0.7/32', gone: false },
       { kind: 'route', prefix: '10.1.0.7/32', gone: true },
+      { kind: 'foreign-route', prefix: '10.1.0.8/32', gone: false },
       { kind: 'route', prefix: 'fd00:9::7/128', gone: false },
       { kind: 'route', prefix: '10.6.0.0/16', gone: false },
       { kind: 'route', prefix: 'fd00:6::/48', gone: false },
@@ -43,7 +44,15 @@ describe('lines of ip monitor', () => {
       prefix: '10.0.0.0/8',
       gone: true,
     });
-    assert.equal(parseEvent('[ROUTE]10.0.0.0/8 dev eth0 proto kernel scope link src 10.0.0.1 '), undefined);
+    assert.deepEqual(parseEvent('[ROUTE]10.0.0.0/8 dev eth0 proto kernel scope link src 10.0.0.1 '), {
+      kind: 'foreign-route',
+      prefix: '10.0.0.0/8',
+      gone: false,
+    });
+    assert.equal(
+      parseEvent('[ROUTE]local 10.0.0.1 dev eth0 table local proto kernel scope host '),
+      undefined,
+    );
   });
 
   it('take names with every character that a name may have', () => {
