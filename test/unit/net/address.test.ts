@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
 import fc from 'fast-check';
+import { IPv4 } from 'ip-num';
 import { Address, quote, WIDTH } from '../../../src/net/address.ts';
 import { address, family, nearly } from './arbitrary.ts';
 
@@ -66,6 +67,35 @@ describe('address', () => {
       ),
       { numRuns: 5000 },
     );
+  });
+
+  it('reads of dotted texts what ip-num reads, to the same value', () => {
+    const number = fc.oneof(
+      fc.nat(300).map(String),
+      fc.constantFrom('', '0', '00', '01', '007', '255', '256', '1000', '4294967296'),
+    );
+    const text = fc.oneof(
+      fc.array(fc.nat(260), { minLength: 4, maxLength: 4 }).map((parts) => parts.join('.')),
+      fc.array(number, { maxLength: 6 }).map((parts) => parts.join('.')),
+      fc.string({ unit: fc.constantFrom(...'0123456789.') }),
+    );
+    let taken = 0;
+    fc.assert(
+      fc.property(text, (one) => {
+        let expected: bigint | undefined;
+        try {
+          expected = new IPv4(one).getValue();
+        } catch {
+          // refused by it
+        }
+        const address = Address.tryParse(one);
+        assert.equal(address?.value, expected, one);
+        if (address) assert.equal(String(address), one);
+        if (address) taken++;
+      }),
+      { numRuns: 5000 },
+    );
+    assert.ok(taken > 500, `${taken} of them are addresses`);
   });
 
   for (const text of [
