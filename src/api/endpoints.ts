@@ -17,7 +17,7 @@ export function showEndpoints(
 ): EndpointView[] {
   const byOwner = failuresByOwner(services, failures);
   const shown = [...services.state.endpoints.all()].map((endpoint) => {
-    const problems = ownersOf(endpoint.id).flatMap((owner) => byOwner.get(owner) ?? []);
+    const problems = byOwner.get(ownerOf(endpoint.id)) ?? [];
     return showEndpoint(endpoint, services, problems, known);
   });
   return shown.sort(
@@ -66,12 +66,10 @@ function stateOf(
 ): EndpointView['state'] {
   if (endpoint.phase !== 'joined') return endpoint.phase;
   if (problems.length > 0) return 'failing';
-  const owner = `endpoint ${endpoint.id}`;
+  const owner = ownerOf(endpoint.id);
   if (reconciler.kernel.tracker.owned(owner).size === 0) return 'gone';
-  const settled = ownersOf(endpoint.id).every(
-    (one) => reconciler.kernel.tracker.settled(one) && reconciler.firewall.tracker.settled(one),
-  );
-  return settled ? 'up' : 'pending';
+  const { kernel, firewall, inside } = reconciler;
+  return [kernel, firewall, inside.lane].every(({ tracker }) => tracker.settled(owner)) ? 'up' : 'pending';
 }
 
 function addressesOf(endpoint: Endpoint, { reconciler, host, learned }: Services): AddressView[] {
@@ -91,19 +89,19 @@ function addressesOf(endpoint: Endpoint, { reconciler, host, learned }: Services
   });
 }
 
-/** Under which names the reconcile loop keeps what an endpoint needs. */
-function ownersOf(endpoint: string): string[] {
-  return [`endpoint ${endpoint}`, `sandbox ${endpoint}`];
+/** Under which name the reconcile loop keeps what an endpoint needs. */
+function ownerOf(endpoint: string): string {
+  return `endpoint ${endpoint}`;
 }
 
 function failuresByOwner(
   { reconciler }: Services,
   failures: readonly FailureView[],
 ): Map<string, FailureView[]> {
-  const lanes = { kernel: reconciler.kernel, firewall: reconciler.firewall, speaker: reconciler.speaker };
   const byOwner = new Map<string, FailureView[]>();
   for (const failure of failures) {
-    const owner = lanes[failure.lane as keyof typeof lanes]?.tracker.ownerOf(failure.key) ?? '';
+    const lane = reconciler.lanes.find(({ name }) => name === failure.lane);
+    const owner = lane?.tracker.ownerOf(failure.key) ?? '';
     byOwner.set(owner, [...(byOwner.get(owner) ?? []), failure]);
   }
   return byOwner;

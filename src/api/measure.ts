@@ -26,7 +26,7 @@ export async function measure(services: Services, pulse: Pulse): Promise<Registr
   gauge('loop_last_pass_seconds', 'Duration of the last pass', lastPassMs / 1000);
   gauge('loop_live', 'Whether the reconcile loop goes on', Number(pulse.live()));
   const failures = labelled('failures', 'Keys that do not work now, by what they are of', 'lane');
-  for (const { name } of [reconciler.kernel, reconciler.firewall, reconciler.speaker]) {
+  for (const { name } of reconciler.lanes) {
     failures.set({ lane: name }, 0);
   }
   for (const { lane } of reconciler.failures()) failures.inc({ lane });

@@ -81,17 +81,17 @@ export class Coprocess {
     return documents.flat();
   }
 
-  /** Lets what is under way finish, then ends the process. */
-  async close(): Promise<void> {
+  /** Lets what is under way finish, `patience` milliseconds at most, then ends the process. */
+  async close(patience = this.#timeout): Promise<void> {
     this.#closed = true;
     // Another one may have been started meanwhile for what the first left undone.
     while (this.#child) {
       const child = this.#child;
       const ended = new Promise((resolve) => child.once('close', resolve));
-      const patience = setTimeout(() => child.kill('SIGKILL'), this.#timeout);
+      const timer = setTimeout(() => child.kill('SIGKILL'), patience);
       child.stdin?.end();
       await ended;
-      clearTimeout(patience);
+      clearTimeout(timer);
     }
   }
 

@@ -177,7 +177,8 @@ export class IprouteKernel implements Kernel {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#monitor.close(), this.#ip.close(), this.#reaper.close()]);
+    const parts = [this.#monitor, this.#sandboxes, this.#ip, this.#reaper];
+    await Promise.all(parts.map((part) => part.close()));
   }
 }
 

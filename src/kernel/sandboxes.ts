@@ -31,6 +31,7 @@ export class Sandboxes {
   readonly #program: string;
   readonly #inspector: Inspector;
   readonly #log: Log | undefined;
+  readonly #running = new Set<Coprocess>();
 
   constructor(program: string, inspector: Inspector, log?: Log) {
     this.#program = program;
@@ -52,6 +53,11 @@ export class Sandboxes {
     return verdicts;
   }
 
+  /** Ends what hangs in a sandbox, too. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#running].map((ip) => ip.close(0)));
+  }
+
   async #applyTo(operations: readonly Operation<SandboxAddress>[]): Promise<Verdict[]> {
     const { sandbox, link } = operations[0]!.resource;
     let ip: Coprocess | undefined;
@@ -65,6 +71,7 @@ export class Sandboxes {
         log: this.#log,
         timeout: TIMEOUT,
       });
+      this.#running.add(ip);
       const peer = await peerIn(ip, link, index);
       const verdicts: Verdict[] = [];
       for (const one of operations) verdicts.push(await change(ip, one, peer));
@@ -74,6 +81,7 @@ export class Sandboxes {
       return operations.map((one) => checked(one) ?? (absentAnyway(one, coded) ? undefined : coded));
     } finally {
       await ip?.close();
+      if (ip) this.#running.delete(ip);
     }
   }
 

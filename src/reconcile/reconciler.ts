@@ -15,6 +15,7 @@ import {
   speakerKey,
 } from '../ports/speaker.ts';
 import type { Operation } from '../ports/target.ts';
+import { Inside } from './inside.ts';
 import { Lane } from './lane.ts';
 import { type Failure, Repeated } from './repeated.ts';
 import { Suspects } from './suspects.ts';
@@ -46,11 +47,14 @@ export interface ReconcilerParts {
  * The loop that makes the host as planned. Marked endpoints are planned anew, then in this order: withdraw what is
  * no longer announced, change kernel and firewall, tell those who wait, announce what works. The speaker is never
  * waited for except, briefly, before a path is taken away. What fails stays dirty and is tried again with backoff.
+ * Addresses inside of sandboxes come beside the passes, as entering a sandbox may hang, and before Docker has moved the
+ * interface there it cannot be done: each is announced when it is there.
  */
 export class Reconciler {
   readonly kernel: Lane<KernelResource>;
   readonly firewall: Lane<FirewallResource>;
   readonly speaker: Lane<SpeakerResource>;
+  readonly inside: Inside;
   readonly stats = { passes: 0, resyncs: 0, errors: 0, lastPassMs: 0 };
   readonly #parts: ReconcilerParts;
   readonly #waiters: Waiters;
@@ -85,6 +89,12 @@ export class Reconciler {
     this.kernel = new Lane('kernel', new Tracker(kernelKey), parts.kernel, parts.clock);
     this.firewall = new Lane('firewall', new Tracker(firewallKey), parts.firewall, parts.clock);
     this.speaker = new Lane('speaker', new Tracker(speakerKey), parts.speaker, parts.clock);
+    this.inside = new Inside({
+      kernel: parts.kernel,
+      clock: parts.clock,
+      linked: (link) => this.kernel.tracker.there().has(`link ${link}`),
+      entered: (owner) => this.#entered(owner),
+    });
     this.#waiters = new Waiters(parts.clock);
     this.#readKernel = this.repeat('kernel', READ_BACK, () => this.#lookAtKernel());
     this.#readFirewall = this.repeat('firewall', READ_BACK, () => this.#lookAtFirewall());
@@ -97,6 +107,10 @@ export class Reconciler {
         ),
       () => void this.#readKernel.now(),
     );
+  }
+
+  get lanes() {
+    return [this.kernel, this.firewall, this.speaker, this.inside.lane] as const;
   }
 
   /**
@@ -213,6 +227,7 @@ export class Reconciler {
     this.#cancelRetry();
     this.#cancelResync();
     this.#suspects.close();
+    this.inside.lane.close();
     for (const stop of this.#stops) stop();
     await Promise.all([...this.#repeated.values()].map(({ work }) => work.close()));
     await this.idle();
@@ -230,7 +245,7 @@ export class Reconciler {
     const whole = [...this.#repeated.values()].flatMap(({ lane, key, work: { failure } }) =>
       failure ? [{ lane, key, error: failure.error, count: failure.count }] : [],
     );
-    const single = [this.kernel, this.firewall, this.speaker].flatMap((lane) =>
+    const single = this.lanes.flatMap((lane) =>
       [...lane.failures].map(([key, { error, count }]) => ({ lane: lane.name, key, error, count })),
     );
     return [...whole, ...single];
@@ -254,11 +269,13 @@ export class Reconciler {
       await new Promise((resolve) => setImmediate(resolve));
       this.#again = false;
       const awaiting = this.#awaiting.splice(0);
+      this.inside.hold();
       try {
         await this.#pass();
       } catch (error) {
         this.#report('pass', error);
       }
+      this.inside.go();
       for (const done of awaiting) done();
     }
     this.#running = undefined;
@@ -302,7 +319,7 @@ export class Reconciler {
     const plan = this.#parts.planOf(id);
     const owner = ownerOf(id);
     this.kernel.tracker.want(owner, plan.kernel);
-    this.kernel.tracker.want(`sandbox ${id}`, plan.sandbox);
+    this.inside.lane.tracker.want(owner, plan.sandbox);
     this.firewall.tracker.want(owner, plan.firewall);
     if (plan.announcements.length > 0) this.#announcements.set(id, plan.announcements);
     else this.#announcements.delete(id);
@@ -319,7 +336,7 @@ export class Reconciler {
 
   /** Takes announcements back before their path goes, but does not let a dead engine hold the path up. */
   async #withdraw(): Promise<void> {
-    const removals = this.speaker.due(({ do: what }) => what === 'remove');
+    const removals = this.#announceable().filter(({ do: what }) => what === 'remove');
     if (removals.length === 0 || !this.#speakerUp) return;
     this.#kickSpeaker();
     await this.#within(WITHDRAW_MS, this.#speaking);
@@ -339,10 +356,34 @@ export class Reconciler {
     const owner = ownerOf(id);
     const error = this.kernel.errorOf(owner) ?? this.firewall.errorOf(owner);
     const settled = this.kernel.tracker.settled(owner) && this.firewall.tracker.settled(owner);
-    if (settled) this.speaker.tracker.want(owner, this.#announcements.get(id) ?? []);
+    if (settled) {
+      const missing = this.inside.missing(owner);
+      const announced = (this.#announcements.get(id) ?? []).filter(({ prefix }) => !missing.has(prefix));
+      this.speaker.tracker.want(owner, announced);
+    }
     if (this.#dirty.has(id)) return;
     if (settled) this.#waiters.settle(id);
     else if (error) this.#waiters.fail(id, error);
+  }
+
+  /** At once, so that no pass takes back what was announced before and turns out to be right. */
+  #entered(owner: string): void {
+    this.#conclude(owner.slice('endpoint '.length));
+    this.#kickSpeaker();
+  }
+
+  /**
+   * What the speaker is to be told. What a predecessor announced of addresses inside of sandboxes, which nobody reads
+   * back, goes on until it is known that the address is not there.
+   */
+  #announceable(): Operation<SpeakerResource>[] {
+    const due = this.speaker.due();
+    if (!due.some(({ do: what }) => what === 'remove')) return due;
+    const unknown = this.inside.unknown();
+    return due.filter(
+      ({ do: what, resource }) =>
+        !(what === 'remove' && resource.kind === 'announcement' && unknown.has(resource.prefix)),
+    );
   }
 
   /** Endpoints whose announcements wait for their path. */
@@ -358,7 +399,7 @@ export class Reconciler {
 
   async #speak(): Promise<void> {
     if (!this.#speakerUp || !this.#speakerKnown || !this.#started) return;
-    const operations: Operation<SpeakerResource>[] = this.speaker.due();
+    const operations = this.#announceable();
     // Withdraw first, and announce before peers are added: one that is told the end of our routes after a restart
     // forgets those that it kept and did not hear again.
     const rank = (one: Operation<SpeakerResource>) =>
@@ -369,8 +410,7 @@ export class Reconciler {
 
   async #lookAtKernel(): Promise<void> {
     const stamp = this.kernel.tracker.stamp();
-    const read = await this.#parts.kernel.read();
-    this.kernel.tracker.found(read, stamp, (resource) => resource.kind !== 'sandbox-address');
+    this.kernel.tracker.found(await this.#parts.kernel.read(), stamp);
     this.#kick();
   }
 
@@ -395,13 +435,14 @@ export class Reconciler {
     if (event.kind === 'link') {
       const owner = tracker.ownerOf(`link ${event.name}`);
       if (!owner) return;
-      const id = owner.slice('endpoint '.length);
-      // Its other end may have come into the sandbox, which further addresses wait for.
-      const waiting = tracker.owned(`sandbox ${id}`);
-      this.kernel.hurry((key) => waiting.has(key));
-      if (event.gone) this.#parts.lost(id);
-      if (event.gone) for (const key of tracker.owned(owner).keys()) tracker.lost(key);
-      if (event.gone || waiting.size > 0) this.mark(id);
+      if (!event.gone) this.inside.heard(owner);
+      if (event.gone) {
+        const id = owner.slice('endpoint '.length);
+        this.#parts.lost(id);
+        for (const key of tracker.owned(owner).keys()) tracker.lost(key);
+        this.inside.lost(owner);
+        this.mark(id);
+      }
       return;
     }
     if (event.kind === 'route' && event.gone) this.#suspects.add(event.prefix);

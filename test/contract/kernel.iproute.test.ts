@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import {
   codes,
   endpoint,
   holds,
+  inSandbox,
   listen,
   nameOf,
   objects,
@@ -252,6 +253,35 @@ insideNamespace(import.meta.filename, 'kernel by iproute2', () => {
         [kernelKey(route('10.1.0.2/32'))]: 'NR_KERNEL_UNAVAILABLE',
       });
       stop();
+    });
+
+    describe('with a sandbox that hangs', () => {
+      const path = process.env.PATH;
+      let folder: string;
+      beforeEach(() => {
+        folder = mkdtempSync(join(tmpdir(), 'net-routed-hang-'));
+        writeFileSync(join(folder, 'nsenter'), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
+      });
+      afterEach(() => {
+        process.env.PATH = path;
+        rmSync(folder, { recursive: true });
+      });
+
+      it('goes on with others meanwhile, and does not wait for it at its end', async () => {
+        await succeed(kernel, [put(veth(1)), put(veth(2))]);
+        const sandboxes = [await bench.openSandbox(), await bench.openSandbox()];
+        for (const [i, sandbox] of sandboxes.entries()) await bench.moveInto(sandbox, nameOf(i + 1));
+        const [hanging, other] = sandboxes.map((sandbox, i) => inSandbox(i + 1, sandbox, '10.1.0.3/32'));
+        const stuck = () => ownChildren().filter((line) => line.startsWith('sleep'));
+        process.env.PATH = `${folder}:${path}`;
+        const outcome = kernel.apply([put(hanging!)]);
+        await until(() => stuck().length > 0, 'the process that hangs');
+        process.env.PATH = path;
+        await succeed(kernel, [put(other!), put(veth(3))]);
+        await kernel.close();
+        assert.deepEqual(stuck(), []);
+        assert.deepEqual(codes(await outcome), { [kernelKey(hanging!)]: 'NR_KERNEL_UNAVAILABLE' });
+      });
     });
 
     it('follows events again when the monitor dies, and says that some may be lost', async () => {

@@ -18,6 +18,8 @@ import {
 import { ping, watchRemovals } from './traffic.ts';
 
 const SUBNETS = ['10.1.0.0/16', 'fd00:9::/64'];
+/** A further address of the container, which is announced only once it is inside. */
+const ALIAS = '10.1.7.7';
 
 /** Waits until the daemon says that nothing is in the way and its peer is up. */
 async function wellOn(host: Host): Promise<void> {
@@ -41,8 +43,10 @@ describe('restarts', function () {
     await run(h2, 'far', '--network', 'mine', '--ip', '10.1.0.3');
   });
   beforeEach(async () => {
-    await run(h1, 'near', '--network', 'mine', '--ip', '10.1.0.2', '--restart', 'always');
+    const network = `name=mine,ip=10.1.0.2,driver-opt=ip-aliases=${ALIAS}`;
+    await run(h1, 'near', '--network', network, '--restart', 'always');
     await routed(h2, '10.1.0.2');
+    await routed(h2, ALIAS);
     await routed(h1, '10.1.0.3');
   });
   afterEach(async () => {
@@ -54,7 +58,8 @@ describe('restarts', function () {
   it('of the daemon lose no packet and no route, whether it was asked to end or killed', async () => {
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const removals = await Promise.all([watchRemovals(h1), watchRemovals(lab().tor)]);
-      const pings = await Promise.all([ping(lab().out, '10.1.0.2'), ping(h1, '10.1.0.3')]);
+      const to = ['10.1.0.2', ALIAS].map((address) => ping(lab().out, address));
+      const pings = await Promise.all([...to, ping(h1, '10.1.0.3')]);
       await h1.stopDaemon(signal);
       await h1.startDaemon();
       await wellOn(h1);

@@ -98,10 +98,7 @@ async function threeViews({ docker, state, clock, kernel, reconciler }: Services
   const there = await bounded(kernel.read(), WAIT_MS, 'kernel');
   const { tracker } = reconciler.kernel;
   const settled = (item: { createdAt: number }) => clock.now() - item.createdAt > YOUNG_MS;
-  const missing = [...tracker.allWanted()]
-    .filter((resource) => resource.kind !== 'sandbox-address')
-    .map(kernelKey)
-    .filter((key) => !there.has(key));
+  const missing = [...tracker.allWanted()].map(kernelKey).filter((key) => !there.has(key));
   return {
     docker: listed,
     networks: [...state.networks.all()].map((one) => ({ id: one.id, settled: settled(one) })),

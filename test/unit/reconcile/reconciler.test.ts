@@ -274,6 +274,210 @@ describe('Reconciler', () => {
     await until('it is back', async () => (await on.firewall.read()).size === 1);
   });
 
+  describe('with addresses inside of sandboxes', () => {
+    const SANDBOX = '/run/sandbox/';
+    /** An endpoint with an alias, whose sandbox Docker has made. */
+    const aliased = (id: string, address: string, alias: string): EndpointPlan => {
+      const plan = planOf(id, address);
+      const prefix = `${alias}/32`;
+      on.kernel.host.openSandbox(SANDBOX + id);
+      return {
+        ...plan,
+        sandbox: [
+          { kind: 'sandbox-address', sandbox: SANDBOX + id, link: vethNames(id).host, address: prefix },
+        ],
+        announcements: [
+          ...plan.announcements,
+          { kind: 'announcement', prefix, nextHop: '192.0.2.1', anycast: false },
+        ],
+      };
+    };
+    /** What Docker does after Join, and what the kernel tells of it. */
+    const moveIn = (id: string) => {
+      on.kernel.host.moveInto(SANDBOX + id, vethNames(id).host);
+      on.kernel.emit({ kind: 'link', name: vethNames(id).host, gone: false });
+    };
+    const inside = (id: string) => [
+      ...(on.kernel.host.sandboxes.get(SANDBOX + id)?.get(vethNames(id).host) ?? []),
+    ];
+    /** Makes the work in the sandboxes of these endpoints hang until `release`. */
+    const hang = (...ids: string[]) => {
+      const links = ids.map((id) => vethNames(id).host);
+      const released = Promise.withResolvers<void>();
+      const apply = on.kernel.apply.bind(on.kernel);
+      let hanging = 0;
+      on.kernel.apply = async (operations) => {
+        const stuck = operations.some(
+          ({ resource }) =>
+            resource.kind === 'sandbox-address' && links.some((link) => link === resource.link),
+        );
+        if (stuck) {
+          hanging++;
+          await released.promise;
+          hanging--;
+        }
+        return apply(operations);
+      };
+      return { hanging: () => hanging, release: () => released.resolve() };
+    };
+    const start = async () => {
+      on.speak();
+      await on.reconciler.start();
+      await until('the speaker is up', () => on.speaker.engine().up);
+    };
+
+    it('announces each address when it is there, and waits with none for another', async () => {
+      // On a clock that stands still: what was refused is tried again because Docker moved the interface.
+      on = world(newAdapters(), new Time());
+      await start();
+      on.plans.set('e1', aliased('e1', '10.1.0.2', '10.1.9.9'));
+      await on.reconciler.settled('e1', 1000);
+      await until('it was tried', () => on.reconciler.failures().some(({ lane }) => lane === 'sandbox'));
+      await until('it is announced', async () => (await announced()).includes('announcement 10.1.0.2/32'));
+      await on.reconciler.spoken();
+      assert.deepEqual(await announced(), ['announcement 10.1.0.2/32']);
+      moveIn('e1');
+      await until('the alias is announced', async () =>
+        (await announced()).includes('announcement 10.1.9.9/32'),
+      );
+      assert.deepEqual(inside('e1'), ['10.1.9.9/32']);
+      const puts = on.order.filter((step) => /sandbox-address|speaker put/.test(step));
+      assert.equal(puts.at(-1), 'speaker put announcement', puts.join());
+      assert.equal(puts.at(-2), 'kernel put sandbox-address', puts.join());
+      assert.deepEqual(on.reconciler.failures(), []);
+    });
+
+    it('withdraws before it takes an address out', async () => {
+      await start();
+      on.plans.set('e1', aliased('e1', '10.1.0.2', '10.1.9.9'));
+      await on.reconciler.settled('e1', 1000);
+      moveIn('e1');
+      await until('both are announced', async () => (await announced()).length === 2);
+      // Other work in sandboxes comes in between.
+      on.plans.set('e2', aliased('e2', '10.1.0.3', '10.1.9.8'));
+      await on.reconciler.settled('e2', 1000);
+      await on.reconciler.spoken();
+      const apply = on.speaker.apply.bind(on.speaker);
+      on.speaker.apply = (operations) => {
+        on.speaker.apply = apply;
+        moveIn('e2');
+        return apply(operations);
+      };
+      on.order.length = 0;
+      const { kernel } = planOf('e1', '10.1.0.2');
+      on.plans.set('e1', { ...NOTHING, kernel: kernel.filter(({ kind }) => kind === 'link') });
+      await on.reconciler.settled('e1', 1000);
+      await until('it is out', () => inside('e1').length === 0);
+      assert.deepEqual(
+        on.order.filter((step) => / remove /.test(step) && !step.startsWith('firewall')),
+        [
+          'speaker remove announcement',
+          'speaker remove announcement',
+          'kernel remove route',
+          'kernel remove sandbox-address',
+        ],
+      );
+    });
+
+    it('enters no sandbox before the interface is made, and again when it was made anew', async () => {
+      await start();
+      on.kernel.failNext(`link ${vethNames('e1').host}`);
+      on.plans.set('e1', aliased('e1', '10.1.0.2', '10.1.9.9'));
+      moveIn('e1');
+      await on.reconciler.settled('e1', 1000);
+      await until('the alias is in', () => inside('e1').length === 1);
+      assert.deepEqual(
+        on.order.filter((step) => /put (link|sandbox-address)/.test(step)),
+        ['kernel put link', 'kernel put link', 'kernel put sandbox-address'],
+      );
+      on.kernel.vanish(vethNames('e1').host);
+      moveIn('e1');
+      await until('the alias is in again', () => inside('e1').length === 1);
+    });
+
+    it('lets nobody wait for a sandbox that hangs', async () => {
+      await start();
+      const stuck = Array.from({ length: 20 }, (_, index) => `stuck${index}`);
+      const { hanging, release } = hang(...stuck.slice(0, 3));
+      for (const [index, id] of stuck.slice(0, 3).entries())
+        on.plans.set(id, aliased(id, `10.1.1.${index}`, `10.1.2.${index}`));
+      await Promise.all(stuck.slice(0, 3).map((id) => on.reconciler.settled(id, 1000)));
+      await until('three hang', () => hanging() === 3);
+      on.plans.set('e1', aliased('e1', '10.1.0.2', '10.1.9.9'));
+      await on.reconciler.settled('e1', 1000);
+      moveIn('e1');
+      await until('the alias of another is announced', async () =>
+        (await announced()).includes('announcement 10.1.9.9/32'),
+      );
+      assert.equal(hanging(), 3);
+      on.plans.delete('e1');
+      await on.reconciler.settled('e1', 1000);
+      assert.deepEqual((await announced()).length, 3);
+      release();
+    });
+
+    it('enters a limited number of sandboxes at once, and never one twice', async () => {
+      await start();
+      const ids = Array.from({ length: 30 }, (_, index) => `e${index}`);
+      const { hanging, release } = hang(...ids);
+      for (const [index, id] of ids.entries())
+        on.plans.set(id, aliased(id, `10.1.1.${index}`, `10.1.2.${index}`));
+      await Promise.all(ids.map((id) => on.reconciler.settled(id, 1000)));
+      await until('some hang', () => hanging() > 0);
+      for (const id of ids) moveIn(id);
+      await on.reconciler.resync();
+      assert.ok(hanging() <= 8, `${hanging()} at once`);
+      release();
+      await until('all are in', () => ids.every((id) => inside(id).length === 1));
+      await until('all are announced', async () => (await announced()).length === 60);
+    });
+
+    it('keeps what its predecessor announced until it knows whether the address is there', async () => {
+      await start();
+      on.plans.set('e1', aliased('e1', '10.1.0.2', '10.1.9.9'));
+      await on.reconciler.settled('e1', 1000);
+      moveIn('e1');
+      await until('both are announced', async () => (await announced()).length === 2);
+      await on.reconciler.close();
+
+      const plan = on.plans.get('e1')!;
+      on = world(on);
+      on.plans.set('e1', plan);
+      const { hanging, release } = hang('e1');
+      // That nobody could look tells nothing either.
+      const blind = new CodedError('NR_KERNEL_UNAVAILABLE', 'ip did not answer in time');
+      on.kernel.failNext(`sandbox-address ${vethNames('e1').host} 10.1.9.9/32`, blind);
+      await on.reconciler.start();
+      on.reconciler.speakerUp(true);
+      await until('it looks', () => hanging() === 1);
+      await on.reconciler.spoken();
+      assert.equal((await announced()).length, 2);
+      release();
+      await until('the address is known', () => on.reconciler.inside.lane.tracker.there().size === 1);
+      await on.reconciler.spoken();
+      assert.deepEqual(on.order, ['kernel put sandbox-address', 'kernel put sandbox-address']);
+      assert.equal((await announced()).length, 2);
+    });
+
+    it('withdraws what its predecessor announced when the address is not there', async () => {
+      await start();
+      on.plans.set('e1', aliased('e1', '10.1.0.2', '10.1.9.9'));
+      await on.reconciler.settled('e1', 1000);
+      moveIn('e1');
+      await until('both are announced', async () => (await announced()).length === 2);
+      await on.reconciler.close();
+
+      const plan = on.plans.get('e1')!;
+      on = world(on);
+      on.plans.set('e1', plan);
+      on.kernel.host.closeSandbox(`${SANDBOX}e1`);
+      await on.reconciler.start();
+      on.reconciler.speakerUp(true);
+      await until('one is withdrawn', async () => (await announced()).length === 1);
+      assert.deepEqual(await announced(), ['announcement 10.1.0.2/32']);
+    });
+  });
+
   it('does many at once, in few passes', async () => {
     on.speak();
     await on.reconciler.start();
