@@ -131,6 +131,7 @@ export class Daemon {
       restMs: this.#settings.restSeconds * 1000,
       incarnation: () => facts.incarnation,
       alive,
+      present: (endpoint) => liveness.present(endpoint),
       expect: (endpoint) => liveness.expect(endpoint),
       holder: (address) => learned.holder(address),
       settled: (endpoint, ms) => reconciler.settled(endpoint, ms),

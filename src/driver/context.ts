@@ -23,6 +23,8 @@ export interface Context {
   readonly incarnation: () => string;
   /** Whether what the endpoint was joined to still exists. Bounded, never asks Docker. */
   readonly alive: (endpoint: Endpoint) => boolean;
+  /** Whether its sandbox is there; that it is only on its way, as alive() presumes for some time, does not count. */
+  readonly present: (endpoint: Endpoint) => boolean;
   /** The endpoint is about to be joined to a sandbox that may appear only later. */
   readonly expect: (endpoint: string) => void;
   /** Who in the fabric announces exactly this address, if somebody does. */

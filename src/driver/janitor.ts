@@ -52,15 +52,16 @@ export class Janitor {
 
   /** One comparison. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
   async sweep(graceMs = GRACE_MS): Promise<Swept> {
-    const { state, store, clock, mark, alive } = this.#context;
+    const { state, store, clock, mark, present } = this.#context;
     const now = clock.now();
     // This needs nobody's word, and must not wait for Docker's.
     const expired = this.#addresses.expired(now, HELD_MS);
     if (expired.length > 0) await store.commit(expired);
     const listed = await this.#docker.networks();
     const known = new Set(listed.flatMap(({ endpoints }) => endpoints.map(({ id }) => id)));
+    // Docker lists an endpoint from before its Join on: what it does not list is not on its way any more.
     const stale = [...state.endpoints.all()].filter(
-      (endpoint) => !known.has(endpoint.id) && !alive(endpoint) && now - endpoint.createdAt > graceMs,
+      (endpoint) => !known.has(endpoint.id) && !present(endpoint) && now - endpoint.createdAt > graceMs,
     );
     const networks = this.#forgotten(
       listed,

@@ -41,14 +41,21 @@ export class Liveness {
     this.#cut.delete(endpoint);
   }
 
+  /** Whether it is in a sandbox that is there; nothing is presumed. */
+  present(endpoint: Endpoint): boolean {
+    const { phase, incarnation, sandbox } = endpoint;
+    if (phase === 'created' || this.#cut.has(endpoint.id)) return false;
+    return incarnation === this.#incarnation() && sandbox !== undefined && this.#sandboxAlive(sandbox);
+  }
+
+  /** Whether it is present, or may still come to be. */
   alive(endpoint: Endpoint): boolean {
     if (endpoint.phase === 'created') return this.#clock.now() - endpoint.createdAt < GRACE_MS;
-    if (this.#cut.has(endpoint.id)) return false;
-    if (endpoint.incarnation !== this.#incarnation() || !endpoint.sandbox) return false;
-    if (this.#sandboxAlive(endpoint.sandbox)) {
+    if (this.present(endpoint)) {
       this.#expected.delete(endpoint.id);
       return true;
     }
+    if (endpoint.incarnation !== this.#incarnation()) return false;
     const since = this.#expected.get(endpoint.id);
     if (since !== undefined && this.#clock.now() - since < GRACE_MS) return true;
     this.#expected.delete(endpoint.id);

@@ -102,6 +102,7 @@ export async function world() {
     restMs: 60_000,
     incarnation: () => 'this boot',
     alive,
+    present: () => true,
     expect: quiet,
     holder: (address) => learned.holder(address),
     settled: (endpoint, ms) => reconciler.settled(endpoint, ms),

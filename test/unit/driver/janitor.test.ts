@@ -89,4 +89,23 @@ describe('the janitor', () => {
     assert.equal(held(it), 2n);
     assert.ok(it.marked.includes('gone'), 'its path goes');
   });
+
+  it('removes an endpoint that Docker has forgotten and whose sandbox never came, although it may count as alive', async () => {
+    const it = await withNetwork();
+    for (const [id, address] of [
+      ['starting', '10.1.0.2'],
+      ['forgotten', '10.1.0.3'],
+    ] as const) {
+      await endpoint(it, id, address);
+      await it.driver.join({ network: 'n1', endpoint: id, sandbox: `/run/docker/netns/${id}` });
+      it.absent.add(id);
+    }
+    const janitor = janitorOf(it, ['starting']);
+    it.time.now += MINUTE;
+    assert.deepEqual((await janitor.sweep()).endpoints, []);
+    it.time.now += 1;
+    assert.deepEqual((await janitor.sweep()).endpoints, ['forgotten']);
+    assert.ok(it.marked.includes('forgotten'), 'its path goes');
+    await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.3', gateway: false });
+  });
 });

@@ -12,6 +12,8 @@ export function world(change: Partial<Context> = {}) {
   const state = new State(store);
   const time = { now: 1_000_000 };
   const dead = new Set<string>();
+  /** Alive as far as anybody can tell, but in no sandbox that is there. */
+  const absent = new Set<string>();
   const marked: string[] = [];
   const learned = new Map<string, LearnedRoute>();
   const quiet = () => {};
@@ -25,6 +27,7 @@ export function world(change: Partial<Context> = {}) {
     restMs: 60_000,
     incarnation: () => 'this boot',
     alive: (endpoint: Endpoint) => !dead.has(endpoint.id),
+    present: (endpoint: Endpoint) => !dead.has(endpoint.id) && !absent.has(endpoint.id),
     expect: (id) => void dead.delete(id),
     holder: (address) => learned.get(Prefix.host(address).toString()),
     settled: async (endpoint) => void marked.push(endpoint),
@@ -32,7 +35,7 @@ export function world(change: Partial<Context> = {}) {
     ...change,
   };
   const driver = new Driver(context);
-  return { store, state, time, dead, marked, learned, context, driver };
+  return { store, state, time, dead, absent, marked, learned, context, driver };
 }
 
 export type World = ReturnType<typeof world>;

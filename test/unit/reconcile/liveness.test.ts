@@ -35,13 +35,16 @@ describe('Liveness', () => {
     assert.equal(subject.alive(endpoint), false);
     sandboxes.add('/s');
     assert.equal(subject.alive(endpoint), true);
+    assert.equal(subject.present(endpoint), true);
     sandboxes.clear();
     assert.equal(subject.alive(endpoint), false);
+    assert.equal(subject.present(endpoint), false);
   });
 
   it('waits for a sandbox that Docker makes only after Join, but not for ever', () => {
     subject.expect('e1');
     assert.equal(subject.alive(endpoint), true);
+    assert.equal(subject.present(endpoint), false, 'that is presumed');
     now = 300_000;
     assert.equal(subject.alive(endpoint), false);
   });
@@ -50,6 +53,7 @@ describe('Liveness', () => {
     sandboxes.add('/s');
     subject.lost('e1');
     assert.equal(subject.alive(endpoint), false);
+    assert.equal(subject.present(endpoint), false);
     subject.expect('e1');
     assert.equal(subject.alive(endpoint), true);
   });
@@ -58,11 +62,15 @@ describe('Liveness', () => {
     sandboxes.add('/s');
     boot = 'boot 2';
     assert.equal(subject.alive(endpoint), false);
+    assert.equal(subject.present(endpoint), false);
+    subject.expect('e1');
+    assert.equal(subject.alive(endpoint), false, 'whatever is expected');
   });
 
   it('gives an endpoint time to be joined', () => {
     const created = { ...endpoint, phase: 'created' as const, sandbox: undefined };
     assert.equal(subject.alive(created), true);
+    assert.equal(subject.present(created), false);
     now = 300_000;
     assert.equal(subject.alive(created), false);
   });
