@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { type Adapters, openAdapters } from './adapters.ts';
 import { checkForward } from './api/doctor/forward.ts';
 import { enableForwarding } from './api/doctor/forwarding.ts';
 import { run } from './api/doctor/program.ts';
@@ -10,36 +11,19 @@ import { Pulse } from './api/pulse.ts';
 import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
-import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
+import { createPlugins } from './cnm/plugins.ts';
 import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
-import { DockerClient } from './docker/client.ts';
-import type { Context } from './driver/context.ts';
-import { Driver } from './driver/driver.ts';
-import { Janitor } from './driver/janitor.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';
-import { NftFirewall } from './firewall/nft.ts';
-import { IprouteKernel } from './kernel/iproute.ts';
-import type { Endpoint } from './model/endpoint.ts';
 import { Address } from './net/address.ts';
 import { privateAsn } from './net/asn.ts';
-import { vethNames } from './net/ifname.ts';
-import { Prefix } from './net/prefix.ts';
-import { type HostView, NOTHING, planEndpoint } from './plan/endpoint.ts';
-import { Sandboxes } from './plan/sandboxes.ts';
-import { State } from './plan/state.ts';
-import type { HostFacts } from './ports/kernel.ts';
+import { adopt, buildParts, type Parts } from './parts.ts';
+import type { HostView } from './plan/endpoint.ts';
 import type { Identity, SpeakerEvent } from './ports/speaker.ts';
-import { hostView, routerIdOf } from './reconcile/host.ts';
-import { Learned } from './reconcile/learned.ts';
-import { Liveness } from './reconcile/liveness.ts';
-import { Reconciler } from './reconcile/reconciler.ts';
-import { Underlay } from './reconcile/underlay.ts';
-import { GobgpSpeaker } from './speaker/gobgp/speaker.ts';
-import { JournalStore } from './store/journal.ts';
+import { routerIdOf } from './reconcile/host.ts';
 
-/** One host's daemon: the only place that knows every adapter. */
+/** One host's daemon: from the settings to sockets that answer, and back. */
 export class Daemon {
   /** What is counted, from before the start on. */
   readonly metrics = new Metrics();
@@ -61,168 +45,33 @@ export class Daemon {
    * @throws NR_STORE_*, NR_KERNEL_UNAVAILABLE, NR_SOCKET_IN_USE
    */
   async start(): Promise<Services> {
-    const { stateDir, runDir, dockerSocket, pluginDir } = this.#settings;
-    const clock = this.#clock;
-    const log = this.#log;
-    mkdirSync(runDir, { recursive: true, mode: 0o755 });
-    if (this.#settings.manageForwarding) this.#forward();
+    const settings = this.#settings;
+    const [log, clock] = [this.#log, this.#clock];
+    mkdirSync(settings.runDir, { recursive: true, mode: 0o755 });
+    if (settings.manageForwarding) this.#forward();
 
-    const store = new JournalStore({
-      file: join(stateDir, 'store.db'),
-      report: (error, { key }) =>
-        log.error({ err: asCoded(error), key }, 'an observer of the store has failed'),
-    });
-    this.#ends.push(() => store.close());
-    const state = new State(store, (key) => log.error({ key }, 'record does not parse, left out'));
-
-    const kernel = new IprouteKernel({ log });
-    this.#ends.push(() => kernel.close());
-    const firewall = new NftFirewall({ folder: runDir });
-    this.#ends.push(() => firewall.close());
     let kept = true;
-    const speaker = this.#speaker(() => kept);
-    this.#ends.push(() => speaker.close());
-
-    let facts: HostFacts = await kernel.facts();
-    const exportable = () => [
-      ...[...state.pools.all()].map(({ prefix }) => prefix),
-      ...this.#settings.aliasPrefixes,
-    ];
-    const view = (): HostView => hostView(facts, this.#settings, exportable());
-    let host = view();
-    const identity = this.#identity(host);
-
-    const liveness = new Liveness(
-      (path) => kernel.sandboxAlive(path),
-      () => facts.incarnation,
-      clock,
-    );
-    const alive = (endpoint: Endpoint) => liveness.alive(endpoint);
-    store.observe('endpoint', ({ before, after }) => {
-      if (before && !after) liveness.forget(before.key.slice('endpoint/'.length));
-    });
-    const sandboxes = new Sandboxes(store, (id) => reconciler.mark(id));
-    const planOf = (id: string) => {
-      const endpoint = state.endpoints.get(id);
-      const network = endpoint && state.networks.get(endpoint.network);
-      if (!network) return NOTHING;
-      const siblings = [...sandboxes.of(endpoint.sandbox)]
-        .filter((other) => other !== id)
-        .map((other) => state.endpoints.get(other))
-        .filter((other) => other !== undefined)
-        .filter((other) => other.phase === 'joined');
-      return planEndpoint(endpoint, network, state.poolsOf(network), host, alive(endpoint), siblings);
-    };
-    const endpoints = function* () {
-      for (const { id } of state.endpoints.all()) yield id;
-    };
-    const lost = (endpoint: string) => liveness.lost(endpoint);
-    const reconciler = new Reconciler({ kernel, firewall, speaker, clock, log, planOf, endpoints, lost });
-    const source = () => ({ 4: host.address, 6: host.addressV6 });
-    const learned = new Learned({ kernel, reconciler, source, clock });
-
-    const context: Context = {
-      store,
-      state,
-      clock,
-      log,
-      automatic: this.#settings.automaticPools.map(Prefix.parse),
-      spread: BigInt(`0x${store.origin.slice(0, 12)}`),
-      restMs: this.#settings.restSeconds * 1000,
-      incarnation: () => facts.incarnation,
-      alive,
-      present: (endpoint) => liveness.present(endpoint),
-      expect: (endpoint) => liveness.expect(endpoint),
-      holder: (address) => learned.holder(address),
-      settled: (endpoint, ms) => reconciler.settled(endpoint, ms),
-      mark: (endpoint) => reconciler.mark(endpoint),
-    };
-    const driver = new Driver(context);
-    const docker = new DockerClient(dockerSocket, NETWORK_PLUGIN, clock);
-    const janitor = new Janitor(context, driver.addresses, docker);
-
-    const refresh = () => {
-      host = view();
-      speaker.permit(exportable());
-      for (const endpoint of state.endpoints.all()) reconciler.mark(endpoint.id);
-    };
-    store.observe('pool', () => {
-      host = view();
-      speaker.permit(exportable());
-      for (const endpoint of state.endpoints.all())
-        if (endpoint.aliases.length > 0) reconciler.mark(endpoint.id);
-    });
-    const underlay = new Underlay({
-      kernel,
-      clock,
-      repeat: (lane, key, work) => reconciler.repeat(lane, key, work),
-      facts,
-      isOurs: (link) => reconciler.kernel.tracker.ownerOf(`link ${link.replace(/c$/, '')}`) !== undefined,
-      changed: () => {
-        facts = underlay.facts;
-        refresh();
-        learned.underlayChanged();
-      },
-    });
-    this.#ends.push(() => underlay.close());
+    const adapters = openAdapters(settings, log, clock, () => kept);
+    const { store, kernel, firewall, speaker } = adapters;
+    this.#endWith(store, kernel, firewall, speaker);
+    const parts = buildParts({ settings, adapters, facts: await kernel.facts(), clock, log });
+    const { underlay, reconciler, learned, janitor } = parts;
+    this.#endWith(underlay, reconciler, learned, janitor);
 
     const found = await kernel.read();
     // After a boot nothing of before is there.
     kept = [...found.values()].some(({ kind }) => kind === 'route');
-    learned.adopt(found.values());
-    for (const endpoint of state.endpoints.all()) {
-      if (found.has(`link ${vethNames(endpoint.id).host}`)) liveness.expect(endpoint.id);
-      else if (endpoint.phase !== 'created') liveness.lost(endpoint.id);
-    }
-    speaker.permit(exportable());
-    reconciler.wantPeers(peersOf(this.#settings.peers, identity.asn));
+    adopt(parts, found);
+    const identity = this.#identity(parts.host.view);
+    reconciler.wantPeers(peersOf(settings.peers, identity.asn));
     const starting = reconciler.start();
-    speaker.start(identity, (event) => this.#heard(event, reconciler, learned));
+    speaker.start(identity, (event) => this.#heard(event, parts));
     await starting;
-    this.#ends.push(
-      () => reconciler.close(),
-      () => learned.close(),
-    );
-
     janitor.start();
-    this.#ends.push(() => janitor.close());
-    const plugins = createPlugins({
-      network: driver,
-      address: driver,
-      log,
-      folder: pluginDir,
-      inherited: inheritedSockets(process.env, process.pid),
-      metrics: this.metrics,
-    });
-    await plugins.start();
-    this.#ends.push(() => plugins.stop());
 
-    const services: Services = {
-      version: this.#version,
-      startedAt: clock.now(),
-      clock,
-      log,
-      state,
-      driver,
-      janitor,
-      reconciler,
-      learned,
-      kernel,
-      firewall,
-      speaker,
-      docker,
-      identity: () => identity,
-      facts: () => facts,
-      host: () => host,
-      storeCounts: () => store.counts,
-      paths: { stateDir, runDir, pluginDir, dockerSocket, gobgpd: this.#ownEngine() },
-    };
-    const pulse = new Pulse(services);
-    this.#ends.push(() => pulse.stop());
-    const api = createApi({ services, pulse, metrics: this.metrics }, join(runDir, 'api.sock'));
-    await api.start();
-    this.#ends.push(() => api.stop());
-    this.#pulse = pulse;
+    const services = this.#services(adapters, parts, identity);
+    await this.#servePlugins(services);
+    await this.#serveOperator(services);
     return services;
   }
 
@@ -244,8 +93,8 @@ export class Daemon {
     }
   }
 
-  #ownEngine(): string | undefined {
-    return this.#settings.engineSocket === undefined ? this.#settings.gobgpd : undefined;
+  #endWith(...parts: readonly { close(): Promise<void> }[]): void {
+    for (const part of parts) this.#ends.push(() => part.close());
   }
 
   /** A router forwards; that this host has to is not left to the moment when Docker does it, dropping all else. */
@@ -261,6 +110,56 @@ export class Daemon {
     });
   }
 
+  #services(adapters: Adapters, parts: Parts, identity: Identity): Services {
+    const { stateDir, runDir, pluginDir, dockerSocket, engineSocket, gobgpd } = this.#settings;
+    return {
+      version: this.#version,
+      startedAt: this.#clock.now(),
+      clock: this.#clock,
+      log: this.#log,
+      ...parts,
+      ...adapters,
+      identity: () => identity,
+      facts: () => parts.host.facts,
+      host: () => parts.host.view,
+      storeCounts: () => adapters.store.counts,
+      paths: {
+        stateDir,
+        runDir,
+        pluginDir,
+        dockerSocket,
+        gobgpd: engineSocket === undefined ? gobgpd : undefined,
+      },
+    };
+  }
+
+  /** From here on Docker is answered. */
+  async #servePlugins({ driver, paths }: Services): Promise<void> {
+    const plugins = createPlugins({
+      network: driver,
+      address: driver,
+      log: this.#log,
+      folder: paths.pluginDir,
+      inherited: inheritedSockets(process.env, process.pid),
+      metrics: this.metrics,
+    });
+    await plugins.start();
+    this.#ends.push(() => plugins.stop());
+  }
+
+  /** From here on the operator is answered, and the watchdog. */
+  async #serveOperator(services: Services): Promise<void> {
+    const pulse = new Pulse(services);
+    this.#ends.push(() => pulse.stop());
+    const api = createApi(
+      { services, pulse, metrics: this.metrics },
+      join(services.paths.runDir, 'api.sock'),
+    );
+    await api.start();
+    this.#ends.push(() => api.stop());
+    this.#pulse = pulse;
+  }
+
   #identity(host: HostView): Identity {
     const routerId = this.#settings.routerId ?? routerIdOf(host);
     return {
@@ -271,15 +170,7 @@ export class Daemon {
     };
   }
 
-  #speaker(kept: () => boolean): GobgpSpeaker {
-    const { runDir, gobgpd, engineSocket } = this.#settings;
-    const log = this.#log;
-    if (engineSocket === undefined)
-      return new GobgpSpeaker({ log, kept, supervise: true, folder: runDir, program: gobgpd });
-    return new GobgpSpeaker({ log, kept, supervise: false, target: `unix://${engineSocket}` });
-  }
-
-  #heard(event: SpeakerEvent, reconciler: Reconciler, learned: Learned): void {
+  #heard(event: SpeakerEvent, { reconciler, learned }: Parts): void {
     switch (event.kind) {
       case 'learned':
       case 'learned-all':

@@ -13,6 +13,37 @@ export interface HostSettings {
 /** MTU where there is no uplink to take it from, in bytes. */
 const DEFAULT_MTU = 1500;
 
+/** The host as it is now. */
+export class Host {
+  readonly #settings: HostSettings;
+  readonly #exportable: () => readonly string[];
+  #facts: HostFacts;
+  #view: HostView;
+
+  /** `exportable`: prefixes that may be announced. */
+  constructor(facts: HostFacts, settings: HostSettings, exportable: () => readonly string[]) {
+    this.#facts = facts;
+    this.#settings = settings;
+    this.#exportable = exportable;
+    this.#view = hostView(facts, settings, exportable());
+  }
+
+  get facts(): HostFacts {
+    return this.#facts;
+  }
+
+  /** As its endpoints and the fabric see it. */
+  get view(): HostView {
+    return this.#view;
+  }
+
+  /** The facts have changed, or the prefixes that may be announced. */
+  update(facts = this.#facts): void {
+    this.#facts = facts;
+    this.#view = hostView(facts, this.#settings, this.#exportable());
+  }
+}
+
 /** The host as its endpoints and the fabric see it; pure. */
 export function hostView(facts: HostFacts, settings: HostSettings, exportable: readonly string[]): HostView {
   return {

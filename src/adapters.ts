@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { NETWORK_PLUGIN } from './cnm/plugins.ts';
+import type { Settings } from './config/settings.ts';
+import { DockerClient } from './docker/client.ts';
+import { asCoded } from './errors.ts';
+import { NftFirewall } from './firewall/nft.ts';
+import { IprouteKernel } from './kernel/iproute.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Docker } from './ports/docker.ts';
+import type { Firewall } from './ports/firewall.ts';
+import type { Kernel } from './ports/kernel.ts';
+import type { Log } from './ports/log.ts';
+import type { Speaker } from './ports/speaker.ts';
+import { GobgpSpeaker } from './speaker/gobgp/speaker.ts';
+import { JournalStore } from './store/journal.ts';
+
+/** What stands behind the ports. */
+export interface Adapters {
+  readonly store: JournalStore;
+  readonly kernel: Kernel;
+  readonly firewall: Firewall;
+  readonly speaker: Speaker;
+  readonly docker: Docker;
+}
+
+/**
+ * Opens the store and gets the others ready; none of them does anything yet. `kept`: whether the host forwarded what
+ * an engine announced before, asked when the engine is there.
+ * @throws NR_STORE_*
+ */
+export function openAdapters(settings: Settings, log: Log, clock: Clock, kept: () => boolean): Adapters {
+  const { stateDir, runDir, dockerSocket } = settings;
+  const store = new JournalStore({
+    file: join(stateDir, 'store.db'),
+    report: (error, { key }) =>
+      log.error({ err: asCoded(error), key }, 'an observer of the store has failed'),
+  });
+  return {
+    store,
+    kernel: new IprouteKernel({ log }),
+    firewall: new NftFirewall({ folder: runDir }),
+    speaker: openSpeaker(settings, log, kept),
+    docker: new DockerClient(dockerSocket, NETWORK_PLUGIN, clock),
+  };
+}
+
+function openSpeaker({ runDir, gobgpd, engineSocket }: Settings, log: Log, kept: () => boolean): Speaker {
+  if (engineSocket === undefined)
+    return new GobgpSpeaker({ log, kept, supervise: true, folder: runDir, program: gobgpd });
+  return new GobgpSpeaker({ log, kept, supervise: false, target: `unix://${engineSocket}` });
+}

@@ -1,0 +1,123 @@
+import type { Adapters } from './adapters.ts';
+import type { Settings } from './config/settings.ts';
+import type { Context } from './driver/context.ts';
+import { Driver } from './driver/driver.ts';
+import { Janitor } from './driver/janitor.ts';
+import { vethNames } from './net/ifname.ts';
+import { Prefix } from './net/prefix.ts';
+import { State } from './plan/state.ts';
+import type { Clock } from './ports/clock.ts';
+import type { HostFacts, KernelResource } from './ports/kernel.ts';
+import type { Log } from './ports/log.ts';
+import { Host } from './reconcile/host.ts';
+import { Learned } from './reconcile/learned.ts';
+import { Liveness } from './reconcile/liveness.ts';
+import { Planner } from './reconcile/planner.ts';
+import { Reconciler } from './reconcile/reconciler.ts';
+import { Underlay } from './reconcile/underlay.ts';
+
+/** What works on the adapters, between Docker's calls and the host. */
+export interface Parts {
+  readonly state: State;
+  readonly host: Host;
+  readonly liveness: Liveness;
+  readonly reconciler: Reconciler;
+  readonly learned: Learned;
+  readonly underlay: Underlay;
+  readonly driver: Driver;
+  readonly janitor: Janitor;
+}
+
+/** Puts the parts together, and has each told of what it needs to know; nothing is begun yet. */
+export function buildParts(given: {
+  readonly settings: Settings;
+  readonly adapters: Adapters;
+  /** What the host is like now. */
+  readonly facts: HostFacts;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Parts {
+  const { settings, adapters, facts, clock, log } = given;
+  const { store, kernel, firewall, speaker, docker } = adapters;
+  const state = new State(store, (key) => log.error({ key }, 'record does not parse, left out'));
+  const exportable = () => [...[...state.pools.all()].map(({ prefix }) => prefix), ...settings.aliasPrefixes];
+  const host = new Host(facts, settings, exportable);
+  const liveness = new Liveness(
+    (path) => kernel.sandboxAlive(path),
+    () => host.facts.incarnation,
+    clock,
+  );
+  const planner = new Planner({
+    store,
+    state,
+    host: () => host.view,
+    alive: (endpoint) => liveness.alive(endpoint),
+    changed: (endpoint) => reconciler.mark(endpoint),
+  });
+  const reconciler: Reconciler = new Reconciler({
+    kernel,
+    firewall,
+    speaker,
+    clock,
+    log,
+    planOf: (endpoint) => planner.plan(endpoint),
+    endpoints: () => planner.endpoints(),
+    lost: (endpoint) => liveness.lost(endpoint),
+  });
+  const source = () => ({ 4: host.view.address, 6: host.view.addressV6 });
+  const learned = new Learned({ kernel, reconciler, source, clock });
+  const context: Context = {
+    store,
+    state,
+    clock,
+    log,
+    automatic: settings.automaticPools.map(Prefix.parse),
+    spread: BigInt(`0x${store.origin.slice(0, 12)}`),
+    restMs: settings.restSeconds * 1000,
+    incarnation: () => host.facts.incarnation,
+    alive: (endpoint) => liveness.alive(endpoint),
+    present: (endpoint) => liveness.present(endpoint),
+    expect: (endpoint) => liveness.expect(endpoint),
+    holder: (address) => learned.holder(address),
+    settled: (endpoint, ms) => reconciler.settled(endpoint, ms),
+    mark: (endpoint) => reconciler.mark(endpoint),
+  };
+  const driver = new Driver(context);
+  const janitor = new Janitor(context, driver.addresses, docker);
+
+  /** The host or the pools have changed, and with them what may be announced, and how. */
+  const renew = (concerned: Iterable<{ readonly id: string }>) => {
+    speaker.permit(exportable());
+    for (const { id } of concerned) reconciler.mark(id);
+  };
+  const underlay = new Underlay({
+    kernel,
+    clock,
+    repeat: (lane, key, work) => reconciler.repeat(lane, key, work),
+    facts,
+    isOurs: (link) => reconciler.kernel.tracker.ownerOf(`link ${link.replace(/c$/, '')}`) !== undefined,
+    changed: () => {
+      host.update(underlay.facts);
+      renew(state.endpoints.all());
+      learned.underlayChanged();
+    },
+  });
+  store.observe('pool', () => {
+    host.update();
+    renew([...state.endpoints.all()].filter(({ aliases }) => aliases.length > 0));
+  });
+  store.observe('endpoint', ({ before, after }) => {
+    if (before && !after) liveness.forget(before.key.slice('endpoint/'.length));
+  });
+  speaker.permit(exportable());
+  return { state, host, liveness, reconciler, learned, underlay, driver, janitor };
+}
+
+/** Takes over what an earlier run left in the kernel. To be called before the first pass. */
+export function adopt({ learned, liveness, state }: Parts, found: ReadonlyMap<string, KernelResource>): void {
+  learned.adopt(found.values());
+  for (const endpoint of state.endpoints.all()) {
+    if (found.has(`link ${vethNames(endpoint.id).host}`)) liveness.expect(endpoint.id);
+    else if (endpoint.phase !== 'created') liveness.lost(endpoint.id);
+  }
+}
