@@ -26,6 +26,7 @@ missing_packages() {
 /usr/sbin/debootstrap debootstrap
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 /usr/bin/ps procps
+/usr/bin/systemd-analyze systemd
 END
   # Docker's client: part of docker.io up to Debian 12, a package of its own since.
   if [ -e /usr/sbin/dockerd ] && [ ! -e /usr/bin/docker ]; then echo docker-cli; fi

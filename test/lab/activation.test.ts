@@ -10,30 +10,20 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Answer, ask } from '../../src/api/unixhttp.ts';
+import { unitWord, unitWords } from './unitfile.ts';
 
 const EXECUTABLE = join(import.meta.dirname, '../../bin/net-routed');
 
-/** Opens the sockets as systemd does, and becomes the command; for systems without systemd's own tool. */
-const OPENER = `
-use Socket; use POSIX;
-my ($first, $second, @command) = @ARGV;
-my $fd = 3;
-for my $path ($first, $second) {
-  socket(my $socket, AF_UNIX, SOCK_STREAM, 0) or die; bind($socket, sockaddr_un($path)) or die "$path: $!";
-  listen($socket, 128) or die; POSIX::dup2(fileno($socket), $fd + 100) or die; $fd++;
-}
-POSIX::dup2($_ + 100, $_) for 3, 4; POSIX::close($_ + 100) for 3, 4;
-@ENV{qw(LISTEN_FDS LISTEN_PID LISTEN_FDNAMES)} = (2, $$, 'net-routed:ipam-routed');
-exec @command or die;
-`;
+/** The sockets that the units open, in the order in which systemd passes them. */
+const UNITS = unitWords('net-routed.service', 'Service', 'Sockets');
 
 describe('socket activation', function () {
   this.timeout(60_000);
   const folder = mkdtempSync(join(tmpdir(), 'nr-activation-'));
-  const network = join(folder, 'net-routed.sock');
-  const ipam = join(folder, 'ipam-routed.sock');
+  const sockets = UNITS.map((unit) => join(folder, basename(unitWord(unit, 'Socket', 'ListenStream'))));
+  const [network = '', ipam = ''] = sockets;
   const pidFile = join(folder, 'daemon.pid');
   const log = join(folder, 'log');
   let manager: ChildProcess;
@@ -71,10 +61,10 @@ describe('socket activation', function () {
       done`;
     writeFileSync(join(folder, 'loop.sh'), loop);
     const command = ['sh', join(folder, 'loop.sh')];
-    const systemd = existsSync('/usr/bin/systemd-socket-activate');
-    const opener = systemd
-      ? ['systemd-socket-activate', '-l', network, '-l', ipam, '--fdname=net-routed:ipam-routed']
-      : ['perl', '-e', OPENER, network, ipam];
+    const names = UNITS.map((unit) => unitWord(unit, 'Socket', 'FileDescriptorName'));
+    const listen = sockets.flatMap((socket) => ['-l', socket]);
+    const opener = ['systemd-socket-activate', ...listen, `--fdname=${names.join(':')}`];
+    execFileSync(opener[0]!, ['--version']); // of the Debian package systemd
     manager = spawn('unshare', ['--net', ...opener, ...command], { stdio: 'ignore', detached: true });
     await until('the sockets are there', () => existsSync(network) && existsSync(ipam));
   });
@@ -110,7 +100,7 @@ describe('socket activation', function () {
   }
 
   it('leaves the sockets to nobody who outlives the daemon', async () => {
-    const sockets = (process: number) =>
+    const filesOf = (process: number) =>
       readdirSync(`/proc/${process}/fd`).map((fd) => {
         try {
           return readlinkSync(`/proc/${process}/fd/${fd}`);
@@ -130,7 +120,7 @@ describe('socket activation', function () {
       .map(Number);
     for (const other of [engine, ...children]) {
       assert.deepEqual(
-        sockets(other).filter((one) => listening.includes(one)),
+        filesOf(other).filter((one) => listening.includes(one)),
         [],
         `process ${other}`,
       );
