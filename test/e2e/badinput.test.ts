@@ -28,6 +28,7 @@ describe('bad input', function () {
     await peered(lab(), h1);
   });
 
+  const MAPPED = 'an IPv4-mapped subnet';
   /** Flags of a network with an IPv4 subnet that is fine and an IPv6 one. */
   const v6 = (subnet: string) => [...OURS, '--ipv6', '--subnet', '10.5.0.0/16', '--subnet', subnet];
   const creations: [string, string[], RegExp][] = [
@@ -65,7 +66,7 @@ describe('bad input', function () {
     ['a link-local subnet', v6('fe80::/64'), /NR_PREFIX_INVALID/],
     ['a multicast subnet', v6('ff05::/64'), /NR_PREFIX_INVALID/],
     ['an IPv6 subnet that overlaps another', v6('fd00:9::/80'), /NR_POOL_OVERLAP/],
-    ['an IPv4-mapped subnet', v6('::ffff:10.6.0.0/112'), /NR_PREFIX_INVALID|invalid/i],
+    [MAPPED, v6('::ffff:10.6.0.0/112'), /NR_PREFIX_INVALID|invalid/i],
     // Newer engines refuse these themselves.
     ['a subnet with host bits', [...OURS, '--subnet', '10.5.0.1/16'], /NR_PREFIX_INVALID|invalid subnet/],
     ['an IPv6 subnet with host bits', v6('fd00:b::1/64'), /NR_PREFIX_INVALID|invalid subnet/],
@@ -104,6 +105,8 @@ describe('bad input', function () {
     it(`${what} creates no network`, () =>
       unchanged(what, async () => {
         assert.match(await dockerFails(h1, 'network', 'create', ...args, 'bad'), error);
+        // Docker 28 forgets the IPv4 pool when it cannot read an IPv6 one; else it would be free after a minute.
+        if (what === MAPPED) await say(h1, 'IpamDriver.ReleasePool', { PoolID: 'default:10.5.0.0/16' });
       }));
   }
 
