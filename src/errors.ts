@@ -41,7 +41,7 @@ const TABLE = {
   NR_ENDPOINT_NOT_JOINED: [409, 'join the endpoint to a sandbox first'],
   NR_ENDPOINT_NO_ADDRESS: [400, 'use --ipam-driver ipam-routed, which gives each endpoint an address'],
   NR_ADDRESS_NOT_HELD: [409, 'let Docker ask the IPAM driver for the address first'],
-  NR_PORT_IN_USE: [409, 'choose another host port, or stop the endpoint that publishes it'],
+  NR_PORT_IN_USE: [409, 'choose another host port or host address, or stop what has it'],
   // What we depend on does not do its part.
   NR_STORE_FAILED: [503, 'check free space and permissions of the state folder'],
   NR_STORE_NEWER: [503, 'run the release that wrote the state, or a newer one'],

@@ -3,6 +3,7 @@ import type { Address } from '../net/address.ts';
 import type { Prefix } from '../net/prefix.ts';
 import type { State } from '../plan/state.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Listener } from '../ports/kernel.ts';
 import type { Log } from '../ports/log.ts';
 import type { LearnedRoute } from '../ports/speaker.ts';
 import type { Store } from '../ports/store.ts';
@@ -29,6 +30,8 @@ export interface Context {
   readonly expect: (endpoint: string) => void;
   /** Who in the fabric announces exactly this address, if somebody does. */
   readonly holder: (address: Address) => LearnedRoute | undefined;
+  /** Who listens on ports of the host; see Kernel. */
+  readonly listeners: (port?: number) => Promise<readonly Listener[]>;
   /** Waits until the host is as planned for the endpoint. @throws CodedError */
   readonly settled: (endpoint: string, ms: number) => Promise<void>;
   /** The endpoint changed; nobody waits. */

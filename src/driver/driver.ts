@@ -1,4 +1,5 @@
 import { CodedError } from '../errors.ts';
+import type { Endpoint } from '../model/endpoint.ts';
 import { Address } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import { Addresses } from './addresses.ts';
@@ -15,7 +16,7 @@ import type { Context } from './context.ts';
 import { Endpoints } from './endpoints.ts';
 import { Networks } from './networks.ts';
 import { Pools } from './pools.ts';
-import { choosePorts } from './ports.ts';
+import { choosePorts, type Taken, whoListens } from './ports.ts';
 
 /** The use-cases behind Docker's two drivers. */
 export class Driver implements NetworkCalls, AddressCalls {
@@ -58,14 +59,34 @@ export class Driver implements NetworkCalls, AddressCalls {
   }
 
   async publish(network: string, endpoint: string, bindings: readonly PortBinding[]): Promise<void> {
-    const standing = this.endpoints.get(network, endpoint);
-    // A replay keeps the ports that were chosen the first time.
-    if (standing.ports.length > 0 || bindings.length === 0) return;
-    if (standing.phase !== 'joined') {
-      throw new CodedError('NR_ENDPOINT_NOT_JOINED', `endpoint ${endpoint.slice(0, 12)} is in no sandbox`);
-    }
-    const others = [...this.#context.state.endpoints.all()].filter((other) => other.id !== endpoint);
-    await this.endpoints.publish(network, endpoint, choosePorts(bindings, others));
+    if (!this.#publishes(network, endpoint, bindings)) return;
+    const listeners = await this.#context.listeners();
+    const standing = this.#publishes(network, endpoint, bindings);
+    if (!standing) return;
+    const { state, alive, mark } = this.#context;
+    const others = [...state.endpoints.all()].filter(({ id, ports }) => id !== endpoint && ports.length > 0);
+    const choice = choosePorts(bindings, standing, others.filter(alive), listeners);
+    if ('taken' in choice) throw await this.#inUse(choice.taken);
+    // The host may still have the ports of those that have ended.
+    for (const other of others) if (!alive(other)) mark(other.id);
+    await this.endpoints.publish(network, endpoint, choice.ports);
+  }
+
+  /**
+   * The endpoint, unless there is nothing to do: a replay keeps the ports that were chosen the first time.
+   * @throws NR_ENDPOINT_UNKNOWN, NR_ENDPOINT_NOT_JOINED
+   */
+  #publishes(network: string, id: string, bindings: readonly PortBinding[]): Endpoint | undefined {
+    const endpoint = this.endpoints.get(network, id);
+    if (endpoint.ports.length > 0 || bindings.length === 0) return undefined;
+    if (endpoint.phase !== 'joined')
+      throw new CodedError('NR_ENDPOINT_NOT_JOINED', `endpoint ${id.slice(0, 12)} is in no sandbox`);
+    return endpoint;
+  }
+
+  async #inUse({ what, listener }: Taken): Promise<CodedError> {
+    const who = listener ? `: ${await whoListens(listener, this.#context.listeners)}` : '';
+    return new CodedError('NR_PORT_IN_USE', `${what}${who}`);
   }
 
   unpublish(network: string, endpoint: string): Promise<void> {

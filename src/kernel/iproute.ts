@@ -7,6 +7,7 @@ import {
   kernelKey,
   LINK_GROUP,
   LINK_PREFIX,
+  type Listener,
   type NextHop,
   ROUTE_PROTOCOL,
 } from '../ports/kernel.ts';
@@ -18,6 +19,7 @@ import { readFacts } from './facts.ts';
 import type { Verdict } from './group.ts';
 import { Inspector } from './inspector.ts';
 import { Links } from './links.ts';
+import { readListeners } from './listeners.ts';
 import { list, query } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { ofLinks } from './oflinks.ts';
@@ -43,6 +45,8 @@ export interface IprouteOptions {
   readonly log?: Log;
   /** The `ip` of iproute2. */
   readonly program?: string;
+  /** The `ss` of iproute2. */
+  readonly socketProgram?: string;
   /** Where /proc/sys is mounted writable. */
   readonly sysctlRoot?: string;
   /** How long the kernel may take for a group of commands, in milliseconds. */
@@ -55,6 +59,7 @@ const MANY = 100;
 /** The kernel of this process's network namespace, by iproute2 and /proc/sys. */
 export class IprouteKernel implements Kernel {
   readonly #program: string;
+  readonly #socketProgram: string;
   readonly #ip: Writer;
   readonly #reaper: Writer;
   readonly #inspector: Inspector;
@@ -65,9 +70,10 @@ export class IprouteKernel implements Kernel {
   readonly #settings: Settings;
   readonly #monitor: Monitor;
 
-  constructor({ log, program = 'ip', sysctlRoot, timeout }: IprouteOptions = {}) {
+  constructor({ log, program = 'ip', socketProgram = 'ss', sysctlRoot, timeout }: IprouteOptions = {}) {
     const options = { command: [program], log, ...(timeout !== undefined && { timeout }) };
     this.#program = program;
+    this.#socketProgram = socketProgram;
     this.#ip = new Writer(options);
     this.#reaper = new Writer(options);
     this.#inspector = new Inspector(program);
@@ -166,6 +172,10 @@ export class IprouteKernel implements Kernel {
       if (way && !way.dev.startsWith(LINK_PREFIX)) ways.set(address, way);
     }
     return ways;
+  }
+
+  listeners(port?: number): Promise<readonly Listener[]> {
+    return readListeners(this.#socketProgram, port);
   }
 
   sandboxAlive(path: string): boolean {

@@ -6,6 +6,7 @@ import {
   type KernelResource,
   kernelKey,
   type LinkAddress,
+  type Listener,
   type NextHop,
   type Route,
   type SandboxAddress,
@@ -66,6 +67,11 @@ export class MemoryKernel implements Kernel {
   async resolve(addresses: readonly string[]): Promise<ReadonlyMap<string, Required<NextHop>>> {
     if (this.unavailable) throw this.unavailable;
     return new Map([...this.ways].filter(([address]) => addresses.includes(address)));
+  }
+
+  async listeners(port?: number): Promise<readonly Listener[]> {
+    if (this.unavailable) throw this.unavailable;
+    return this.host.listeners.filter((one) => port === undefined || one.port === port);
   }
 
   sandboxAlive(path: string): boolean {

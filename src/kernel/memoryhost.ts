@@ -1,7 +1,7 @@
 import { CodedError } from '../errors.ts';
 import { parseIfname } from '../net/ifname.ts';
 import { linkSysctls } from '../net/linksysctl.ts';
-import { kernelKey, type Route, type Sysctl } from '../ports/kernel.ts';
+import { kernelKey, type Listener, type Route, type Sysctl } from '../ports/kernel.ts';
 
 /** What a memory kernel has beside what is ours. */
 export class MemoryHost {
@@ -13,6 +13,8 @@ export class MemoryHost {
   readonly addresses = new Set<string>();
   /** By path: our links whose other end is inside, and the addresses of that. */
   readonly sandboxes = new Map<string, Map<string, Set<string>>>();
+  /** Sockets of programs. */
+  readonly listeners: Listener[] = [];
   /** Settings of the host, by path. */
   readonly sysctls = new Map<string, string>([
     ['net/ipv4/ip_forward', '0'],

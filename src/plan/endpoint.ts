@@ -7,7 +7,7 @@ import { vethNames } from '../net/ifname.ts';
 import { linkLocalGateway } from '../net/linklocal.ts';
 import { linkSysctls } from '../net/linksysctl.ts';
 import { Prefix } from '../net/prefix.ts';
-import type { FirewallResource } from '../ports/firewall.ts';
+import type { FirewallResource, PublishedPort } from '../ports/firewall.ts';
 import { type KernelResource, METRIC_LOCAL, TABLE_MAIN } from '../ports/kernel.ts';
 import type { Announcement } from '../ports/speaker.ts';
 
@@ -77,7 +77,7 @@ export function planEndpoint(
     firewall: [
       ...guards(link, endpoint.ingress),
       ...sources.map((one) => permit(link, one)),
-      ...published(endpoint),
+      ...publishedPorts(endpoint),
     ],
     announcements: addresses.flatMap((address) => announce(address, host, endpoint.anycast)),
   };
@@ -124,9 +124,14 @@ function guards(link: string, ingress: readonly string[] | undefined): FirewallR
 
 const PROTOCOL: Readonly<Record<number, 'tcp' | 'udp' | 'sctp'>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
-function published(endpoint: Endpoint): FirewallResource[] {
-  return endpoint.ports.flatMap((port) =>
-    [endpoint.address, endpoint.addressV6].flatMap((to): FirewallResource[] => {
+/** What the firewall needs for an endpoint's published ports; pure. */
+export function publishedPorts({
+  address,
+  addressV6,
+  ports,
+}: Pick<Endpoint, 'address' | 'addressV6' | 'ports'>): PublishedPort[] {
+  return ports.flatMap((port) =>
+    [address, addressV6].flatMap((to): PublishedPort[] => {
       const protocol = PROTOCOL[port.protocol];
       const at = port.hostAddress === '' ? undefined : Address.tryParse(port.hostAddress);
       if (to === undefined || !protocol || port.hostPort === 0) return [];

@@ -137,6 +137,17 @@ export interface HostFacts {
   readonly addresses: readonly { readonly link: string; readonly address: string }[];
 }
 
+/** A socket of the host that waits for packets or connections. */
+export interface Listener {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly family: 4 | 6;
+  /** Absent for every address of the family. */
+  readonly address?: string;
+  readonly port: number;
+  /** Who has it, as far as it was asked for and can be known. */
+  readonly program?: { readonly name: string; readonly pid: number };
+}
+
 export interface Kernel extends Target<KernelResource> {
   /** @throws CodedError NR_KERNEL_UNAVAILABLE */
   facts(): Promise<HostFacts>;
@@ -150,6 +161,11 @@ export interface Kernel extends Target<KernelResource> {
    * address is its own gateway. Absent from the answer when there is no route, or only one through our own links.
    */
   resolve(addresses: readonly string[]): Promise<ReadonlyMap<string, Required<NextHop>>>;
+  /**
+   * Who waits for packets or connections at the host. With a port, on that one alone, and which programs these are,
+   * which takes a look at every process. @throws CodedError NR_KERNEL_UNAVAILABLE, NR_KERNEL_REFUSED
+   */
+  listeners(port?: number): Promise<readonly Listener[]>;
   /** Whether the sandbox still exists. Bounded, touches the file system only. */
   sandboxAlive(path: string): boolean;
   /** Starts to tell of changes that this adapter may or may not have caused. Returns the way to stop it. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -380,6 +383,39 @@ insideNamespace(import.meta.filename, 'kernel by iproute2', () => {
         ],
       });
       ip('addr del 203.0.113.5/32 dev lo');
+    });
+
+    it('knows who waits for packets and connections, and who does not', async () => {
+      const tcp = createServer().listen(8080, '127.0.0.1');
+      const both = createServer().listen(8080, '::1');
+      const udp = createSocket('udp6').bind(8081);
+      await Promise.all([tcp, both, udp].map((one) => once(one, 'listening')));
+      const client = connect(8080, '127.0.0.1');
+      await once(client, 'connect');
+      const found = await kernel.listeners();
+      assert.deepEqual(
+        found.toSorted((a, b) => a.port - b.port || a.family - b.family),
+        [
+          { protocol: 'tcp', family: 4, address: '127.0.0.1', port: 8080 },
+          { protocol: 'tcp', family: 6, address: '::1', port: 8080 },
+          { protocol: 'udp', family: 4, port: 8081 },
+          { protocol: 'udp', family: 6, port: 8081 },
+        ],
+      );
+      const named = await kernel.listeners(8081);
+      assert.deepEqual(
+        named.map(({ port, program }) => [port, program?.pid]),
+        [
+          [8081, process.pid],
+          [8081, process.pid],
+        ],
+      );
+      client.destroy();
+      udp.close();
+      for (const server of [tcp, both]) server.close();
+      const without = new IprouteKernel({ socketProgram: '/nonexistent/ss' });
+      await assert.rejects(without.listeners(), { code: 'NR_KERNEL_UNAVAILABLE' });
+      await without.close();
     });
 
     it('knows how the host would reach an address', async () => {

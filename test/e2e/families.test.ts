@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Context } from 'mocha';
 import type { Host } from '../../lab/host.ts';
 import {
+  ask,
   clean,
   connectFrom,
   createNetwork,
@@ -196,6 +198,57 @@ describe('address families, pools and ports', function () {
       assert.equal(await connectFrom(h1, HOST[4], HOST[4], 8081), 'ECONNREFUSED');
       await docker(h1, 'rm', '-f', 'web');
       assert.equal(await connectFrom(h1, '127.0.0.1', '127.0.0.1', 8080), 'ECONNREFUSED');
+    });
+
+    it('are refused where a program of the host listens, as Docker refuses its own', async () => {
+      /** A program that waits for connections at an address and port of the host. */
+      const listen = async (address: string, port: number) => {
+        const script = `require('node:net').createServer().listen(${port}, '${address}', () => console.log('up'))`;
+        const program = h1.spawn([process.execPath, '-e', script]);
+        await once(program.process.stdout!, 'data');
+        return program;
+      };
+      const refused = async (...flags: string[]) => {
+        const before = (await list(h1, 'endpoints')).length;
+        const said = await dockerFails(h1, 'run', '--network', 'mine', ...flags, 'busybox:local', 'true');
+        assert.equal((await list(h1, 'endpoints')).length, before, 'nothing is left of it');
+        return said;
+      };
+      const ports = async (name: string) => {
+        const shown = await ask<{ endpoints: { ports: { hostPort: number }[] }[] }>(
+          h1,
+          'endpoints',
+          'show',
+          name,
+        );
+        return shown.endpoints.flatMap((one) => one.ports.map(({ hostPort }) => hostPort));
+      };
+      const programs = await Promise.all([listen('127.0.0.1', 8090), listen('0.0.0.0', 32768)]);
+      assert.match(
+        await refused('-p', '8090:5000'),
+        /NR_PORT_IN_USE: port 8090\/tcp of the host is in use: \S+ \(process \d+\) listens on 127\.0\.0\.1/,
+      );
+      // Where the program does not listen the port is free, and so is one of the user's range or any.
+      const free = [
+        '-p',
+        `${HOST[4]}:8090:5000`,
+        '-p',
+        '8090:5000/udp',
+        '-p',
+        '8090-8095:5001',
+        '-p',
+        '5002',
+      ];
+      await run(h1, 'free', '--network', 'mine', ...free);
+      assert.deepEqual((await ports('free')).toSorted(), [32769, 8090, 8090, 8091].toSorted());
+      await run(h1, 'bridged', '-p', '8099:5000');
+      assert.match(await refused('-p', '8099:5000'), /NR_PORT_IN_USE.*docker-proxy/);
+      assert.match(await refused('-p', '8080:5000'), /NR_PORT_IN_USE.*published already by endpoint/);
+      for (const program of programs) program.kill();
+      await Promise.all(programs.map(({ done }) => done));
+      await docker(h1, 'rm', '-f', 'bridged');
+      await run(h1, 'later', '--network', 'mine', '-p', '8099:5000', '-p', '127.0.0.1:8090:5000');
+      assert.deepEqual((await ports('later')).toSorted(), [8090, 8099]);
     });
 
     it('are reached from containers: of the host, of another, and the published one', async () => {

@@ -7,6 +7,7 @@ import type { Pulse } from '../pulse.ts';
 import type { CheckView, DoctorView } from '../views.ts';
 import { fail, ok, some, warn } from './check.ts';
 import { checkLocal } from './local.ts';
+import { checkPublished } from './published.ts';
 import { compareThree, type ThreeViews } from './three.ts';
 
 /** Longest wait for Docker, and for the kernel, in milliseconds. */
@@ -21,12 +22,15 @@ export async function diagnose(services: Services, pulse: Pulse): Promise<Doctor
   const groups = await Promise.all([
     checkLocal({ ...paths, gobgpd: paths.gobgpd, endpoints }),
     checkDaemon(services, pulse),
-    threeViews(services).then(compareThree, (error: unknown) => {
-      const { what, remedy } = asCoded(error);
-      return [fail('kernel', what, remedy)];
-    }),
+    threeViews(services).then(compareThree, (error: unknown) => failed('kernel', error)),
+    checkPublished(services).catch((error: unknown) => failed('published ports', error)),
   ]);
   return { checks: groups.flat(), fixed: [] };
+}
+
+function failed(name: string, error: unknown): CheckView[] {
+  const { what, remedy } = asCoded(error);
+  return [fail(name, what, remedy)];
 }
 
 async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[]> {

@@ -12,6 +12,11 @@ interface Needed {
 export async function checkPrograms(run: Run, gobgpd: string | undefined): Promise<CheckView[]> {
   const needed: Needed[] = [
     { name: 'ip', args: ['-V'], remedy: 'install iproute2' },
+    {
+      name: 'ss',
+      args: ['-V'],
+      remedy: 'install iproute2 (on some distributions ss is a package of its own)',
+    },
     { name: 'nft', args: ['-v'], remedy: 'install nftables' },
     { name: 'nsenter', args: ['--version'], remedy: 'install util-linux' },
     ...(gobgpd === undefined

@@ -446,6 +446,72 @@ describe('endpoints', () => {
     await refused(it, 'NR_ENDPOINT_NOT_JOINED', () => it.driver.publish('n1', 'e1', [binding]));
   });
 
+  const PORT = { protocol: 6, port: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080 };
+
+  it('publish no port that a program of the host listens on, and say who does', async () => {
+    const it = await withNetwork();
+    await endpoint(it, 'e1', '10.1.0.2');
+    await it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/e1' });
+    const program = { name: 'nginx', pid: 4711 };
+    it.listeners.push({ protocol: 'tcp', family: 4, address: '127.0.0.1', port: 8080, program });
+    const before = contents(it);
+    await assert.rejects(() => it.driver.publish('n1', 'e1', [PORT]), {
+      code: 'NR_PORT_IN_USE',
+      what: 'port 8080/tcp of the host is in use: "nginx" (process 4711) listens on 127.0.0.1',
+    });
+    it.listeners.splice(0, 1, { protocol: 'tcp', family: 4, port: 8080 });
+    await assert.rejects(() => it.driver.publish('n1', 'e1', [PORT]), /a program listens on 0\.0\.0\.0/);
+    assert.equal(contents(it), before);
+    it.listeners.length = 0;
+    await it.driver.publish('n1', 'e1', [PORT]);
+    it.listeners.push({ protocol: 'tcp', family: 4, port: 8080 });
+    await it.driver.publish('n1', 'e1', [PORT]);
+    assert.equal(it.state.endpoints.get('e1')?.ports.length, 1, 'a replay is none the worse for it');
+  });
+
+  it('publish a port again whose endpoint has ended, though nobody has said so', async () => {
+    const it = await withNetwork();
+    for (const [id, address] of [
+      ['e1', '10.1.0.2'],
+      ['e2', '10.1.0.3'],
+    ] as const) {
+      await endpoint(it, id, address);
+      await it.driver.join({ network: 'n1', endpoint: id, sandbox: `/${id}` });
+    }
+    await it.driver.publish('n1', 'e1', [PORT]);
+    it.dead.add('e1');
+    it.marked.length = 0;
+    await it.driver.publish('n1', 'e2', [PORT]);
+    assert.deepEqual(it.marked, ['e1', 'e2'], 'so that the host lets go of it');
+    assert.equal(it.state.endpoints.get('e2')?.ports[0]?.hostPort, 8080);
+  });
+
+  it('publish different ports when they are asked for at the same time', async () => {
+    const it = await withNetwork();
+    const ids = ['e1', 'e2', 'e3'];
+    for (const [index, id] of ids.entries()) {
+      await endpoint(it, id, `10.1.0.${index + 2}`);
+      await it.driver.join({ network: 'n1', endpoint: id, sandbox: `/${id}` });
+    }
+    const any = { ...PORT, hostPort: 0, hostPortEnd: 0 };
+    const twice = [...ids, ...ids];
+    await Promise.all(twice.map((id) => it.driver.publish('n1', id, [any])));
+    const chosen = ids.map((id) => it.state.endpoints.get(id)?.ports.map(({ hostPort }) => hostPort));
+    assert.deepEqual(chosen, [[32768], [32769], [32770]]);
+  });
+
+  it('publish nothing for one that leaves meanwhile', async () => {
+    const asked = Promise.withResolvers<[]>();
+    const it = await withNetwork({ listeners: () => asked.promise });
+    await endpoint(it, 'e1', '10.1.0.2');
+    await it.driver.join({ network: 'n1', endpoint: 'e1', sandbox: '/e1' });
+    const published = it.driver.publish('n1', 'e1', [PORT]);
+    await it.driver.leave('n1', 'e1');
+    asked.resolve([]);
+    await assert.rejects(published, { code: 'NR_ENDPOINT_NOT_JOINED' });
+    assert.deepEqual(it.state.endpoints.get('e1')?.ports, []);
+  });
+
   it('publish nothing when the host cannot, and say so', async () => {
     let broken = false;
     const settled = async () => {

@@ -3,6 +3,7 @@ import { Driver } from '../../../src/driver/driver.ts';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
 import { State } from '../../../src/plan/state.ts';
+import type { Listener } from '../../../src/ports/kernel.ts';
 import type { LearnedRoute } from '../../../src/ports/speaker.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 
@@ -16,6 +17,7 @@ export function world(change: Partial<Context> = {}) {
   const absent = new Set<string>();
   const marked: string[] = [];
   const learned = new Map<string, LearnedRoute>();
+  const listeners: Listener[] = [];
   const quiet = () => {};
   const context: Context = {
     store,
@@ -30,12 +32,13 @@ export function world(change: Partial<Context> = {}) {
     present: (endpoint: Endpoint) => !dead.has(endpoint.id) && !absent.has(endpoint.id),
     expect: (id) => void dead.delete(id),
     holder: (address) => learned.get(Prefix.host(address).toString()),
+    listeners: async (port) => listeners.filter((one) => port === undefined || one.port === port),
     settled: async (endpoint) => void marked.push(endpoint),
     mark: (endpoint) => void marked.push(endpoint),
     ...change,
   };
   const driver = new Driver(context);
-  return { store, state, time, dead, absent, marked, learned, context, driver };
+  return { store, state, time, dead, absent, marked, learned, listeners, context, driver };
 }
 
 export type World = ReturnType<typeof world>;

@@ -206,17 +206,18 @@ describe('doctor: programs and features', () => {
       checks.map(({ name, result: is, what }) => [name, is, what]),
       [
         ['program ip', 'ok', 'ip 1.0'],
+        ['program ss', 'ok', 'ss 1.0'],
         ['program nft', 'fail', 'nft is not installed'],
         ['program nsenter', 'ok', 'nsenter 1.0'],
         ['program /opt/gobgpd', 'ok', '/opt/gobgpd 1.0'],
       ],
     );
-    assert.equal(checks[1]?.remedy, 'install nftables');
+    assert.equal(checks[2]?.remedy, 'install nftables');
   });
 
   it('does not look for an engine that others run', async () => {
     const checks = await checkPrograms(async () => ran({ stdout: 'x' }), undefined);
-    assert.equal(checks.length, 3);
+    assert.equal(checks.length, 4);
   });
 
   it('tries features in a network namespace of their own', async () => {

@@ -59,6 +59,21 @@ describe('doctor of a running daemon', () => {
     assert.match(found.get('peers') ?? '', /^warn /);
   });
 
+  it('finds programs that came to listen where an endpoint publishes', async () => {
+    assert.ok(![...(await checks()).keys()].includes('published ports'), 'nothing is published');
+    const port = { protocol: 6, port: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080 };
+    const [endpoint] = [...it_.services.state.endpoints.all()];
+    await it_.services.driver.publish(endpoint!.network, endpoint!.id, [port]);
+    it_.kernel.host.listeners.push({ protocol: 'tcp', family: 4, port: 8081 });
+    assert.match((await checks()).get('published ports') ?? '', /^ok /);
+    const program = { name: 'docker-proxy', pid: 4711 };
+    it_.kernel.host.listeners.push({ protocol: 'tcp', family: 4, port: 8080, program });
+    assert.match(
+      (await checks()).get('port 8080/tcp') ?? '',
+      /^warn published by endpoint \S+, and "docker-proxy" \(process 4711\) listens on 0\.0\.0\.0: /,
+    );
+  });
+
   it('goes on when the kernel cannot be read', async () => {
     const { CodedError } = await import('../../../../src/errors.ts');
     it_.kernel.unavailable = new CodedError('NR_KERNEL_UNAVAILABLE', 'no ip');
