@@ -13,7 +13,10 @@ export function addDoctor(program: Command, end: (status: number) => void): void
     .description(
       'Checks this host. Exit status 1 when a check fails. Without a daemon it checks what it can see.',
     )
-    .option('--fix', "repair first; touches only what is net-routed's, and packet forwarding of the host");
+    .option(
+      '--fix',
+      "repair first: what is net-routed's, packet forwarding of the host, and a policy of iptables that drops it",
+    );
   asking(command).action(async () => {
     const { socket, json } = askingOf(command);
     const fix = command.opts<{ fix?: boolean }>().fix === true;

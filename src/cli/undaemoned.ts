@@ -1,13 +1,12 @@
 import { fail } from '../api/doctor/check.ts';
-import { enableForwarding } from '../api/doctor/forwarding.ts';
+import { repairHost } from '../api/doctor/host.ts';
 import { checkLocal } from '../api/doctor/local.ts';
-import { sysctls } from '../api/doctor/sysctl.ts';
 import type { DoctorView } from '../api/views.ts';
 import type { CodedError } from '../errors.ts';
 
 /** What doctor can see, and repair, of a host whose daemon does not answer; `reason`: why it does not. */
 export async function withoutDaemon(reason: CodedError, fix: boolean): Promise<DoctorView> {
-  const { done, left } = fix ? enableForwarding(sysctls()) : { done: [], left: [] };
+  const { fixed, failed } = fix ? await repairHost() : { fixed: [], failed: [] };
   const { env } = process;
   const checks = await checkLocal({
     pluginDir: env.NET_ROUTED_PLUGIN_DIR || '/run/docker/plugins',
@@ -16,11 +15,7 @@ export async function withoutDaemon(reason: CodedError, fix: boolean): Promise<D
     endpoints: 0,
   });
   return {
-    checks: [
-      fail('daemon', `${reason.what}; only the host is checked`, reason.remedy),
-      ...left.map((what) => fail('fix: forwarding', what, 'set it by hand')),
-      ...checks,
-    ],
-    fixed: done.map((setting) => `set ${setting}`),
+    checks: [fail('daemon', `${reason.what}; only the host is checked`, reason.remedy), ...failed, ...checks],
+    fixed: [...fixed],
   };
 }

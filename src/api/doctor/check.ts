@@ -1,5 +1,11 @@
 import type { CheckView } from '../views.ts';
 
+/** What was done to the host, and what could not or must not be, with the reason. */
+export interface Repaired {
+  readonly done: readonly string[];
+  readonly left: readonly string[];
+}
+
 export function ok(name: string, what: string): CheckView {
   return { name, result: 'ok', what };
 }

@@ -1,19 +1,17 @@
 import type { CheckView } from '../views.ts';
 import { fail, ok } from './check.ts';
+import { passageOf, readFilters } from './iptables.ts';
 import type { Run } from './program.ts';
 
 /** Whether another firewall stops what this host is to forward. */
-export async function checkForward(run: Run): Promise<CheckView[]> {
-  const commands = { 4: 'iptables', 6: 'ip6tables' } as const;
-  const [v4, v6, nft] = await Promise.all([
-    run(commands[4], ['-S']),
-    run(commands[6], ['-S']),
-    run('nft', ['-j', 'list', 'chains']),
-  ]);
+export async function checkForward(run: Run, legacy?: (family: 4 | 6) => boolean): Promise<CheckView[]> {
+  const [filters, nft] = await Promise.all([readFilters(run, legacy), run('nft', ['-j', 'list', 'chains'])]);
+  const shown = filters
+    .filter((filter) => filter.nft)
+    .map(({ command }) => (command === 'iptables' ? 'ip' : 'ip6'));
   const checks = [
-    ...(v4.status === 0 ? [judgeIptables(commands[4], v4.stdout)] : []),
-    ...(v6.status === 0 ? [judgeIptables(commands[6], v6.stdout)] : []),
-    ...(nft.status === 0 ? judgeNft(nft.stdout) : []),
+    ...filters.map(({ command, listing }) => judgeIptables(command, listing)),
+    ...(nft.status === 0 ? judgeNft(nft.stdout, shown) : []),
   ];
   return checks.length > 0 ? checks : [ok('forward policy', 'no other firewall is there')];
 }
@@ -21,17 +19,22 @@ export async function checkForward(run: Run): Promise<CheckView[]> {
 /** `iptables -S`: the policy of FORWARD, unless our interfaces are let through before it. Pure. */
 export function judgeIptables(command: string, listing: string): CheckView {
   const name = `forward policy of ${command}`;
-  const lines = listing.split('\n').map((line) => line.trim());
-  if (!lines.includes('-P FORWARD DROP')) return ok(name, 'ACCEPT');
-  // Docker runs DOCKER-USER before all of its own rules.
-  const accepts = (direction: string) =>
-    lines.some((line) => new RegExp(`^-A (FORWARD|DOCKER-USER) -${direction} nr\\+ -j ACCEPT$`).test(line));
-  if (accepts('i') && accepts('o')) return ok(name, 'DROP, and interfaces nr+ are let through');
-  const chain = lines.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+  const { policy, missing, barrier } = passageOf(listing);
+  if (missing.length === 0) return ok(name, `${policy}, and interfaces nr+ are let through`);
+  if (barrier) {
+    const above = (direction: string) =>
+      `${command} -I FORWARD ${barrier.number} -${direction} nr+ -j ACCEPT`;
+    return fail(
+      name,
+      `packets of containers are lost on this host by the rule ${barrier.rule}`,
+      `let interfaces nr+ through above it: ${above('i')} && ${above('o')}`,
+    );
+  }
+  if (policy !== 'DROP') return ok(name, policy);
   return fail(
     name,
     'DROP: packets of containers are lost on this host (Docker sets it when it has to switch forwarding on itself)',
-    `${command} -I ${chain} -i nr+ -j ACCEPT && ${command} -I ${chain} -o nr+ -j ACCEPT, or ${command} -P FORWARD ACCEPT`,
+    `net-routed doctor --fix lets interfaces nr+ through at the end of FORWARD`,
   );
 }
 
@@ -43,8 +46,11 @@ interface NftChain {
   readonly policy?: string;
 }
 
-/** `nft -j list chains`: policies of everybody's forward chains but ours and those that iptables shows. Pure. */
-export function judgeNft(json: string): CheckView[] {
+/**
+ * `nft -j list chains`: policies of everybody's forward chains but ours and those that iptables has shown, by family.
+ * Pure.
+ */
+export function judgeNft(json: string, shown: readonly string[]): CheckView[] {
   let chains: NftChain[];
   try {
     const { nftables } = JSON.parse(json) as { nftables: { chain?: NftChain }[] };
@@ -55,7 +61,7 @@ export function judgeNft(json: string): CheckView[] {
   return chains
     .filter(({ hook, policy, table }) => hook === 'forward' && policy === 'drop' && table !== 'net_routed')
     .filter(
-      ({ family, table, name }) => !(family.startsWith('ip') && table === 'filter' && name === 'FORWARD'),
+      ({ family, table, name }) => !(shown.includes(family) && table === 'filter' && name === 'FORWARD'),
     )
     .map(({ family, table, name }) =>
       fail(

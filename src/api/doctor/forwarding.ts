@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Repaired } from './check.ts';
 import { dotted, type Sysctls } from './sysctl.ts';
 
 const IPV4 = 'net/ipv4/ip_forward';
@@ -6,21 +7,15 @@ const IPV6 = 'net/ipv6/conf/all/forwarding';
 /** Route flag of the kernel: learned from a router advertisement (RTF_ADDRCONF, ipv6_route.h). */
 const ADDRCONF = 0x40000;
 
-export interface Forwarding {
-  /** What was switched on, in the words of sysctl(8). */
-  readonly done: readonly string[];
-  /** What could not be, or must not be, with the reason. */
-  readonly left: readonly string[];
-}
-
 /**
  * Makes the host forward packets: every host is a router. IPv6 stays as it is where the host has its own default
- * route from router advertisements that the kernel would then no longer accept (user-visible loss of IPv6).
+ * route from router advertisements that the kernel would then no longer accept (user-visible loss of IPv6). What was
+ * done is in the words of sysctl(8).
  */
 export function enableForwarding(
   settings: Sysctls,
   defaultsByRa: readonly string[] = raDefaults(),
-): Forwarding {
+): Repaired {
   const done: string[] = [];
   const left: string[] = [];
   const enable = (path: string) => {

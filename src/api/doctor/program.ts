@@ -11,7 +11,7 @@ export interface Ran {
 /** Longest time for a program, in milliseconds. */
 const WAIT_MS = 5000;
 
-/** Runs a program that only looks. Never throws. */
+/** Runs a program that is soon done. Never throws. */
 export function run(file: string, args: readonly string[]): Promise<Ran> {
   return new Promise((resolve) => {
     const options = { timeout: WAIT_MS, killSignal: 'SIGKILL', maxBuffer: 64 * 2 ** 20 } as const;

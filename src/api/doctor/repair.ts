@@ -5,8 +5,7 @@ import type { Pulse } from '../pulse.ts';
 import type { CheckView, DoctorView } from '../views.ts';
 import { fail, some } from './check.ts';
 import { diagnose } from './diagnose.ts';
-import { enableForwarding } from './forwarding.ts';
-import { sysctls } from './sysctl.ts';
+import { repairHost } from './host.ts';
 
 /** What Docker does not list may be about to be made: left alone when younger, in milliseconds. */
 const GRACE_MS = 15_000;
@@ -26,9 +25,11 @@ export async function repair(services: Services, pulse: Pulse): Promise<DoctorVi
       failed.push(fail(`fix: ${name}`, what, remedy));
     }
   };
-  const { done, left } = enableForwarding(sysctls());
-  fixed.push(...done.map((setting) => `set ${setting}`));
-  failed.push(...left.map((what) => fail('fix: forwarding', what, 'set it by hand')));
+  await step('host', async () => {
+    const host = await repairHost();
+    fixed.push(...host.fixed);
+    failed.push(...host.failed);
+  });
   await step('compare with Docker', async () => {
     const swept = await janitor.sweep(GRACE_MS);
     for (const kind of ['endpoints', 'networks', 'pools'] as const) {

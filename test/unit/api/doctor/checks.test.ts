@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { judgeIptables, judgeNft } from '../../../../src/api/doctor/forward.ts';
 import { enableForwarding, raDefaults } from '../../../../src/api/doctor/forwarding.ts';
 import type { Ran } from '../../../../src/api/doctor/program.ts';
 import { checkFeatures, checkPrograms } from '../../../../src/api/doctor/programs.ts';
@@ -34,67 +33,6 @@ const ROUTER = {
   'net/ipv4/neigh/default/gc_thresh3': '1024',
   'net/ipv6/neigh/default/gc_thresh3': '1024',
 };
-
-// As iptables 1.8.9 writes it after Docker 20.10 has switched forwarding on.
-const DOCKER_DROP = `-P INPUT ACCEPT
--P FORWARD DROP
--P OUTPUT ACCEPT
--N DOCKER
--N DOCKER-ISOLATION-STAGE-1
--N DOCKER-ISOLATION-STAGE-2
--N DOCKER-USER
--A FORWARD -j DOCKER-USER
--A FORWARD -j DOCKER-ISOLATION-STAGE-1
--A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i docker0 ! -o docker0 -j ACCEPT
--A DOCKER-USER -j RETURN
-`;
-
-describe('doctor: forward policy', () => {
-  it('is fine when it is ACCEPT', () => {
-    assert.equal(
-      judgeIptables('iptables', DOCKER_DROP.replace('FORWARD DROP', 'FORWARD ACCEPT')).result,
-      'ok',
-    );
-  });
-
-  it('fails when Docker has set it to DROP, with the commands that help', () => {
-    const { result: is, remedy = '' } = judgeIptables('iptables', DOCKER_DROP);
-    assert.equal(is, 'fail');
-    assert.match(
-      remedy,
-      /^iptables -I DOCKER-USER -i nr\+ -j ACCEPT && iptables -I DOCKER-USER -o nr\+ -j ACCEPT/,
-    );
-  });
-
-  it('is fine again once our interfaces are let through, both ways', () => {
-    const one = `${DOCKER_DROP}-A DOCKER-USER -i nr+ -j ACCEPT\n`;
-    assert.equal(judgeIptables('iptables', one).result, 'fail', 'one way is not enough');
-    assert.equal(judgeIptables('iptables', `${one}-A DOCKER-USER -o nr+ -j ACCEPT\n`).result, 'ok');
-  });
-
-  it('fails for a table of somebody else that drops, and for none of ours or of iptables', () => {
-    const chain = (family: string, table: string, name: string, policy: string, hook = 'forward') => ({
-      chain: { family, table, name, handle: 1, type: 'filter', hook, prio: 0, policy },
-    });
-    const listing = (...chains: object[]) => JSON.stringify({ nftables: [{ metainfo: {} }, ...chains] });
-    assert.deepEqual(
-      judgeNft(
-        listing(
-          chain('ip', 'filter', 'FORWARD', 'drop'),
-          chain('inet', 'net_routed', 'forward', 'drop'),
-          chain('inet', 'filter', 'input', 'drop', 'input'),
-          chain('inet', 'filter', 'forward', 'accept'),
-        ),
-      ),
-      [],
-    );
-    const [check] = judgeNft(listing(chain('inet', 'filter', 'forward', 'drop')));
-    assert.equal(check?.result, 'fail');
-    assert.match(check?.remedy ?? '', /nft insert rule inet filter forward iifname "nr\*" accept/);
-    assert.deepEqual(judgeNft('not json'), []);
-  });
-});
 
 describe('doctor: settings of the kernel', () => {
   it('are fine on a router', () => {
