@@ -12,16 +12,10 @@ import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins } from './cnm/plugins.ts';
-import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';
-import { Address } from './net/address.ts';
-import { privateAsn } from './net/asn.ts';
 import { adopt, buildParts, type Parts } from './parts.ts';
-import type { HostView } from './plan/endpoint.ts';
-import type { Identity, SpeakerEvent } from './ports/speaker.ts';
-import { routerIdOf } from './reconcile/host.ts';
 
 /** One host's daemon: from the settings to sockets that answer, and back. */
 export class Daemon {
@@ -55,21 +49,19 @@ export class Daemon {
     const { store, kernel, firewall, speaker } = adapters;
     this.#endWith(store, kernel, firewall, speaker);
     const parts = buildParts({ settings, adapters, facts: await kernel.facts(), clock, log });
-    const { underlay, reconciler, learned, janitor } = parts;
-    this.#endWith(underlay, reconciler, learned, janitor);
+    const { underlay, reconciler, learned, routing, janitor } = parts;
+    this.#endWith(underlay, reconciler, learned, routing, janitor);
 
     const found = await kernel.read();
     // After a boot nothing of before is there.
     kept = [...found.values()].some(({ kind }) => kind === 'route');
     adopt(parts, found);
-    const identity = this.#identity(parts.host.view);
-    reconciler.wantPeers(peersOf(settings.peers, identity.asn));
     const starting = reconciler.start();
-    speaker.start(identity, (event) => this.#heard(event, parts));
+    routing.start();
     await starting;
     janitor.start();
 
-    const services = this.#services(adapters, parts, identity);
+    const services = this.#services(adapters, parts);
     await this.#servePlugins(services);
     await this.#serveOperator(services);
     return services;
@@ -110,7 +102,7 @@ export class Daemon {
     });
   }
 
-  #services(adapters: Adapters, parts: Parts, identity: Identity): Services {
+  #services(adapters: Adapters, parts: Parts): Services {
     const { stateDir, runDir, pluginDir, dockerSocket, engineSocket, gobgpd } = this.#settings;
     return {
       version: this.#version,
@@ -119,7 +111,8 @@ export class Daemon {
       log: this.#log,
       ...parts,
       ...adapters,
-      identity: () => identity,
+      identity: () => parts.routing.identity,
+      identityStale: () => parts.routing.stale,
       facts: () => parts.host.facts,
       host: () => parts.host.view,
       storeCounts: () => adapters.store.counts,
@@ -158,34 +151,5 @@ export class Daemon {
     await api.start();
     this.#ends.push(() => api.stop());
     this.#pulse = pulse;
-  }
-
-  #identity(host: HostView): Identity {
-    const routerId = this.#settings.routerId ?? routerIdOf(host);
-    return {
-      asn: this.#settings.as ?? privateAsn(Address.parse(routerId)),
-      routerId,
-      listenPort: this.#settings.peers.length > 0 ? this.#settings.listenPort : 0,
-      listenAddresses: [],
-    };
-  }
-
-  #heard(event: SpeakerEvent, { reconciler, learned }: Parts): void {
-    switch (event.kind) {
-      case 'learned':
-      case 'learned-all':
-        learned.take(event);
-        break;
-      case 'up':
-        this.#log.info({ engine: event.engine }, 'routing engine is up');
-        reconciler.speakerUp(true);
-        break;
-      case 'down':
-        this.#log.warn({ reason: event.reason }, 'routing engine is down; routes stay');
-        reconciler.speakerUp(false);
-        break;
-      case 'peer':
-        this.#log.info({ ...event.peer }, 'peer');
-    }
   }
 }

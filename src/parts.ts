@@ -1,4 +1,5 @@
 import type { Adapters } from './adapters.ts';
+import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
 import type { Context } from './driver/context.ts';
 import { Driver } from './driver/driver.ts';
@@ -14,6 +15,7 @@ import { Learned } from './reconcile/learned.ts';
 import { Liveness } from './reconcile/liveness.ts';
 import { Planner } from './reconcile/planner.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
+import { Routing } from './reconcile/routing.ts';
 import { Underlay } from './reconcile/underlay.ts';
 
 /** What works on the adapters, between Docker's calls and the host. */
@@ -23,6 +25,7 @@ export interface Parts {
   readonly liveness: Liveness;
   readonly reconciler: Reconciler;
   readonly learned: Learned;
+  readonly routing: Routing;
   readonly underlay: Underlay;
   readonly driver: Driver;
   readonly janitor: Janitor;
@@ -66,6 +69,17 @@ export function buildParts(given: {
   });
   const source = () => ({ 4: host.view.address, 6: host.view.addressV6 });
   const learned = new Learned({ kernel, reconciler, source, clock });
+  const routing = new Routing({
+    speaker,
+    reconciler,
+    learned,
+    host,
+    settings,
+    peers: (asn) => peersOf(settings.peers, asn),
+    supervised: settings.engineSocket === undefined,
+    clock,
+    log,
+  });
   const context: Context = {
     store,
     state,
@@ -101,6 +115,7 @@ export function buildParts(given: {
       host.update(underlay.facts);
       renew(state.endpoints.all());
       learned.underlayChanged();
+      routing.hostChanged();
     },
   });
   store.observe('pool', () => {
@@ -111,7 +126,7 @@ export function buildParts(given: {
     if (before && !after) liveness.forget(before.key.slice('endpoint/'.length));
   });
   speaker.permit(exportable());
-  return { state, host, liveness, reconciler, learned, underlay, driver, janitor };
+  return { state, host, liveness, reconciler, learned, routing, underlay, driver, janitor };
 }
 
 /** Takes over what an earlier run left in the kernel. To be called before the first pass. */

@@ -15,7 +15,12 @@ export function attentionOf(
     const more = group.length > 1 ? ` (and ${group.length - 1} more)` : '';
     add(`${first.code}: ${first.what}, for ${first.seconds} s${more}`, remedy);
   }
-  if (!engine.up) {
+  if (host.routerId === undefined) {
+    add(
+      'the routing engine is not started: the host has no address to make a BGP router id of',
+      'give the uplink an address, or set --address or --router-id',
+    );
+  } else if (!engine.up) {
     add(
       `the routing engine is down${engine.reason === undefined ? '' : `: ${engine.reason}`}`,
       'net-routed doctor checks the engine; learned routes stay in force',
@@ -29,7 +34,12 @@ export function attentionOf(
       'net-routed peers tells why',
     );
   }
-  if (host.address === undefined && host.addressV6 === undefined) {
+  if (host.routerIdStale)
+    add(
+      `the router id ${host.routerId} was made of an address that the host has no more`,
+      'it is kept while a session is established; set --router-id to keep it for good',
+    );
+  if (host.routerId !== undefined && host.address === undefined && host.addressV6 === undefined) {
     add('the host has no address that others can route to', 'give the uplink an address, or set --address');
   }
   for (const { addresses } of endpoints) {

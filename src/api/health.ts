@@ -39,10 +39,11 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
   if (failing.length > 0) return { status: 'failing', reasons: failing };
 
   const { up, reason } = speaker.engine();
+  const why = services.identity() ? reason : 'the host has no address to make a BGP router id of';
   const { peers, problems } = await showPeers(services);
   const down = peers.filter(({ state }) => state !== 'established');
   const degraded = [
-    ...(up ? [] : [new CodedError('NR_SPEAKER_UNAVAILABLE', reason ?? 'the routing engine is down')]),
+    ...(up ? [] : [new CodedError('NR_SPEAKER_UNAVAILABLE', why ?? 'the routing engine is down')]),
     ...(up && problems.length === 0 ? down : []).map(
       ({ neighbour, state }) => new CodedError('NR_PEER_DOWN', `peer ${neighbour} is ${state}`),
     ),

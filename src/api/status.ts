@@ -42,17 +42,17 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
   return { ...facts, attention: attentionOf(facts, peers, endpoints) };
 }
 
-function showHost({ host, facts, identity }: Services): StatusView['host'] {
+function showHost({ host, facts, identity, identityStale }: Services): StatusView['host'] {
   const { address, addressV6, mtu } = host();
   const { uplink } = facts();
-  const { routerId, asn } = identity();
+  const known = identity();
   return {
     ...(address !== undefined && { address }),
     ...(addressV6 !== undefined && { addressV6 }),
     ...(uplink && { uplink: uplink.name }),
     mtu,
-    routerId,
-    as: asn,
+    ...(known && { routerId: known.routerId, as: known.asn }),
+    ...(identityStale() && { routerIdStale: true }),
   };
 }
 

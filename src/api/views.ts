@@ -157,8 +157,11 @@ export const statusView = z.object({
     addressV6: z.string().optional(),
     uplink: z.string().optional(),
     mtu: z.number(),
-    routerId: z.string(),
-    as: z.number(),
+    /** BGP identifier and AS number; absent while the host has no address to make them of. */
+    routerId: z.string().optional(),
+    as: z.number().optional(),
+    /** The address that the router id was made of is gone. */
+    routerIdStale: z.boolean().optional(),
   }),
   engine: engineView,
   peers: z.object({ established: z.number(), total: z.number() }),

@@ -27,7 +27,10 @@ export interface Services {
   readonly firewall: Firewall;
   readonly speaker: Speaker;
   readonly docker: Docker;
-  readonly identity: () => Identity;
+  /** Who this host is to its peers; undefined while it has no address to make a router id of. */
+  readonly identity: () => Identity | undefined;
+  /** Whether the address that the router id was made of is gone. */
+  readonly identityStale: () => boolean;
   readonly facts: () => HostFacts;
   readonly host: () => HostView;
   readonly storeCounts: () => {

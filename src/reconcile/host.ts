@@ -1,4 +1,3 @@
-import { Address } from '../net/address.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
 import type { HostView } from '../plan/endpoint.ts';
 import type { HostFacts } from '../ports/kernel.ts';
@@ -54,22 +53,17 @@ export function hostView(facts: HostFacts, settings: HostSettings, exportable: r
   };
 }
 
-/** The uplink's address, or the first; never a loopback or link-local one. */
+/** The uplink's address, or the first; never a loopback or link-local one, nor one that is behind Docker's NAT. */
 function pick(facts: HostFacts, family: 4 | 6): string | undefined {
   const candidates = facts.addresses
+    .filter(({ link }) => !BRIDGE.test(link))
     .map(({ link, address }) => ({ link, address: splitCidr(address).address }))
     .filter(({ address }) => address.family === family && !LOCAL.some((prefix) => prefix.contains(address)));
   const own = candidates.find(({ link }) => link === facts.uplink?.name) ?? candidates[0];
   return own?.address.toString();
 }
 
-const LOCAL = ['127.0.0.0/8', '169.254.0.0/16', '::1/128', 'fe80::/10'].map(Prefix.parse);
+/** Docker's own bridges. Their addresses are the same on every host, and no router knows them. */
+const BRIDGE = /^(docker0|docker_gwbridge|br-[0-9a-f]{12})$/;
 
-/** A BGP identifier: the host's IPv4 address, or for a host without one 32 bits of its IPv6 address (RFC 6286). */
-export function routerIdOf(host: HostView): string {
-  if (host.address !== undefined) return host.address;
-  if (host.addressV6 === undefined) return '127.0.0.1';
-  let folded = 0n;
-  for (let rest = Address.parse(host.addressV6).value; rest > 0n; rest >>= 32n) folded ^= rest & 0xffffffffn;
-  return Address.of(4, folded === 0n ? 1n : folded).toString();
-}
+const LOCAL = ['127.0.0.0/8', '169.254.0.0/16', '::1/128', 'fe80::/10'].map(Prefix.parse);

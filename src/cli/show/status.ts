@@ -12,7 +12,7 @@ export function renderStatus(status: StatusView): string {
     `net-routed ${status.version}, up ${duration(status.uptime)}`,
     attention(status),
     facts([
-      ['host', `${addresses} (${uplink}MTU ${host.mtu}), router id ${host.routerId}, AS ${host.as}`],
+      ['host', `${addresses} (${uplink}MTU ${host.mtu}), ${identity(host)}`],
       ['engine', `${engine.name} ${engine.version} ${engine.up ? 'up' : `down${because(engine.reason)}`}`],
       ['peers', `${peers.established} of ${peers.total} established`],
       ['networks', String(status.networks)],
@@ -31,6 +31,10 @@ export function renderStatus(status: StatusView): string {
 
 function passes({ passes: count }: StatusView['loop']): string {
   return `${counted(count, 'pass', 'passes')}, ${count === 1 ? 'it' : 'the last'}`;
+}
+
+function identity({ routerId, as }: StatusView['host']): string {
+  return routerId === undefined ? 'no router id yet' : `router id ${routerId}, AS ${as}`;
 }
 
 function attention({ attention: list }: StatusView): string {

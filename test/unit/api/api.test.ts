@@ -58,6 +58,20 @@ describe('operator API', () => {
       assert.equal(status.loop.live, true);
     });
 
+    it('of a host without an address has no router id, and says so', async () => {
+      const host = { ...it_.services, identity: () => undefined };
+      const young = createApi({ services: host, pulse, metrics }, '/nowhere');
+      const { result } = await young.hapi.inject('/v1/status');
+      const status = statusView.parse(result);
+      assert.deepEqual([status.host.routerId, status.host.as], [undefined, undefined]);
+      assert.match(status.attention[0]?.what ?? '', /^the routing engine is not started/);
+      const old = createApi(
+        { services: { ...it_.services, identityStale: () => true }, pulse, metrics },
+        '/nowhere',
+      );
+      assert.equal(statusView.parse((await old.hapi.inject('/v1/status')).result).host.routerIdStale, true);
+    });
+
     it('counts networks, endpoints, routes and addresses', async () => {
       await withContainer(it_);
       const status = await ask('/v1/status', statusView);

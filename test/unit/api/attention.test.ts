@@ -23,6 +23,35 @@ describe('attention', () => {
     assert.deepEqual(attentionOf(facts, [], [endpoint(undefined)]), []);
   });
 
+  it('is drawn, once, to a host without an address: nothing is routed before it has one', () => {
+    const young = {
+      ...facts,
+      engine: { ...facts.engine, up: false, reason: 'not started' },
+      host: { mtu: 1500 },
+    };
+    const list = attentionOf(young, [], []);
+    assert.deepEqual(
+      list.map(({ what }) => what),
+      ['the routing engine is not started: the host has no address to make a BGP router id of'],
+    );
+  });
+
+  it('is drawn to a host without an address that has a router id all the same', () => {
+    const list = attentionOf({ ...facts, host: { mtu: 1500, routerId: '203.0.113.1', as: 64512 } }, [], []);
+    assert.deepEqual(
+      list.map(({ what }) => what),
+      ['the host has no address that others can route to'],
+    );
+  });
+
+  it('is drawn to a router id whose address is gone', () => {
+    const [first] = attentionOf({ ...facts, host: { ...facts.host, routerIdStale: true } }, [], []);
+    assert.match(
+      first?.what ?? '',
+      /^the router id 192.0.2.1 was made of an address that the host has no more/,
+    );
+  });
+
   it('is drawn to an address that somebody else announces', () => {
     const [first] = attentionOf(facts, [], [endpoint('192.0.2.9')]);
     assert.equal(first?.what, '10.1.0.2 is announced by 192.0.2.9 too');

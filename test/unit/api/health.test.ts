@@ -5,7 +5,7 @@ import { Pulse } from '../../../src/api/pulse.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { settle, type World, world } from './world.ts';
 
-describe('health, while something cannot be read back', () => {
+describe('health', () => {
   let on: World;
   let pulse: Pulse;
   beforeEach(async () => {
@@ -28,7 +28,7 @@ describe('health, while something cannot be read back', () => {
     return [status, ...reasons.map(({ code, what }) => `${code}: ${what}`)];
   };
 
-  it('is failing for the kernel, until that was read', async () => {
+  it('is failing while the kernel cannot be read back', async () => {
     await resyncWithout(on.kernel, new CodedError('NR_KERNEL_REFUSED', 'ip route show: no memory'));
     assert.deepEqual(await health(), [
       'failing',
@@ -40,7 +40,16 @@ describe('health, while something cannot be read back', () => {
     assert.deepEqual(await health(), ['ok']);
   });
 
-  it('is degraded for the engine: containers are served', async () => {
+  it('is degraded while the host has no address to run the engine with', async () => {
+    on.speaker.crash('not started');
+    const { status, reasons } = await checkHealth({ ...on.services, identity: () => undefined }, pulse);
+    assert.deepEqual(
+      [status, reasons[0]?.code, reasons[0]?.what],
+      ['degraded', 'NR_SPEAKER_UNAVAILABLE', 'the host has no address to make a BGP router id of'],
+    );
+  });
+
+  it('is degraded while the engine cannot be read back: containers are served', async () => {
     await resyncWithout(on.speaker, new CodedError('NR_SPEAKER_UNAVAILABLE', 'too slow'));
     assert.deepEqual(await health(), [
       'degraded',

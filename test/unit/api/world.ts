@@ -149,6 +149,7 @@ export async function world() {
     speaker,
     docker,
     identity: () => identity,
+    identityStale: () => false,
     facts: () => kernel.hostFacts,
     host: view,
     storeCounts: () => store.counts,
