@@ -2,7 +2,7 @@ import type { EndpointView, PeerView, PoolView, StatusView } from './views.ts';
 
 /** What a person should look at first, the worst before the rest; empty when all is well. Pure. */
 export function attentionOf(
-  { loop, failures, engine, host, pools }: Omit<StatusView, 'attention'>,
+  { loop, failures, docker, engine, host, pools }: Omit<StatusView, 'attention'>,
   peers: readonly PeerView[],
   endpoints: readonly EndpointView[],
 ): StatusView['attention'] {
@@ -41,6 +41,10 @@ export function attentionOf(
     );
   if (host.routerId !== undefined && host.address === undefined && host.addressV6 === undefined) {
     add('the host has no address that others can route to', 'give the uplink an address, or set --address');
+  }
+  if (docker) {
+    const long = `for ${docker.seconds} s, ${docker.count} times`;
+    add(`${docker.code}: no comparison with Docker ${long}: ${docker.what}`, docker.remedy);
   }
   for (const { addresses } of endpoints) {
     for (const { address, conflict } of addresses) {

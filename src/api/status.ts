@@ -6,6 +6,7 @@ import { showEndpoints } from './endpoints.ts';
 import type { Known } from './names.ts';
 import { showPeers } from './peers.ts';
 import { showPools } from './pools.ts';
+import { problemOf } from './problem.ts';
 import type { Pulse } from './pulse.ts';
 import type { StatusView } from './views.ts';
 
@@ -30,6 +31,7 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     routes: { announced: announced.length, learned: learned.all().size },
     loop: { live: pulse.live(), ...reconciler.stats },
     failures,
+    ...showTrouble(services),
     pools: showPools(services, known),
     paths: {
       store: join(paths.stateDir, 'store.db'),
@@ -40,6 +42,13 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     log: logTarget(),
   };
   return { ...facts, attention: attentionOf(facts, peers, endpoints) };
+}
+
+function showTrouble({ janitor, clock }: Services): Pick<StatusView, 'docker'> {
+  const { trouble } = janitor;
+  if (!trouble) return {};
+  const seconds = Math.round((clock.now() - trouble.since) / 1000);
+  return { docker: { ...problemOf(trouble.error), count: trouble.count, seconds } };
 }
 
 function showHost({ host, facts, identity, identityStale }: Services): StatusView['host'] {

@@ -176,6 +176,8 @@ export const statusView = z.object({
     lastPassMs: z.number(),
   }),
   failures: z.array(failureView),
+  /** Why there is no comparison with Docker, several times in a row, and for how many seconds. */
+  docker: problemView.extend({ count: z.number(), seconds: z.number() }).optional(),
   pools: z.array(poolView),
   paths: z.object({
     store: z.string(),

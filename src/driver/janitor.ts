@@ -1,3 +1,4 @@
+import { asCoded, type CodedError } from '../errors.ts';
 import type { Docker, DockerNetwork } from '../ports/docker.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
@@ -11,12 +12,25 @@ const HELD_MS = 300_000;
 const EVERY_MS = 60_000;
 /** Many events of Docker make one comparison, in milliseconds after the first. */
 const SETTLE_MS = 1000;
+/** Least pause between two comparisons, in milliseconds: where containers come and go there is always an event. */
+const PAUSE_MS = 10_000;
+/** So many failures in a row are worth a look: dockerd needs its time to boot, and tells when it is there. */
+const PERSISTENT = 3;
 
 /** What it did, for the log and for doctor. */
 export interface Swept {
   readonly endpoints: readonly string[];
   readonly networks: readonly string[];
   readonly pools: readonly string[];
+}
+
+/** A comparison that failed several times in a row. */
+export interface Trouble {
+  readonly error: CodedError;
+  /** How often in a row. */
+  readonly count: number;
+  /** Since when, in milliseconds since 1970. */
+  readonly since: number;
 }
 
 /**
@@ -28,8 +42,13 @@ export class Janitor {
   readonly #addresses: Addresses;
   readonly #docker: Docker;
   readonly #stops: (() => void)[] = [];
-  #planned: (() => void) | undefined;
-  #sweeping: Promise<unknown> = Promise.resolve();
+  #planned: { readonly at: number; readonly cancel: () => void } | undefined;
+  #sweeping: Promise<unknown> | undefined;
+  /** Something happened while it compared. */
+  #again = false;
+  /** When the last comparison by itself ended. */
+  #ended = Number.NEGATIVE_INFINITY;
+  #failing: Trouble | undefined;
   #closed = false;
 
   constructor(context: Context, addresses: Addresses, docker: Docker) {
@@ -45,13 +64,25 @@ export class Janitor {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#planned?.();
+    this.#planned?.cancel();
     for (const stop of this.#stops) stop();
     await this.#sweeping;
   }
 
+  /** Why it cannot compare, if that is so for longer than dockerd's boot takes. */
+  get trouble(): Trouble | undefined {
+    return this.#failing && this.#failing.count >= PERSISTENT ? this.#failing : undefined;
+  }
+
   /** One comparison. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
   async sweep(graceMs = GRACE_MS): Promise<Swept> {
+    const swept = await this.#compare(graceMs);
+    if (this.trouble) this.#context.log.info({}, 'compares with Docker again');
+    this.#failing = undefined;
+    return swept;
+  }
+
+  async #compare(graceMs: number): Promise<Swept> {
     const { state, store, clock, mark, present } = this.#context;
     const now = clock.now();
     // This needs nobody's word, and must not wait for Docker's.
@@ -104,13 +135,38 @@ export class Janitor {
       .map(({ id }) => id);
   }
 
+  /** Sooner than what was planned before, if it is. */
   #plan(ms: number): void {
-    if (this.#closed || this.#planned) return;
-    this.#planned = this.#context.clock.after(ms, () => {
-      this.#planned = undefined;
-      this.#sweeping = this.sweep()
-        .catch((error: unknown) => this.#context.log.debug({ err: error }, 'could not compare with Docker'))
-        .finally(() => this.#plan(EVERY_MS));
-    });
+    const { clock } = this.#context;
+    const now = clock.now();
+    const at = Math.max(now + ms, this.#ended + PAUSE_MS);
+    if (this.#closed || (this.#planned && this.#planned.at <= at)) return;
+    this.#planned?.cancel();
+    this.#planned = { at, cancel: clock.after(at - now, () => void this.#run()) };
+  }
+
+  async #run(): Promise<void> {
+    this.#planned = undefined;
+    if (this.#sweeping) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#sweeping = this.sweep()
+      .catch((error: unknown) => this.#failed(asCoded(error)))
+      .finally(() => {
+        this.#sweeping = undefined;
+        this.#ended = this.#context.clock.now();
+        this.#plan(this.#again ? SETTLE_MS : EVERY_MS);
+      });
+  }
+
+  #failed(error: CodedError): void {
+    const { clock, log } = this.#context;
+    const { count = 0, since = clock.now() } = this.#failing ?? {};
+    this.#failing = { error, count: count + 1, since };
+    const context = { err: error, count: count + 1 };
+    if (count + 1 === PERSISTENT) log.warn(context, 'cannot compare with Docker');
+    else log.debug(context, 'could not compare with Docker');
   }
 }

@@ -15,6 +15,7 @@ import {
   routesView,
   statusView,
 } from '../../../src/api/views.ts';
+import type { Janitor } from '../../../src/driver/janitor.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { alsoIn, HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
 
@@ -56,6 +57,19 @@ describe('operator API', () => {
       assert.deepEqual(status.attention, []);
       assert.deepEqual(status.failures, []);
       assert.equal(status.loop.live, true);
+    });
+
+    it('tells why there is no comparison with Docker', async () => {
+      const error = new CodedError('NR_DOCKER_UNAVAILABLE', 'no such file');
+      const since = it_.services.clock.now() - 125_000;
+      const services = {
+        ...it_.services,
+        janitor: { trouble: { error, count: 3, since } } as unknown as Janitor,
+      };
+      const { result } = await createApi({ services, pulse, metrics }, '/nowhere').hapi.inject('/v1/status');
+      const { docker, attention } = statusView.parse(result);
+      assert.deepEqual([docker?.code, docker?.count, docker?.seconds], ['NR_DOCKER_UNAVAILABLE', 3, 125]);
+      assert.match(attention[0]?.what ?? '', /^NR_DOCKER_UNAVAILABLE: no comparison with Docker/);
     });
 
     it('of a host without an address has no router id, and says so', async () => {

@@ -23,6 +23,22 @@ describe('attention', () => {
     assert.deepEqual(attentionOf(facts, [], [endpoint(undefined)]), []);
   });
 
+  it('is drawn to a comparison with Docker that goes on failing', () => {
+    const docker = {
+      code: 'NR_DOCKER_UNAVAILABLE',
+      what: 'no such file',
+      remedy: 'look',
+      count: 3,
+      seconds: 121,
+    };
+    assert.deepEqual(attentionOf({ ...facts, docker }, [], []), [
+      {
+        what: 'NR_DOCKER_UNAVAILABLE: no comparison with Docker for 121 s, 3 times: no such file',
+        remedy: 'look',
+      },
+    ]);
+  });
+
   it('is drawn, once, to a host without an address: nothing is routed before it has one', () => {
     const young = {
       ...facts,

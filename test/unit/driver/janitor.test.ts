@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Janitor } from '../../../src/driver/janitor.ts';
 import { CodedError } from '../../../src/errors.ts';
 import type { DockerNetwork } from '../../../src/ports/docker.ts';
+import { Time, turn } from '../reconcile/time.ts';
 import { contents, endpoint, POOL, type World, withNetwork } from './world.ts';
 
 const MINUTE = 60_000;
@@ -107,5 +108,172 @@ describe('the janitor', () => {
     assert.deepEqual((await janitor.sweep()).endpoints, ['forgotten']);
     assert.ok(it.marked.includes('forgotten'), 'its path goes');
     await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.3', gateway: false });
+  });
+});
+
+describe('the janitor, of a network that Docker does not list', () => {
+  const nothing = { networks: async () => [], watch: () => () => {} };
+
+  it('removes it with its pool and addresses, once none of its endpoints lives', async () => {
+    const it = await withNetwork();
+    await endpoint(it, 'e1', '10.1.0.2');
+    await endpoint(it, 'e2', '10.1.0.3');
+    it.dead.add('e1');
+    const janitor = new Janitor(it.context, it.driver.addresses, nothing);
+    it.time.now += MINUTE + 1;
+    assert.deepEqual(await janitor.sweep(), { endpoints: ['e1'], networks: [], pools: [] });
+    it.dead.add('e2');
+    assert.deepEqual(await janitor.sweep(), { endpoints: ['e2'], networks: ['n1'], pools: [it.pool] });
+    assert.doesNotMatch(contents(it), /10\.1\./);
+    assert.deepEqual(await janitor.sweep(), { endpoints: [], networks: [], pools: [] });
+  });
+
+  it('leaves it alone while it may be being made', async () => {
+    const it = await withNetwork();
+    const janitor = new Janitor(it.context, it.driver.addresses, nothing);
+    it.time.now += MINUTE;
+    assert.deepEqual((await janitor.sweep()).networks, []);
+    it.time.now += 1;
+    assert.deepEqual((await janitor.sweep()).networks, ['n1']);
+  });
+
+  it('changes nothing when the store refuses', async () => {
+    const it = await withNetwork();
+    it.time.now += MINUTE + 1;
+    const before = contents(it);
+    const { commit } = it.store;
+    it.store.commit = () => Promise.reject(new CodedError('NR_STORE_FAILED', 'the disk is full'));
+    const janitor = new Janitor(it.context, it.driver.addresses, nothing);
+    await assert.rejects(() => janitor.sweep(), { code: 'NR_STORE_FAILED' });
+    assert.equal(contents(it), before);
+    it.store.commit = commit;
+    assert.deepEqual((await janitor.sweep()).networks, ['n1']);
+  });
+});
+
+/** All that there is. */
+const LISTED = [{ id: 'n1', name: 'n1', endpoints: [] }];
+
+describe('the janitor by itself', () => {
+  let clock: Time;
+  let asked: number;
+  /** What Docker answers. */
+  let docker: () => Promise<DockerNetwork[]>;
+  let event: () => void;
+  let warned: string[];
+  let subject: Janitor;
+  const fails = (code: 'NR_DOCKER_UNAVAILABLE' | 'NR_INTERNAL' = 'NR_DOCKER_UNAVAILABLE') => {
+    docker = () => Promise.reject(new CodedError(code, 'not now'));
+  };
+  beforeEach(async () => {
+    [clock, asked, warned] = [new Time(), 0, []];
+    docker = async () => LISTED;
+    const quiet = () => {};
+    const tell = (_: object, message: string) => void warned.push(message);
+    const it = await withNetwork({ clock, log: { debug: quiet, info: tell, warn: tell, error: tell } });
+    subject = new Janitor(it.context, it.driver.addresses, {
+      networks: () => {
+        asked++;
+        return docker();
+      },
+      watch: (listener) => {
+        event = listener;
+        return () => {
+          event = quiet;
+        };
+      },
+    });
+    subject.start();
+  });
+  afterEach(() => subject.close());
+
+  it('compares soon after the start, and each minute', async () => {
+    await clock.pass(1000);
+    assert.equal(asked, 1);
+    await clock.pass(59_999);
+    assert.equal(asked, 1);
+    await clock.pass(1);
+    assert.equal(asked, 2);
+  });
+
+  it('compares soon after an event of Docker, once for many, and not without pause', async () => {
+    await clock.pass(30_000);
+    for (let i = 0; i < 100; i++) event();
+    await clock.pass(1000);
+    assert.equal(asked, 2);
+    for (let i = 0; i < 100; i++) {
+      event();
+      await clock.pass(100);
+    }
+    assert.equal(asked, 3, 'ten seconds of events');
+    await clock.pass(59_999);
+    assert.equal(asked, 3);
+    await clock.pass(1);
+    assert.equal(asked, 4, 'and each minute as before');
+  });
+
+  it('compares once more when something happened meanwhile', async () => {
+    const slow = Promise.withResolvers<DockerNetwork[]>();
+    docker = () => slow.promise;
+    await clock.pass(1000);
+    event();
+    await clock.pass(20_000);
+    assert.equal(asked, 1, 'one at a time');
+    docker = async () => LISTED;
+    slow.resolve(LISTED);
+    await turn();
+    await clock.pass(10_000);
+    assert.equal(asked, 2);
+  });
+
+  it('has no trouble with a dockerd that boots', async () => {
+    fails();
+    await clock.pass(61_000);
+    assert.equal(asked, 2);
+    assert.equal(subject.trouble, undefined);
+    docker = async () => LISTED;
+    event(); // dockerd is there
+    await clock.pass(10_000);
+    assert.equal(asked, 3);
+    fails();
+    await clock.pass(120_000);
+    assert.equal(subject.trouble, undefined, 'it is counted from the beginning');
+    assert.deepEqual(warned, []);
+  });
+
+  for (const code of ['NR_DOCKER_UNAVAILABLE', 'NR_INTERNAL'] as const) {
+    it(`has trouble when it fails three times with ${code}, until it works`, async () => {
+      fails(code);
+      await clock.pass(1000);
+      const since = clock.now();
+      await clock.pass(120_000);
+      const { error, ...rest } = subject.trouble!;
+      assert.deepEqual([error.code, rest], [code, { count: 3, since }]);
+      await clock.pass(600_000);
+      assert.equal(subject.trouble?.count, 13);
+      assert.equal(subject.trouble?.since, since);
+      assert.deepEqual(warned, ['cannot compare with Docker'], 'it is told once');
+      docker = async () => LISTED;
+      await subject.sweep();
+      assert.equal(subject.trouble, undefined);
+      assert.deepEqual(warned.slice(1), ['compares with Docker again']);
+    });
+  }
+
+  it('ends, and waits for what it has begun', async () => {
+    const slow = Promise.withResolvers<DockerNetwork[]>();
+    docker = () => slow.promise;
+    await clock.pass(1000);
+    let closed = false;
+    const closing = subject.close().then(() => {
+      closed = true;
+    });
+    await turn();
+    assert.equal(closed, false);
+    slow.resolve(LISTED);
+    await closing;
+    event();
+    await clock.pass(600_000);
+    assert.equal(asked, 1);
   });
 });
