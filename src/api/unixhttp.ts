@@ -25,3 +25,10 @@ export function ask(socket: string, method: string, path: string, ms: number): P
     call.end();
   });
 }
+
+/** Why a socket does not answer, in words for people. */
+export function whyNot(socket: string, error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return `nobody listens on ${socket}`;
+  if (error.code === 'EACCES') return `${socket} may not be opened by this user`;
+  return `${socket}: ${error.message}`;
+}

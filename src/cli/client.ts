@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ask } from '../api/unixhttp.ts';
+import { ask, whyNot } from '../api/unixhttp.ts';
 import { problemView } from '../api/views.ts';
 import { CodedError } from '../errors.ts';
 
@@ -34,13 +34,6 @@ export class Client {
     if (status === 200) return body;
     throw new RemoteError(parse(problemView, body));
   }
-}
-
-/** Why a socket does not answer, in words for people. */
-function whyNot(socket: string, error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return `nobody listens on ${socket}`;
-  if (error.code === 'EACCES') return `${socket} may not be opened by this user`;
-  return `${socket}: ${error.message}`;
 }
 
 /** @throws NR_ANSWER_UNKNOWN for what a daemon of another release may say */

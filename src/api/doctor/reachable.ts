@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ask } from '../unixhttp.ts';
+import { ask, whyNot } from '../unixhttp.ts';
 import type { CheckView } from '../views.ts';
 import { fail, ok, warn } from './check.ts';
 
@@ -23,7 +23,7 @@ export async function checkPlugins(folder: string): Promise<CheckView[]> {
         }
         return fail(`plugin ${name}`, `somebody else answers on ${path}`, remedy);
       } catch (error) {
-        return fail(`plugin ${name}`, `${path}: ${(error as Error).message}`, remedy);
+        return fail(`plugin ${name}`, whyNot(path, error as Error), remedy);
       }
     }),
   );
@@ -37,6 +37,6 @@ export async function checkDocker(socket: string): Promise<CheckView> {
     const { Version, ApiVersion } = JSON.parse(body) as { Version: string; ApiVersion: string };
     return ok('dockerd', `version ${Version}, API ${ApiVersion}`);
   } catch (error) {
-    return warn('dockerd', `${socket}: ${(error as Error).message}`, 'start dockerd, or set --docker-socket');
+    return warn('dockerd', whyNot(socket, error as Error), 'start dockerd, or set --docker-socket');
   }
 }

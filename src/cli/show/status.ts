@@ -13,7 +13,10 @@ export function renderStatus(status: StatusView): string {
     attention(status),
     facts([
       ['host', `${addresses} (${uplink}MTU ${host.mtu}), ${identity(host)}`],
-      ['engine', `${engine.name} ${engine.version} ${engine.up ? 'up' : `down${because(engine.reason)}`}`],
+      [
+        'engine',
+        `${[engine.name, engine.version].join(' ').trim()} ${engine.up ? 'up' : `down${because(engine.reason)}`}`,
+      ],
       ['peers', `${peers.established} of ${peers.total} established`],
       ['networks', String(status.networks)],
       ['endpoints', `${endpoints.up} of ${endpoints.total} up`],

@@ -65,6 +65,9 @@ POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
     const young = await fakeDaemon();
     young.says('GET /v1/status', { ...STATUS, loop: { ...STATUS.loop, passes: 1 } });
     assert.match((await young.run('status')).stdout, /^loop {7}live, 1 pass, it took 2 ms$/m);
+    const engine = { name: 'gobgp', version: '', up: false, reason: 'cannot be run' };
+    young.says('GET /v1/status', { ...STATUS, engine });
+    assert.match((await young.run('status')).stdout, /^engine {5}gobgp down: cannot be run$/m);
     young.says('GET /v1/status', { ...STATUS, host: { mtu: 1500 } });
     assert.match((await young.run('status')).stdout, /^host {7}no address \(MTU 1500\), no router id yet$/m);
     await young.close();

@@ -99,6 +99,12 @@ describe('doctor: who answers', () => {
   it('on the plugin sockets has to be our drivers', async () => {
     const results = async () => (await checkPlugins(folder)).map(({ name, result }) => `${name} ${result}`);
     assert.deepEqual(await results(), ['plugin net-routed fail', 'plugin ipam-routed fail']);
+    const [none] = await checkPlugins(folder);
+    assert.equal(none?.what, `nobody listens on ${join(folder, 'net-routed.sock')}`);
+    assert.equal(
+      (await checkDocker(join(folder, 'd.sock'))).what,
+      `nobody listens on ${join(folder, 'd.sock')}`,
+    );
     await serve('net-routed.sock', { Implements: ['NetworkDriver', 'IpamDriver'] });
     await serve('ipam-routed.sock', { Implements: ['VolumeDriver'] });
     assert.deepEqual(await results(), ['plugin net-routed ok', 'plugin ipam-routed fail']);
