@@ -62,8 +62,12 @@ export function attentionOf(
       'docker restart connects a container that runs; net-routed doctor --fix removes what Docker does not have',
     );
   for (const pool of pools) {
-    if (nearlyFull(pool))
-      add(`pool ${pool.prefix} has ${pool.free} of ${pool.size} addresses left`, 'use a larger subnet');
+    if (!nearlyFull(pool)) continue;
+    const { range, prefix, free, size } = pool;
+    add(
+      `pool ${range ?? prefix} has ${free} of ${size} addresses left`,
+      `use a larger ${range === undefined ? 'subnet' : '--ip-range'}`,
+    );
   }
   return list;
 }

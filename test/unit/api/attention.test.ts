@@ -72,4 +72,12 @@ describe('attention', () => {
     const [first] = attentionOf(facts, [], [endpoint('192.0.2.9')]);
     assert.equal(first?.what, '10.1.0.2 is announced by 192.0.2.9 too');
   });
+
+  it('is drawn to a pool that is nearly full, by the range that automatic addresses come from', () => {
+    const pool = { prefix: '10.1.0.0/16', size: '256', free: '12' };
+    const first = (pools: object[]) => attentionOf({ ...facts, pools } as Facts, [], [])[0]?.what;
+    assert.equal(first([{ ...pool, free: '13' }]), undefined);
+    assert.equal(first([pool]), 'pool 10.1.0.0/16 has 12 of 256 addresses left');
+    assert.equal(first([{ ...pool, range: '10.1.4.0/24' }]), 'pool 10.1.4.0/24 has 12 of 256 addresses left');
+  });
 });
