@@ -147,6 +147,17 @@ describe('a policy to drop that Docker has set before us', function () {
     assert.deepEqual((await doctor(h1)).results, ['iptables fail', 'ip6tables fail']);
   });
 
+  it('is made up for without a daemon too', async () => {
+    await h1.stopDaemon();
+    const before = await chains();
+    assert.deepEqual((await doctor(h1, '--fix')).results, ['iptables ok', 'ip6tables ok']);
+    assert.deepEqual(
+      await chains(),
+      before.map((rules) => [...rules, ...OURS]),
+    );
+    await everybodyIsReached(); // routes and interfaces are there without it
+  });
+
   it('is seen and made up for where the older kind of iptables has it', async () => {
     await h2.must(['iptables-legacy', '-P', 'FORWARD', 'DROP']);
     assert.deepEqual((await doctor(h2)).results, ['iptables ok', 'iptables-legacy fail', 'ip6tables ok']);
