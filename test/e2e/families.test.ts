@@ -266,6 +266,19 @@ describe('address families, pools and ports', function () {
         }
       }
     });
+
+    it('are reached in both families where a container has them from two networks', async function () {
+      needsDocker(this, 28, 'networks without IPv4');
+      await createNetwork(h1, 'four', ['10.4.0.0/16']);
+      await createNetwork(h1, 'six', ['fd00:c::/64'], '--ipv4=false');
+      await run(h1, 'two', '--network', 'four', '--network', 'six', '-p', '8090:5000');
+      await serve(h1, 'two');
+      assert.equal(await connectFrom(out, OUTSIDE[0], HOST[4], 8090), 'two');
+      assert.equal(await connectFrom(out, OUTSIDE_V6[0], HOST[6], 8090), 'two');
+      await docker(h1, 'network', 'disconnect', 'six', 'two');
+      assert.equal(await connectFrom(out, OUTSIDE[0], HOST[4], 8090), 'two');
+      assert.equal(await connectFrom(out, OUTSIDE_V6[0], HOST[6], 8090), 'ECONNREFUSED');
+    });
   });
 
   it('let a container send from its own addresses only', async () => {

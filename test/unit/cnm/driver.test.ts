@@ -71,14 +71,14 @@ describe('cnm: what dockerd says, to the driver itself', () => {
     for (const server of Object.values(servers)) await server.stop();
   });
 
-  /** Says all of an engine's recordings, and looks after each at what the driver has. */
+  /** Says recordings, and looks after each at what the driver has. */
   async function say(
-    engine: string,
+    names: readonly string[],
     how: { lost?: boolean; twice?: boolean },
     look: (reply: Reply, exchange: Exchange, dockerd: Dockerd, where: string) => void,
   ): Promise<void> {
     const dockerd = new Dockerd(servers);
-    for (const name of ORDER[engine]!) {
+    for (const name of names) {
       const fixture = all.get(name);
       assert.ok(fixture, name);
       for (const [i, exchange] of fixture.exchanges.entries()) {
@@ -108,9 +108,9 @@ describe('cnm: what dockerd says, to the driver itself', () => {
     dockerd.end();
   }
 
-  for (const engine of Object.keys(ORDER)) {
+  for (const [engine, names] of Object.entries(ORDER)) {
     it(`Docker ${engine}: answers have the form that dockerd accepted, and the right content`, async () => {
-      await say(engine, {}, (reply, exchange, dockerd, where) => {
+      await say(names, {}, (reply, exchange, dockerd, where) => {
         if (!failed(exchange) && !where.includes('mac-answered-twice'))
           assert.deepEqual(form(reply.body), form(JSON.parse(exchange.response.body)), where);
         const check = CONTENT[methodOf(exchange)];
@@ -121,7 +121,7 @@ describe('cnm: what dockerd says, to the driver itself', () => {
 
     for (const lost of [false, true])
       it(`Docker ${engine}: nothing is left when ${lost ? 'calls' : 'answers'} are lost`, async () => {
-        await say(engine, { lost }, () => {});
+        await say(names, { lost }, () => {});
         // What was asked for and never taken is freed, after a while.
         host.time.now += 600_000;
         await host.store.commit(host.driver.addresses.expired(host.time.now, 300_000));
@@ -148,9 +148,22 @@ describe('cnm: what dockerd says, to the driver itself', () => {
       });
 
     it(`Docker ${engine}: each call made twice is answered alike, and has no further effect`, async () => {
-      await say(engine, { twice: true }, () => {});
+      await say(names, { twice: true }, () => {});
     });
   }
+
+  it('Docker 29.7: two gateways of a container publish the same ports, each those of its family', async () => {
+    const names = ORDER['29.7']!;
+    await say(names.slice(0, names.indexOf('docker-29.7/stop')), {}, () => {});
+    const published = [...host.state.endpoints.all()].map(({ address, ports }) => [
+      address === undefined ? 6 : 4,
+      ports.filter(({ protocol }) => protocol === 6).map(({ hostPort }) => hostPort),
+    ]);
+    assert.deepEqual(published, [
+      [4, [8080]],
+      [6, [8080]],
+    ]);
+  });
 
   it('has every recording in its order', () => {
     assert.deepEqual(new Set(Object.values(ORDER).flat()), new Set(all.keys()));
