@@ -62,7 +62,7 @@ export class Daemon {
     janitor.start();
 
     const services = this.#services(adapters, parts);
-    await this.#servePlugins(services);
+    await this.#servePlugins(services, () => parts.liveness.abandon(parts.state.endpoints.all()));
     await this.#serveOperator(services);
     return services;
   }
@@ -127,10 +127,11 @@ export class Daemon {
   }
 
   /** From here on Docker is answered. */
-  async #servePlugins({ driver, paths }: Services): Promise<void> {
+  async #servePlugins({ driver, paths }: Services, activated: () => void): Promise<void> {
     const plugins = createPlugins({
       network: driver,
       address: driver,
+      activated,
       log: this.#log,
       folder: paths.pluginDir,
       inherited: inheritedSockets(process.env, process.pid),

@@ -18,6 +18,8 @@ export interface PluginOptions {
   /** The network driver; without it the server is an IPAM driver only. */
   readonly network?: NetworkCalls | undefined;
   readonly address: AddressCalls;
+  /** A dockerd uses the network driver for the first time in its life: what an earlier one was making is left as it is. */
+  readonly activated?: (() => void) | undefined;
   readonly log: Logger;
   /** Longest time that a call may take, in milliseconds; 10000 when absent. */
   readonly deadlineMs?: number | undefined;
@@ -70,9 +72,10 @@ function createHapi(listener: HttpServer, options: PluginOptions): Server {
   listener.on('clientError', onClientError);
 
   const methods = [
-    plain('Plugin.Activate', () => ({
-      Implements: options.network ? ['NetworkDriver', 'IpamDriver'] : ['IpamDriver'],
-    })),
+    plain('Plugin.Activate', () => {
+      if (options.network) options.activated?.();
+      return { Implements: options.network ? ['NetworkDriver', 'IpamDriver'] : ['IpamDriver'] };
+    }),
     ...(options.network ? networkMethods(options.network) : []),
     ...ipamMethods(options.address),
   ];

@@ -16,6 +16,8 @@ export class Liveness {
   readonly #expected = new Map<string, number>();
   /** Endpoints whose veth has gone while their sandbox may be there: Docker alone can connect them again. */
   readonly #cut = new Set<string>();
+  /** Endpoints of a dockerd that has ended since; those that it has joined go by their sandbox. */
+  readonly #abandoned = new Set<string>();
 
   constructor(sandboxAlive: (path: string) => boolean, incarnation: () => string, clock: Clock) {
     this.#sandboxAlive = sandboxAlive;
@@ -26,6 +28,7 @@ export class Liveness {
   /** The endpoint is being joined, or its veth was found after a restart. */
   expect(endpoint: string): void {
     this.#cut.delete(endpoint);
+    this.#abandoned.delete(endpoint);
     this.#expected.set(endpoint, this.#clock.now());
   }
 
@@ -35,10 +38,16 @@ export class Liveness {
     this.#cut.add(endpoint);
   }
 
+  /** Another dockerd has begun: those of these that are not joined will not be. One that is joined all the same lives. */
+  abandon(endpoints: Iterable<Endpoint>): void {
+    for (const { id } of endpoints) this.#abandoned.add(id);
+  }
+
   /** The endpoint does not exist any more. */
   forget(endpoint: string): void {
     this.#expected.delete(endpoint);
     this.#cut.delete(endpoint);
+    this.#abandoned.delete(endpoint);
   }
 
   /** Whether it is in a sandbox that is there; nothing is presumed. */
@@ -50,7 +59,8 @@ export class Liveness {
 
   /** Whether it is present, or may still come to be. */
   alive(endpoint: Endpoint): boolean {
-    if (endpoint.phase === 'created') return this.#clock.now() - endpoint.createdAt < GRACE_MS;
+    if (endpoint.phase === 'created')
+      return !this.#abandoned.has(endpoint.id) && this.#clock.now() - endpoint.createdAt < GRACE_MS;
     if (this.present(endpoint)) {
       this.#expected.delete(endpoint.id);
       return true;

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import type { Host } from '../../lab/host.ts';
+import { underlay } from '../../lab/topology.ts';
 import {
   ask,
   clean,
   createNetwork,
   docker,
+  dockerFails,
   eventually,
   inside,
   list,
@@ -71,6 +73,41 @@ describe('restarts', function () {
     }
   });
 
+  it('of the daemon and its engine before the host has an address are made up for when it has one', async () => {
+    const { host4, host6, tor4, tor6 } = underlay('h1');
+    const ip = (...words: string[]) => h1.must(['ip', ...words]);
+    await h1.stopDaemon();
+    await h1.must(['kill', '-9', (await h1.must(['pgrep', '-x', 'gobgpd'])).trim()]);
+    await ip('addr', 'flush', 'dev', 'eth0', 'scope', 'global');
+    try {
+      await h1.startDaemon();
+      await run(h1, 'early', '--network', 'mine', '--ip', '10.1.0.8');
+      const { attention, host } = await ask<{ attention: { what: string }[]; host: object }>(h1, 'status');
+      assert.match(attention[0]?.what ?? '', /^the routing engine is not started/);
+      assert.deepEqual(host, { uplink: 'eth0', mtu: 1500 });
+      assert.notEqual((await h1.exec(['pgrep', '-x', 'gobgpd'])).status, 0);
+    } finally {
+      await ip('addr', 'add', `${host4}/24`, 'dev', 'eth0');
+      await ip('addr', 'add', `${host6}/64`, 'dev', 'eth0', 'nodad');
+      await ip('route', 'replace', 'default', 'via', tor4);
+      await ip('-6', 'route', 'replace', 'default', 'via', tor6);
+    }
+    await wellOn(h1);
+    for (const address of ['10.1.0.2', '10.1.0.8']) await routed(h2, address);
+    await docker(h1, 'rm', '-f', 'early');
+    await routed(h2, '10.1.0.8', false);
+    const { host } = await ask<{ host: object }>(h1, 'status');
+    const { as } = host as { as: number };
+    assert.deepEqual(host, {
+      address: host4,
+      addressV6: host6,
+      uplink: 'eth0',
+      mtu: 1500,
+      routerId: host4,
+      as,
+    });
+  });
+
   it('of the engine lose no packet and no route, and the router hears the routes again', async () => {
     const removals = await Promise.all([watchRemovals(h1), watchRemovals(lab().tor), watchRemovals(h2)]);
     const pings = await Promise.all([ping(lab().out, '10.1.0.2'), ping(h1, '10.1.0.3')]);
@@ -121,6 +158,32 @@ describe('restarts', function () {
     await routed(h2, '10.1.0.2');
     await reaches(h1, 'near', OUTSIDE[0]);
     assert.equal((await ourLinks(h1)).length, 1);
+  });
+
+  it('of dockerd in the middle of a start leave the address of that start to the next', async () => {
+    const network = await docker(h1, 'network', 'inspect', '-f', '{{.Id}}', 'mine');
+    const call = (method: string, body: object) =>
+      h1.must([
+        ...['curl', '-sS', '-X', 'POST', '-d', JSON.stringify(body)],
+        ...['--unix-socket', '/run/docker/plugins/net-routed.sock', `http://plugin/${method}`],
+      ]);
+    const Address = '10.1.0.8';
+    await call('IpamDriver.RequestAddress', { PoolID: 'default:10.1.0.0/16', Address, Options: {} });
+    const made = await call('NetworkDriver.CreateEndpoint', {
+      NetworkID: network,
+      EndpointID: 'ab'.repeat(32),
+      Interface: { Address: `${Address}/32` },
+      Options: {},
+    });
+    assert.match(made, /MacAddress/);
+    const second = ['run', '--rm', '--network', 'mine', '--ip', Address, 'busybox:local', 'true'];
+    assert.match(await dockerFails(h1, ...second), /NR_ADDRESS_IN_USE/);
+    await h1.stopDocker('SIGKILL');
+    await h1.startDocker();
+    await run(h1, 'second', '--network', 'mine', '--ip', Address);
+    await routed(h2, Address);
+    await docker(h1, 'rm', '-f', 'second');
+    await routed(h2, Address, false);
   });
 
   it('of dockerd while the daemon is down are got over when it comes', async () => {

@@ -15,11 +15,12 @@ describe('cnm: the sockets', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  const plugins = (where = folder, inherited?: Map<string, number>) => {
+  const plugins = (where = folder, inherited?: Map<string, number>, activated?: () => void) => {
     const calls = new FakeCalls();
     return createPlugins({
       folder: where,
       inherited,
+      activated,
       network: calls.network,
       address: calls.address,
       log: logged().log,
@@ -87,6 +88,20 @@ describe('cnm: the sockets', () => {
       assert.equal((await ask(join(folder, 'net-routed.sock'), post('Plugin.Activate'))).status, 200);
       await both.stop();
     }
+  });
+
+  it('tell of each dockerd that begins to use the network driver, before they answer', async () => {
+    let begun = 0;
+    const both = plugins(folder, undefined, () => begun++);
+    await both.start();
+    const activate = (name: string) => ask(join(folder, `${name}.sock`), post('Plugin.Activate'));
+    await activate('ipam-routed');
+    assert.equal(begun, 0);
+    await activate('net-routed');
+    assert.equal(begun, 1);
+    await activate('net-routed');
+    assert.equal(begun, 2);
+    await both.stop();
   });
 
   it('that systemd opened are served, and stay when the server ends', async () => {

@@ -67,6 +67,21 @@ describe('Liveness', () => {
     assert.equal(subject.alive(endpoint), false, 'whatever is expected');
   });
 
+  it('does not wait for an endpoint that an earlier dockerd was making', () => {
+    const created = { ...endpoint, phase: 'created' as const, sandbox: undefined };
+    subject.abandon([created, { ...endpoint, id: 'joined' }]);
+    assert.equal(subject.alive(created), false);
+    assert.equal(subject.alive({ ...created, id: 'of this dockerd' }), true);
+    subject.expect('joined');
+    assert.equal(subject.alive({ ...endpoint, id: 'joined' }), true, 'what is joined goes by its sandbox');
+    subject.expect('e1');
+    assert.equal(subject.alive(endpoint), true, 'somebody has joined it all the same');
+    assert.equal(subject.alive(created), true);
+    subject.abandon([created]);
+    subject.forget('e1');
+    assert.equal(subject.alive(created), true, 'another of the same id');
+  });
+
   it('gives an endpoint time to be joined', () => {
     const created = { ...endpoint, phase: 'created' as const, sandbox: undefined };
     assert.equal(subject.alive(created), true);
