@@ -78,12 +78,19 @@ export class Announcing {
     return { at, prefix, put: { prefix, nextHop: nextHop.toString(), communities }, wanted: resource };
   }
 
-  /** Streams them and reads back, for the stream swallows what it does not like. Returns what is not as it should be. */
+  /**
+   * Streams them and looks what came of it, for the stream swallows what it does not like. Returns what is not as it
+   * should be. To read everything back costs as much as the stream: it is only done where the engine has not as many
+   * paths more or fewer as it should. One whose content changes does not count, nor do those that peers tell meanwhile.
+   */
   async #bulk(work: readonly Work[]): Promise<Work[]> {
     const puts = work.flatMap(({ put }) => put ?? []);
     const removals = work.flatMap(({ put, prefix }) => (put ? [] : [prefix]));
+    const before = await this.#api.count();
     try {
       await this.#api.originateAll(puts, removals);
+      const more = (await this.#api.count()) - before;
+      if (more === puts.length - removals.length) return [];
     } catch (error) {
       if (asCoded(error).code === 'NR_SPEAKER_UNAVAILABLE') throw error;
       // Version 4 ends the stream at the first one that it refuses: one by one, it says which that is.

@@ -75,7 +75,7 @@ export class Api {
     });
   }
 
-  /** Many at once. The engine tells of no single failure: read back. */
+  /** Many at once. The engine tells of no single failure: count, or read back. */
   async originateAll(puts: readonly Origination[], removals: readonly Prefix[]): Promise<void> {
     const paths = [
       ...removals.map((prefix) => this.#withdrawal(prefix)),
@@ -86,6 +86,15 @@ export class Api {
       paths: paths.slice(at * BATCH, (at + 1) * BATCH),
     }));
     await this.client.send('AddPathStream', requests);
+  }
+
+  /** How many paths there are of both families, from everywhere. */
+  async count(): Promise<number> {
+    const of = async (number: 4 | 6): Promise<number> => {
+      const request = { table_type: this.dialect.names.global, family: family(number) };
+      return (await this.client.call('GetTable', request)).num_path ?? 0;
+    };
+    return (await of(4)) + (await of(6));
   }
 
   /** All paths of one family, from everywhere. */

@@ -22,6 +22,7 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   DeletePathRequest: ['table_type', 'family', 'path'],
   AddPathStreamRequest: ['table_type', 'paths'],
   ListPathRequest: ['table_type', 'family'],
+  GetTableRequest: ['table_type', 'family'],
   Path: ['nlri', 'family'],
   Prefix: ['ip_prefix', 'mask_length_min', 'mask_length_max'],
   MatchSet: ['type', 'name'],

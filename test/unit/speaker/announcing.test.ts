@@ -33,7 +33,7 @@ describe('speaker/gobgp/announcing', () => {
     assert.equal(engine.most, 16);
   });
 
-  it('streams many, in batches, and reads back', async () => {
+  it('streams many, in batches, and counts', async () => {
     assert.equal(failed(await announcing.apply(operations(1_050), permit)), 0);
     assert.equal(engine.paths.size, 1_050);
     const batches = engine.calls.filter((call) => call.startsWith('AddPathStream'));
@@ -41,9 +41,38 @@ describe('speaker/gobgp/announcing', () => {
       [batches.length, batches[0], batches.at(-1)],
       [11, 'AddPathStream 100', 'AddPathStream 50'],
     );
-    assert.ok(engine.calls.includes('ListPath') && !engine.calls.includes('AddPath'));
+    assert.ok(!engine.calls.includes('ListPath') && !engine.calls.includes('AddPath'));
     assert.equal(failed(await announcing.apply(operations(1_050, 'remove'), permit)), 0);
     assert.equal(engine.paths.size, 0);
+  });
+
+  it('reads back when others came meanwhile, and changes nothing more', async () => {
+    const [other] = operations(1_000).slice(-1);
+    engine.streamed = () => void announcing.apply([other!], permit);
+    assert.equal(failed(await announcing.apply(operations(500), permit)), 0);
+    assert.equal(engine.paths.size, 501);
+    assert.equal(engine.calls.filter((call) => call === 'ListPath').length, 2);
+    assert.equal(engine.calls.filter((call) => call === 'AddPath').length, 1);
+  });
+
+  it('reads back what should have changed, of which the count tells nothing', async () => {
+    const before = operations(500);
+    await announcing.apply(before, permit);
+    engine.swallow = new Set(['10.1.0.7/32']);
+    const changed = before.map((one) => {
+      const resource = { ...one.resource, anycast: true };
+      return { ...one, resource, was: one.resource } as Operation<Announcement>;
+    });
+    assert.equal(failed(await announcing.apply(changed, permit)), 0);
+    assert.ok([...(await announcing.read()).values()].every(({ anycast }) => anycast));
+  });
+
+  it('repeats one by one what the stream did not withdraw', async () => {
+    await announcing.apply(operations(500), permit);
+    engine.swallow = new Set(['10.1.0.7/32']);
+    assert.equal(failed(await announcing.apply(operations(500, 'remove'), permit)), 0);
+    assert.equal(engine.paths.size, 0);
+    assert.ok(engine.calls.includes('DeletePath'));
   });
 
   it('repeats one by one what the stream swallowed, and tells what was refused', async () => {

@@ -14,6 +14,8 @@ export class FakeEngine {
   swallow = new Set<string>();
   /** Prefixes that are refused, with what is said. */
   refuse = new Map<string, string>();
+  /** What else happens before a stream is answered. */
+  streamed: () => void = () => {};
   #now = 0;
 
   readonly api = new Api(v4, {
@@ -29,14 +31,18 @@ export class FakeEngine {
     this.#now--;
     if (method === 'AddPath') this.#put(request.path);
     if (method === 'DeletePath') this.paths.delete(keyOf(request.path));
+    if (method === 'GetTable') return { num_path: this.#of(request).length };
     return {};
   }
 
   async #list(method: string, request: Answer): Promise<Answer[]> {
     this.calls.push(method);
     if (method !== 'ListPath') return [];
-    const all = [...this.paths.values()].filter((path) => path.family.afi === request.family.afi);
-    return all.map((path) => ({ destination: { paths: [path] } }));
+    return this.#of(request).map((path) => ({ destination: { paths: [path] } }));
+  }
+
+  #of(request: Answer): Answer[] {
+    return [...this.paths.values()].filter((path) => path.family.afi === request.family.afi);
   }
 
   async #send(method: string, requests: Iterable<Answer>): Promise<Answer> {
@@ -48,6 +54,8 @@ export class FakeEngine {
         else this.#put(path);
       }
     }
+    this.streamed();
+    await new Promise((resolve) => setImmediate(resolve));
     return {};
   }
 
