@@ -4,10 +4,11 @@ import type { Settings } from './config/settings.ts';
 import { DockerClient } from './docker/client.ts';
 import { asCoded } from './errors.ts';
 import { NftFirewall } from './firewall/nft.ts';
+import { Conntrack } from './kernel/conntrack.ts';
 import { IprouteKernel } from './kernel/iproute.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Docker } from './ports/docker.ts';
-import type { Firewall } from './ports/firewall.ts';
+import type { Firewall, Flows } from './ports/firewall.ts';
 import type { Kernel } from './ports/kernel.ts';
 import type { Log } from './ports/log.ts';
 import type { Speaker } from './ports/speaker.ts';
@@ -19,6 +20,7 @@ export interface Adapters {
   readonly store: JournalStore;
   readonly kernel: Kernel;
   readonly firewall: Firewall;
+  readonly flows: Flows;
   readonly speaker: Speaker;
   readonly docker: Docker;
 }
@@ -39,6 +41,7 @@ export function openAdapters(settings: Settings, log: Log, clock: Clock, kept: (
     store,
     kernel: new IprouteKernel({ log }),
     firewall: new NftFirewall({ folder: runDir }),
+    flows: new Conntrack(),
     speaker: openSpeaker(settings, log, kept),
     docker: new DockerClient(dockerSocket, NETWORK_PLUGIN, clock),
   };

@@ -46,8 +46,8 @@ export class Daemon {
 
     let kept = true;
     const adapters = openAdapters(settings, log, clock, () => kept);
-    const { store, kernel, firewall, speaker } = adapters;
-    this.#endWith(store, kernel, firewall, speaker);
+    const { store, kernel, firewall, flows, speaker } = adapters;
+    this.#endWith(store, kernel, firewall, flows, speaker);
     const parts = buildParts({ settings, adapters, facts: await kernel.facts(), clock, log });
     const { underlay, reconciler, learned, routing, janitor } = parts;
     this.#endWith(underlay, reconciler, learned, routing, janitor);

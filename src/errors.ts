@@ -53,6 +53,10 @@ const TABLE = {
   NR_KERNEL_UNAVAILABLE: [503, 'check that iproute2 is installed and that the daemon runs as root'],
   NR_KERNEL_ARGUMENT: [500, 'report this: a value that the kernel adapter cannot encode reached it'],
   NR_FOREIGN_OBJECT: [409, 'remove or rename the object, which is not ours, or choose another address'],
+  NR_CONNTRACK_FAILED: [
+    503,
+    'check that conntrack (of conntrack-tools) is installed and that the daemon runs as root',
+  ],
   NR_FIREWALL_REFUSED: [503, 'net-routed doctor shows what nftables lacks'],
   NR_FIREWALL_UNAVAILABLE: [503, 'check that nftables is installed and that the daemon runs as root'],
   NR_FIREWALL_ARGUMENT: [500, 'report this: a value that the firewall adapter cannot encode reached it'],

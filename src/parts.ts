@@ -41,7 +41,7 @@ export function buildParts(given: {
   readonly log: Log;
 }): Parts {
   const { settings, adapters, facts, clock, log } = given;
-  const { store, kernel, firewall, speaker, docker } = adapters;
+  const { store, kernel, firewall, flows, speaker, docker } = adapters;
   const state = new State(store, (key) => log.error({ key }, 'record does not parse, left out'));
   const exportable = () => [...[...state.pools.all()].map(({ prefix }) => prefix), ...settings.aliasPrefixes];
   const host = new Host(facts, settings, exportable);
@@ -60,6 +60,7 @@ export function buildParts(given: {
   const reconciler: Reconciler = new Reconciler({
     kernel,
     firewall,
+    flows,
     speaker,
     clock,
     log,

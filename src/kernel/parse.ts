@@ -181,6 +181,12 @@ export function parseWay(element: unknown): Required<NextHop> | undefined {
   return via !== undefined && hop?.dev !== undefined ? { via, dev: hop.dev } : undefined;
 }
 
+/** Whether what `ip route get` says of an address is that packets to it stay on the host. */
+export function isLocal(element: unknown): boolean {
+  // RTN_LOCAL, by number or by name.
+  return ['2', 'local'].includes(String(fields(element).type));
+}
+
 function fields(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -44,6 +44,13 @@ export interface PublishedPort {
 
 export type FirewallResource = SourcePermit | IngressGuard | IngressPermit | PublishedPort;
 
+/**
+ * What the kernel remembers of connections: each packet of one goes where its first went, whatever the rules are by
+ * now, and in UDP a client that goes on sending keeps that for ever. `put`: what is sent to the port goes to its target
+ * from now on. `remove`: nothing goes to its target by the port any more. Not read back.
+ */
+export type Flows = Pick<Target<PublishedPort>, 'apply' | 'close'>;
+
 /** The key of a resource, unique among all kinds. */
 export function firewallKey(resource: FirewallResource): string {
   switch (resource.kind) {

@@ -4,7 +4,7 @@ import type { EndpointPlan } from '../plan/endpoint.ts';
 import { inOrder } from '../plan/order.ts';
 import { Tracker } from '../plan/tracker.ts';
 import type { Clock } from '../ports/clock.ts';
-import { type Firewall, type FirewallResource, firewallKey } from '../ports/firewall.ts';
+import { type Firewall, type FirewallResource, type Flows, firewallKey } from '../ports/firewall.ts';
 import { type Kernel, type KernelEvent, type KernelResource, kernelKey } from '../ports/kernel.ts';
 import type { Log } from '../ports/log.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import type { Operation } from '../ports/target.ts';
 import { Inside } from './inside.ts';
 import { Lane } from './lane.ts';
+import { PortFlows } from './portflows.ts';
 import { type Failure, Repeated } from './repeated.ts';
 import { Suspects } from './suspects.ts';
 import { Waiters } from './waiters.ts';
@@ -33,6 +34,7 @@ export const READ_BACK = 'read-back';
 export interface ReconcilerParts {
   readonly kernel: Kernel;
   readonly firewall: Firewall;
+  readonly flows: Flows;
   readonly speaker: Speaker;
   readonly clock: Clock;
   readonly log: Log;
@@ -55,6 +57,7 @@ export class Reconciler {
   readonly firewall: Lane<FirewallResource>;
   readonly speaker: Lane<SpeakerResource>;
   readonly inside: Inside;
+  readonly flows: PortFlows;
   readonly stats = { passes: 0, resyncs: 0, errors: 0, lastPassMs: 0 };
   readonly #parts: ReconcilerParts;
   readonly #waiters: Waiters;
@@ -74,6 +77,8 @@ export class Reconciler {
   #again = false;
   #closed = false;
   #speaking: Promise<void> = Promise.resolve();
+  /** Somebody has deleted the firewall's table since it was last looked at. */
+  #flushed = false;
   #speakerUp = false;
   /** What the engine has is known, since it came up: until then it is told nothing. */
   #speakerKnown = false;
@@ -95,6 +100,12 @@ export class Reconciler {
       linked: (link) => this.kernel.tracker.there().has(`link ${link}`),
       entered: (owner) => this.#entered(owner),
     });
+    this.flows = new PortFlows({
+      flows: parts.flows,
+      clock: parts.clock,
+      inForce: (key) => this.firewall.tracker.there().get(key),
+      failed: (key, error) => this.#report(`flows: ${key}`, error),
+    });
     this.#waiters = new Waiters(parts.clock);
     this.#readKernel = this.repeat('kernel', READ_BACK, () => this.#lookAtKernel());
     this.#readFirewall = this.repeat('firewall', READ_BACK, () => this.#lookAtFirewall());
@@ -110,7 +121,7 @@ export class Reconciler {
   }
 
   get lanes() {
-    return [this.kernel, this.firewall, this.speaker, this.inside.lane] as const;
+    return [this.kernel, this.firewall, this.speaker, this.inside.lane, this.flows.lane] as const;
   }
 
   /**
@@ -120,7 +131,12 @@ export class Reconciler {
   async start(): Promise<void> {
     this.#stops.push(this.#parts.kernel.watch((event) => this.#kernelEvent(event)));
     // Somebody has deleted the table: every look prepares it again.
-    this.#stops.push(this.#parts.firewall.watch(() => void this.resync()));
+    this.#stops.push(
+      this.#parts.firewall.watch(() => {
+        this.#flushed = true;
+        void this.resync();
+      }),
+    );
     const first = this.resync().then(() => {
       this.#started = true;
       this.#kickSpeaker();
@@ -228,6 +244,7 @@ export class Reconciler {
     this.#cancelResync();
     this.#suspects.close();
     this.inside.lane.close();
+    this.flows.lane.close();
     for (const stop of this.#stops) stop();
     await Promise.all([...this.#repeated.values()].map(({ work }) => work.close()));
     await this.idle();
@@ -276,6 +293,7 @@ export class Reconciler {
         this.#report('pass', error);
       }
       this.inside.go();
+      this.flows.go();
       for (const done of awaiting) done();
     }
     this.#running = undefined;
@@ -321,6 +339,7 @@ export class Reconciler {
     this.kernel.tracker.want(owner, plan.kernel);
     this.inside.lane.tracker.want(owner, plan.sandbox);
     this.firewall.tracker.want(owner, plan.firewall);
+    this.flows.want(owner, plan.firewall);
     if (plan.announcements.length > 0) this.#announcements.set(id, plan.announcements);
     else this.#announcements.delete(id);
     // Only what was announced before and still shall be goes on meanwhile.
@@ -415,9 +434,16 @@ export class Reconciler {
   }
 
   async #lookAtFirewall(): Promise<void> {
+    const flushed = this.#flushed;
     await this.#parts.firewall.prepare();
     const stamp = this.firewall.tracker.stamp();
-    this.firewall.tracker.found(await this.#parts.firewall.read(), stamp);
+    const read = await this.#parts.firewall.read();
+    this.firewall.tracker.found(read, stamp);
+    this.flows.adopt(read);
+    if (flushed) {
+      this.#flushed = false;
+      this.flows.doubt();
+    }
     this.#kick();
   }
 

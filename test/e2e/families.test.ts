@@ -251,6 +251,56 @@ describe('address families, pools and ports', function () {
       assert.deepEqual((await ports('later')).toSorted(), [8090, 8099]);
     });
 
+    it('of UDP are reached by clients that never stop sending, whoever has the port by now', async () => {
+      /** From one port of the plain host, all the time, to the same port of the host; who answered last. */
+      const client = (from: string, to: string) => {
+        const script = `
+          const [from, to] = process.argv.slice(1);
+          const socket = require('node:dgram').createSocket(from.includes(':') ? 'udp6' : 'udp4');
+          socket.on('message', (name) => console.log(String(name)));
+          socket.on('error', () => {});
+          socket.bind(4444, from, () => setInterval(() => socket.send('who', 8053, to), 50));
+        `;
+        const running = out.spawn([process.execPath, '-e', script, from, to]);
+        let last = '';
+        running.process.stdout?.on('data', (part: Buffer) => {
+          last = part.toString().trim().split('\n').at(-1) ?? '';
+        });
+        return { running, last: () => last };
+      };
+      /** Runs a container that answers each packet with its name. */
+      const answering = async (name: string, number: number) => {
+        const addresses = ['--ip', `10.1.0.${number}`, '--ip6', `fd00:9::${number}`];
+        await run(h1, name, '--network', 'mine', ...addresses, '-p', '8053:5000/udp');
+        const script = `
+          const socket = require('node:dgram').createSocket('udp6');
+          socket.on('message', (_, { port, address }) => socket.send('${name}', port, address));
+          socket.bind(5000, '::');
+        `;
+        h1.spawn(await within(h1, name, script), 'ignore');
+      };
+      // They send before there is anybody, and while there is nobody.
+      const clients = [client(OUTSIDE[0], HOST[4]), client(OUTSIDE_V6[0], HOST[6])];
+      const heard = (name: string) =>
+        Promise.all(
+          clients.map(({ last }, index) =>
+            eventually(`${name} answers client ${index}`, () => last() === name),
+          ),
+        );
+      await eventually('the host has heard of both', async () => {
+        const flows = await h1.must(['conntrack', '-L', '-p', 'udp', '--orig-port-dst', '8053']);
+        return flows.trim().split('\n').length === 2;
+      });
+      await answering('one', 11);
+      await heard('one');
+      await docker(h1, 'rm', '-f', 'one');
+      await answering('two', 12);
+      await heard('two');
+      for (const { running } of clients) running.kill();
+      await Promise.all(clients.map(({ running }) => running.done));
+      assert.deepEqual((await ask<{ failures: unknown[] }>(h1, 'status')).failures, []);
+    });
+
     it('are reached from containers: of the host, of another, and the published one', async () => {
       await run(h1, 'near', '--network', 'mine', '--ip', '10.1.0.3');
       await run(h2, 'far', '--network', 'mine', '--ip', '10.1.0.4');

@@ -18,6 +18,11 @@ export async function checkPrograms(run: Run, gobgpd: string | undefined): Promi
       remedy: 'install iproute2 (on some distributions ss is a package of its own)',
     },
     { name: 'nft', args: ['-v'], remedy: 'install nftables' },
+    {
+      name: 'conntrack',
+      args: ['--version'],
+      remedy: 'install conntrack-tools (on Debian the package conntrack)',
+    },
     { name: 'nsenter', args: ['--version'], remedy: 'install util-linux' },
     ...(gobgpd === undefined
       ? []
@@ -54,6 +59,11 @@ const FEATURES: readonly Feature[] = [
       'add table inet probe; add chain inet probe c { type nat hook prerouting priority -100; }',
     ],
     remedy: 'use a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_NAT, or load nf_tables and nft_nat',
+  },
+  {
+    name: 'connection tracking',
+    command: ['conntrack', '-L'],
+    remedy: 'use a kernel with CONFIG_NF_CT_NETLINK, or load nf_conntrack_netlink',
   },
   {
     name: 'policy routing',

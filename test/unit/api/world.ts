@@ -5,6 +5,7 @@ import { Janitor } from '../../../src/driver/janitor.ts';
 import type { Services } from '../../../src/driver/services.ts';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
+import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
 import { Address } from '../../../src/net/address.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
@@ -84,6 +85,7 @@ export async function world() {
   const reconciler = new Reconciler({
     kernel,
     firewall,
+    flows: new MemoryFlows(),
     speaker,
     clock,
     log,

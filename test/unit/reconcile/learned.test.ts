@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { CodedError } from '../../../src/errors.ts';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
+import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
 import { Address } from '../../../src/net/address.ts';
 import { NOTHING } from '../../../src/plan/endpoint.ts';
 import type { Route } from '../../../src/ports/kernel.ts';
@@ -41,6 +42,7 @@ function world() {
   const reconciler = new Reconciler({
     kernel,
     firewall: new MemoryFirewall(),
+    flows: new MemoryFlows(),
     speaker: new MemorySpeaker(),
     clock,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },

@@ -3,9 +3,11 @@ import { systemClock } from '../../../src/clock.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
+import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { type EndpointPlan, NOTHING } from '../../../src/plan/endpoint.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
+import type { PublishedPort } from '../../../src/ports/firewall.ts';
 import type { KernelResource } from '../../../src/ports/kernel.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { MemorySpeaker } from '../../../src/speaker/memory.ts';
@@ -35,15 +37,16 @@ function planOf(id: string, address: string): EndpointPlan {
 interface Adapters {
   readonly kernel: MemoryKernel;
   readonly firewall: MemoryFirewall;
+  readonly flows: MemoryFlows;
   readonly speaker: MemorySpeaker;
 }
 
 /** A reconciler on memory adapters, with plans that the test sets, and an order of what was done where. */
-function world({ kernel, firewall, speaker }: Adapters = newAdapters(), clock: Clock = systemClock) {
+function world({ kernel, firewall, flows, speaker }: Adapters = newAdapters(), clock: Clock = systemClock) {
   const plans = new Map<string, EndpointPlan>();
   const order: string[] = [];
   const lost: string[] = [];
-  for (const [name, target] of Object.entries({ kernel, firewall, speaker })) {
+  for (const [name, target] of Object.entries({ kernel, firewall, flows, speaker })) {
     const apply = target.apply.bind(target) as (
       operations: readonly { do: string; key: string }[],
     ) => Promise<unknown>;
@@ -59,6 +62,7 @@ function world({ kernel, firewall, speaker }: Adapters = newAdapters(), clock: C
   const reconciler = new Reconciler({
     kernel,
     firewall,
+    flows,
     speaker,
     clock,
     log: { debug: quiet, info: quiet, warn: quiet, error: (context) => void errors.push(context) },
@@ -72,11 +76,16 @@ function world({ kernel, firewall, speaker }: Adapters = newAdapters(), clock: C
       if (event.kind === 'up') reconciler.speakerUp(true);
       if (event.kind === 'down') reconciler.speakerUp(false);
     });
-  return { kernel, firewall, speaker, plans, order, lost, errors, reconciler, speak };
+  return { kernel, firewall, flows, speaker, plans, order, lost, errors, reconciler, speak };
 }
 
 function newAdapters(): Adapters {
-  return { kernel: new MemoryKernel(), firewall: new MemoryFirewall(), speaker: new MemorySpeaker() };
+  return {
+    kernel: new MemoryKernel(),
+    firewall: new MemoryFirewall(),
+    flows: new MemoryFlows(),
+    speaker: new MemorySpeaker(),
+  };
 }
 
 async function until(what: string, probe: () => boolean | Promise<boolean>): Promise<void> {
@@ -475,6 +484,106 @@ describe('Reconciler', () => {
       on.reconciler.speakerUp(true);
       await until('one is withdrawn', async () => (await announced()).length === 1);
       assert.deepEqual(await announced(), ['announcement 10.1.0.2/32']);
+    });
+  });
+
+  describe('with published ports', () => {
+    const publishing = (id: string, address: string): EndpointPlan => {
+      const plan = planOf(id, address);
+      const port: PublishedPort = {
+        kind: 'publish',
+        protocol: 'udp',
+        family: 4,
+        port: 53,
+        toAddress: address,
+        toPort: 53,
+      };
+      return { ...plan, firewall: [...plan.firewall, port] };
+    };
+    const KEY = 'publish udp any4 53';
+    const steps = () => on.order.filter((step) => /publish|flows/.test(step));
+    const done = (step: string) => until(step, () => on.order.includes(step));
+
+    it('puts the connections in order when the port has come, and when it has gone', async () => {
+      await on.reconciler.start();
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await on.reconciler.settled('e1', 1000);
+      await done('flows put publish');
+      on.plans.delete('e1');
+      await on.reconciler.settled('e1', 1000);
+      await done('flows remove publish');
+      const expected = ['firewall put publish', 'flows put publish'];
+      assert.deepEqual(steps(), [...expected, 'firewall remove publish', 'flows remove publish']);
+    });
+
+    it('does so when another endpoint gets the port', async () => {
+      await on.reconciler.start();
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await on.reconciler.settled('e1', 1000);
+      await done('flows put publish');
+      on.order.length = 0;
+      on.plans.delete('e1');
+      on.plans.set('e2', publishing('e2', '10.1.0.3'));
+      await Promise.all(['e1', 'e2'].map((id) => on.reconciler.settled(id, 1000)));
+      await done('flows put publish');
+      assert.deepEqual(steps(), ['firewall put publish', 'flows put publish']);
+    });
+
+    it('does not before the firewall has the port', async () => {
+      await on.reconciler.start();
+      on.firewall.refuse(KEY);
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await assert.rejects(() => on.reconciler.settled('e1', 30), /NR_FIREWALL_REFUSED/);
+      assert.deepEqual(
+        steps().filter((step) => step.startsWith('flows')),
+        [],
+      );
+      on.firewall.accept(KEY);
+      await done('flows put publish');
+    });
+
+    it('lets nobody wait for it, tries again, and tells of it meanwhile', async () => {
+      await on.reconciler.start();
+      const stuck = Promise.withResolvers<void>();
+      on.flows.hanging = stuck.promise;
+      on.flows.error = new CodedError('NR_CONNTRACK_FAILED', 'there is no conntrack');
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await on.reconciler.settled('e1', 1000);
+      await done('flows put publish');
+      stuck.resolve();
+      await until('it is told', () =>
+        on.reconciler.failures().some(({ lane, count }) => lane === 'flows' && count > 1),
+      );
+      on.flows.error = undefined;
+      await until('it is mended', () => on.reconciler.failures().length === 0);
+      assert.equal(on.errors.length, 1, 'once in the log');
+    });
+
+    it('looks once after those that an earlier run may have left, and ends them with their port', async () => {
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await on.reconciler.start();
+      await done('flows put publish');
+      await on.reconciler.close();
+      on = world(on);
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await on.reconciler.start();
+      await done('flows put publish');
+      await on.reconciler.resync();
+      assert.deepEqual(steps(), ['flows put publish']);
+      await on.reconciler.close();
+      on = world(on);
+      await on.reconciler.start();
+      await done('flows remove publish');
+      assert.deepEqual(steps(), ['firewall remove publish', 'flows remove publish']);
+    });
+
+    it('puts them in order again when somebody has flushed the firewall', async () => {
+      on.plans.set('e1', publishing('e1', '10.1.0.2'));
+      await on.reconciler.start();
+      await done('flows put publish');
+      on.order.length = 0;
+      on.firewall.flush();
+      await done('flows put publish');
     });
   });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
+import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { type EndpointPlan, NOTHING } from '../../../src/plan/endpoint.ts';
 import type { HostFacts } from '../../../src/ports/kernel.ts';
@@ -70,6 +71,7 @@ function world(settings: Partial<RoutingSettings> = {}) {
   const reconciler = new Reconciler({
     kernel,
     firewall: new MemoryFirewall(),
+    flows: new MemoryFlows(),
     speaker,
     clock,
     log,

@@ -146,6 +146,7 @@ describe('doctor: programs and features', () => {
         ['program ip', 'ok', 'ip 1.0'],
         ['program ss', 'ok', 'ss 1.0'],
         ['program nft', 'fail', 'nft is not installed'],
+        ['program conntrack', 'ok', 'conntrack 1.0'],
         ['program nsenter', 'ok', 'nsenter 1.0'],
         ['program /opt/gobgpd', 'ok', '/opt/gobgpd 1.0'],
       ],
@@ -155,7 +156,7 @@ describe('doctor: programs and features', () => {
 
   it('does not look for an engine that others run', async () => {
     const checks = await checkPrograms(async () => ran({ stdout: 'x' }), undefined);
-    assert.equal(checks.length, 4);
+    assert.equal(checks.length, 5);
   });
 
   it('tries features in a network namespace of their own', async () => {
@@ -171,6 +172,7 @@ describe('doctor: programs and features', () => {
       [
         ['ok', 'works'],
         ['fail', 'Error: Operation not supported'],
+        ['ok', 'works'],
         ['ok', 'works'],
       ],
     );
