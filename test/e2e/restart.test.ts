@@ -46,7 +46,7 @@ describe('restarts', function () {
   });
   beforeEach(async () => {
     const network = `name=mine,ip=10.1.0.2,driver-opt=ip-aliases=${ALIAS}`;
-    await run(h1, 'near', '--network', network, '--restart', 'always');
+    await run(h1, 'near', '--network', network, '-p', '8080:80', '--restart', 'always');
     await routed(h2, '10.1.0.2');
     await routed(h2, ALIAS);
     await routed(h1, '10.1.0.3');
