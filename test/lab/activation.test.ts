@@ -51,6 +51,7 @@ describe('socket activation', function () {
     const daemon = [
       ...[EXECUTABLE, 'daemon', '--state-dir', join(folder, 'state'), '--run-dir', join(folder, 'run')],
       ...['--plugin-dir', folder, '--docker-socket', join(folder, 'docker.sock'), '--listen-port', '0'],
+      ...['--router-id', '192.0.2.1'], // there is no address here to make one of
     ];
     // Holds the sockets, starts the daemon, and starts it again whenever it ends: what systemd does for the units.
     const loop = `
