@@ -14,16 +14,15 @@ import {
   type SpeakerResource,
   speakerKey,
 } from '../ports/speaker.ts';
-import type { Operation } from '../ports/target.ts';
 import { Inside } from './inside.ts';
 import { Lane } from './lane.ts';
 import { PortFlows } from './portflows.ts';
 import { type Failure, Repeated } from './repeated.ts';
+import { Speaking } from './speaking.ts';
 import { Suspects } from './suspects.ts';
 import { Waiters } from './waiters.ts';
+import { within } from './within.ts';
 
-/** How long the way out of a path waits for its withdrawal, in milliseconds. */
-const WITHDRAW_MS = 500;
 /** How often everything is read back, in milliseconds. */
 const RESYNC_MS = 60_000;
 /** Longest wait for the first look at the host and the first pass, in milliseconds: then Docker is served all the same. */
@@ -68,7 +67,7 @@ export class Reconciler {
   readonly #repeated = new Map<string, { lane: string; key: string; work: Repeated }>();
   readonly #readKernel: Repeated;
   readonly #readFirewall: Repeated;
-  readonly #readSpeaker: Repeated;
+  readonly #speaking: Speaking;
   readonly #suspects: Suspects;
   readonly #resyncListeners: (() => void)[] = [];
   /** Who waits for a pass that begins from now on. */
@@ -76,16 +75,10 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #again = false;
   #closed = false;
-  #speaking: Promise<void> = Promise.resolve();
   /** Somebody has deleted the firewall's table since it was last looked at. */
   #flushed = false;
-  #speakerUp = false;
-  /** What the engine has is known, since it came up: until then it is told nothing. */
-  #speakerKnown = false;
   /** The first look at the host is over, with or without success. */
   #looked = false;
-  /** The first pass is over: until then nobody knows what is not wanted any more. */
-  #started = false;
   #cancelRetry: () => void = () => {};
   #cancelResync: () => void = () => {};
 
@@ -93,7 +86,6 @@ export class Reconciler {
     this.#parts = parts;
     this.kernel = new Lane('kernel', new Tracker(kernelKey), parts.kernel, parts.clock);
     this.firewall = new Lane('firewall', new Tracker(firewallKey), parts.firewall, parts.clock);
-    this.speaker = new Lane('speaker', new Tracker(speakerKey), parts.speaker, parts.clock);
     this.inside = new Inside({
       kernel: parts.kernel,
       clock: parts.clock,
@@ -109,7 +101,14 @@ export class Reconciler {
     this.#waiters = new Waiters(parts.clock);
     this.#readKernel = this.repeat('kernel', READ_BACK, () => this.#lookAtKernel());
     this.#readFirewall = this.repeat('firewall', READ_BACK, () => this.#lookAtFirewall());
-    this.#readSpeaker = this.repeat('speaker', READ_BACK, () => this.#lookAtSpeaker());
+    this.#speaking = new Speaking({
+      speaker: parts.speaker,
+      clock: parts.clock,
+      repeat: (work) => this.repeat('speaker', READ_BACK, work),
+      unknown: () => this.inside.unknown(),
+      told: () => this.#scheduleRetry(),
+    });
+    this.speaker = this.#speaking.lane;
     this.#suspects = new Suspects(
       parts.clock,
       (prefixes) =>
@@ -137,16 +136,14 @@ export class Reconciler {
         void this.resync();
       }),
     );
-    const first = this.resync().then(() => {
-      this.#started = true;
-      this.#kickSpeaker();
-    });
+    // Only then it is known what is not wanted any more.
+    const first = this.resync().then(() => this.#speaking.begin());
     const every = () => {
       if (this.#closed) return;
       void this.resync().finally(() => this.#later(RESYNC_MS, every));
     };
     this.#later(RESYNC_MS, every);
-    await this.#within(START_MS, first);
+    await within(this.#parts.clock, START_MS, first);
   }
 
   /**
@@ -195,17 +192,12 @@ export class Reconciler {
 
   wantPeers(peers: readonly Peer[]): void {
     this.speaker.tracker.want('peers', peers);
-    this.#kickSpeaker();
+    this.#speaking.kick();
   }
 
   /** The speaker can be talked to, or cannot. */
   speakerUp(up: boolean): void {
-    this.#speakerUp = up;
-    this.#speakerKnown = false;
-    this.#readSpeaker.rest();
-    if (!up) return;
-    this.speaker.hurry();
-    void this.#readSpeaker.now();
+    this.#speaking.engineUp(up);
   }
 
   /**
@@ -219,7 +211,7 @@ export class Reconciler {
     for (const owner of this.kernel.tracker.owners()) {
       if (owner.startsWith('endpoint ')) this.#dirty.add(owner.slice('endpoint '.length));
     }
-    if (this.#speakerUp) void this.#readSpeaker.now();
+    this.#speaking.readBack();
     await Promise.all([this.#readKernel.now(), this.#readFirewall.now()]);
     this.#looked = true;
     await this.#nextPass();
@@ -233,8 +225,7 @@ export class Reconciler {
   /** Resolves when what was to be told to the speaker by now has been told, or failed. */
   async spoken(): Promise<void> {
     await this.idle();
-    if (this.#speakerUp && !this.#speakerKnown) await this.#readSpeaker.now();
-    await this.#speaking;
+    await this.#speaking.spoken();
   }
 
   /** Ends the loop; what was applied stays in force. */
@@ -249,7 +240,7 @@ export class Reconciler {
     await Promise.all([...this.#repeated.values()].map(({ work }) => work.close()));
     await this.idle();
     for (const done of this.#awaiting.splice(0)) done();
-    await this.#speaking;
+    await this.#speaking.close();
   }
 
   /** What does not work now, by key. */
@@ -321,14 +312,14 @@ export class Reconciler {
       }
     }
 
-    await this.#withdraw();
+    await this.#speaking.withdraw();
     const isPut = (operation: { readonly do: string }) => operation.do === 'put';
     await Promise.all([this.firewall.apply(this.firewall.due(isPut)), this.#applyKernel()]);
     await this.firewall.apply(this.firewall.due((operation) => !isPut(operation)));
 
     for (const id of new Set([...planned, ...this.#waiters.keys(), ...this.#unannounced()]))
       this.#conclude(id);
-    this.#kickSpeaker();
+    this.#speaking.kick();
     this.stats.passes++;
     this.stats.lastPassMs = this.#parts.clock.now() - started;
   }
@@ -353,24 +344,6 @@ export class Reconciler {
     for (const key of implied) this.kernel.tracker.done(key, undefined);
   }
 
-  /** Takes announcements back before their path goes, but does not let a dead engine hold the path up. */
-  async #withdraw(): Promise<void> {
-    const removals = this.#announceable().filter(({ do: what }) => what === 'remove');
-    if (removals.length === 0 || !this.#speakerUp) return;
-    this.#kickSpeaker();
-    await this.#within(WITHDRAW_MS, this.#speaking);
-  }
-
-  /** Waits for something, `ms` milliseconds at most. */
-  async #within(ms: number, what: Promise<void>): Promise<void> {
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#parts.clock.after(ms, resolve);
-    });
-    await Promise.race([what, late]);
-    cancel();
-  }
-
   #conclude(id: string): void {
     const owner = ownerOf(id);
     const error = this.kernel.errorOf(owner) ?? this.firewall.errorOf(owner);
@@ -388,21 +361,7 @@ export class Reconciler {
   /** At once, so that no pass takes back what was announced before and turns out to be right. */
   #entered(owner: string): void {
     this.#conclude(owner.slice('endpoint '.length));
-    this.#kickSpeaker();
-  }
-
-  /**
-   * What the speaker is to be told. What a predecessor announced of addresses inside of sandboxes, which nobody reads
-   * back, goes on until it is known that the address is not there.
-   */
-  #announceable(): Operation<SpeakerResource>[] {
-    const due = this.speaker.due();
-    if (!due.some(({ do: what }) => what === 'remove')) return due;
-    const unknown = this.inside.unknown();
-    return due.filter(
-      ({ do: what, resource }) =>
-        !(what === 'remove' && resource.kind === 'announcement' && unknown.has(resource.prefix)),
-    );
+    this.#speaking.kick();
   }
 
   /** Endpoints whose announcements wait for their path. */
@@ -410,21 +369,6 @@ export class Reconciler {
     for (const [id, wanted] of this.#announcements) {
       if (this.speaker.tracker.owned(ownerOf(id)).size !== wanted.length) yield id;
     }
-  }
-
-  #kickSpeaker(): void {
-    if (this.#speakerUp && !this.#closed) this.#speaking = this.#speaking.then(() => this.#speak());
-  }
-
-  async #speak(): Promise<void> {
-    if (!this.#speakerUp || !this.#speakerKnown || !this.#started) return;
-    const operations = this.#announceable();
-    // Withdraw first, and announce before peers are added: one that is told the end of our routes after a restart
-    // forgets those that it kept and did not hear again.
-    const rank = (one: Operation<SpeakerResource>) =>
-      (one.do === 'remove' ? 0 : 2) + (one.resource.kind === 'peer' ? 1 : 0);
-    await this.speaker.apply(operations.sort((a, b) => rank(a) - rank(b)));
-    this.#scheduleRetry();
   }
 
   async #lookAtKernel(): Promise<void> {
@@ -445,14 +389,6 @@ export class Reconciler {
       this.flows.doubt();
     }
     this.#kick();
-  }
-
-  async #lookAtSpeaker(): Promise<void> {
-    if (!this.#speakerUp) return;
-    const stamp = this.speaker.tracker.stamp();
-    this.speaker.tracker.found(await this.#parts.speaker.read(), stamp);
-    this.#speakerKnown = true;
-    this.#kickSpeaker();
   }
 
   #kernelEvent(event: KernelEvent): void {
@@ -476,7 +412,7 @@ export class Reconciler {
 
   #scheduleRetry(): void {
     // While the speaker cannot be told anything its lane rests: a pass could do nothing for it.
-    const lanes = [this.kernel, this.firewall, ...(this.#speakerKnown ? [this.speaker] : [])];
+    const lanes = [this.kernel, this.firewall, ...(this.#speaking.open ? [this.speaker] : [])];
     const pauses = lanes.map((lane) => lane.nextRetry());
     const next = Math.min(...pauses.map((pause) => pause ?? Number.POSITIVE_INFINITY));
     this.#cancelRetry();
