@@ -1,7 +1,7 @@
 /** One host of a running lab: commands in it, its services, its reboot. */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
-import { daemon, startDaemon } from './daemon.ts';
+import { daemon, launchDaemon, startDaemon } from './daemon.ts';
 import { dockerd, startDocker } from './docker.ts';
 import { LabError } from './errors.ts';
 import { enter, environment, outside, signalIn, startIn } from './namespace.ts';
@@ -108,6 +108,15 @@ export class Host {
   async startDaemon(args: string[] = this.#around.daemonArgs): Promise<void> {
     this.#mustBeUp();
     await startDaemon(this.#home, args);
+  }
+
+  /**
+   * Starts the net-routed daemon and waits for nothing. `launcher` is a program with its arguments that becomes the
+   * daemon by and by: it has the daemon's command line as its further arguments.
+   */
+  async launchDaemon(launcher: string[] = []): Promise<void> {
+    this.#mustBeUp();
+    await launchDaemon(this.#home, this.#around.daemonArgs, launcher);
   }
 
   /** Ends the net-routed daemon and waits until it has ended. */

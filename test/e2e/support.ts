@@ -146,6 +146,13 @@ export async function ask<T = Record<string, unknown>>(host: Host, ...args: stri
   return JSON.parse(await host.must(['net-routed', ...args, '--json'])) as T;
 }
 
+/** An endpoint as the operator API lists it, as much of it as tests look at. */
+export interface Listed {
+  readonly id: string;
+  readonly state: string;
+  readonly addresses: readonly { readonly address: string }[];
+}
+
 /** All networks, endpoints or pools of a host, by the API that the command asks too. */
 export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
   const call = request({
