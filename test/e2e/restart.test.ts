@@ -4,6 +4,7 @@ import type { Host, ServiceName } from '../../lab/host.ts';
 import { underlay } from '../../lab/topology.ts';
 import { vethNames } from '../../src/net/ifname.ts';
 import { nothingLeft } from './leftovers.ts';
+import { say } from './plugin.ts';
 import {
   ask,
   clean,
@@ -204,20 +205,15 @@ describe('restarts', function () {
 
   it('of dockerd in the middle of a start leave the address of that start to the next', async () => {
     const network = await docker(h1, 'network', 'inspect', '-f', '{{.Id}}', 'mine');
-    const call = (method: string, body: object) =>
-      h1.must([
-        ...['curl', '-sS', '-X', 'POST', '-d', JSON.stringify(body)],
-        ...['--unix-socket', '/run/docker/plugins/net-routed.sock', `http://plugin/${method}`],
-      ]);
     const Address = '10.1.0.8';
-    await call('IpamDriver.RequestAddress', { PoolID: 'default:10.1.0.0/16', Address, Options: {} });
-    const made = await call('NetworkDriver.CreateEndpoint', {
+    await say(h1, 'IpamDriver.RequestAddress', { PoolID: 'default:10.1.0.0/16', Address, Options: {} });
+    const made = await say(h1, 'NetworkDriver.CreateEndpoint', {
       NetworkID: network,
       EndpointID: 'ab'.repeat(32),
       Interface: { Address: `${Address}/32` },
       Options: {},
     });
-    assert.match(made, /MacAddress/);
+    assert.match(made.text, /MacAddress/);
     const second = ['run', '--rm', '--network', 'mine', '--ip', Address, 'busybox:local', 'true'];
     assert.match(await dockerFails(h1, ...second), /NR_ADDRESS_IN_USE/);
     await h1.stopDocker('SIGKILL');
@@ -230,7 +226,10 @@ describe('restarts', function () {
 
   for (const [signal, sees] of [
     ['SIGTERM', /Unable to locate plugin: (net|ipam)-routed, retrying/],
-    ['SIGKILL', /Unable to connect to plugin: [^ ]*(net|ipam)-routed.sock.*connection refused, retrying/],
+    [
+      'SIGKILL',
+      /Unable to connect to plugin: .*(net|ipam)-routed\.sock: connect: connection refused, retrying/,
+    ],
   ] as const) {
     it(`of dockerd while the daemon is down since ${signal} are got over when it comes`, async () => {
       await h1.stopDocker();
