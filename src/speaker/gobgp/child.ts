@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CodedError } from '../../errors.ts';
-import { ended, isAlive, type ProcessId, processOf, signal } from './process.ts';
+import { ended, isAlive, type ProcessId, processesWith, processOf, signal } from './process.ts';
 
 /** Bytes that the engine's log may grow to before it is begun anew. */
 const LOG_LIMIT = 4 << 20;
@@ -30,7 +30,7 @@ export interface ChildOptions {
 
 /**
  * The gobgpd of this host. It outlives us on purpose: sessions and routes stay when the daemon is restarted or
- * killed, and the next daemon finds it by its socket and process id. Its output goes into a file and never into a
+ * killed, and the next daemon finds it by its process id, its arguments or its socket. Its output goes into a file and never into a
  * pipe, which would end or block it together with us.
  */
 export class Child {
@@ -56,14 +56,16 @@ export class Child {
     return this.#version;
   }
 
-  /** The process that was started before, by us or by an earlier daemon, and still runs. */
+  /**
+   * The process that was started before, by us or by an earlier daemon, and still runs. If the file does not tell it,
+   * as the daemon was killed between start and writing, it is found by its arguments, and written down.
+   */
   running(): ProcessId | undefined {
-    try {
-      const id = JSON.parse(readFileSync(this.#pidFile, 'utf8')) as ProcessId;
-      return isAlive(id) ? id : undefined;
-    } catch {
-      return undefined; // none was started yet, or the file is not ours
-    }
+    const written = this.#written();
+    if (written) return written;
+    const [found] = this.#found();
+    if (found) this.#write(found);
+    return found;
   }
 
   /** Starts it; it answers on the socket a little later. @throws NR_SPEAKER_UNAVAILABLE */
@@ -72,7 +74,7 @@ export class Child {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     rmSync(this.socket, { force: true });
     this.#rotate();
-    const args = ['--api-hosts', `unix://${this.socket}`, '--pprof-disable', '--log-plain'];
+    const args = [...this.#mark, '--pprof-disable', '--log-plain'];
     // Since 3.34 it opens a port for metrics unless told otherwise; 3.10 does not know the option.
     if ((await this.#ask('--help')).includes('--metrics-path')) args.push('--metrics-path=');
     const [command, ...rest] = [...wrapper, program, ...args];
@@ -82,7 +84,7 @@ export class Child {
       await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
       child.unref();
       const id = processOf(child.pid!) ?? { pid: child.pid!, start: 'ended' };
-      writeFileSync(this.#pidFile, JSON.stringify(id), { mode: 0o600 });
+      this.#write(id);
       return id;
     } catch (error) {
       throw cannotRun(program, error);
@@ -93,18 +95,21 @@ export class Child {
 
   /**
    * Ends it: gracefully, which tells the peers that it is gone for good, or by force, so that they keep its routes
-   * for the restart time. SIGINT is no way between: GoBGP sends its peers a notification then, too.
+   * for the restart time. SIGINT is no way between: GoBGP sends its peers a notification then, too. Should there be
+   * several, all of them end.
    */
   async stop(how: 'graceful' | 'by force'): Promise<void> {
-    const id = this.running();
-    if (!id) return;
+    const written = this.#written();
+    const ids = [...(written ? [written] : []), ...this.#found()];
     if (how === 'graceful') {
-      signal(id, 'SIGTERM');
-      if (await ended(id, 5_000)) return;
+      for (const id of ids) signal(id, 'SIGTERM');
+      await Promise.all(ids.map((id) => ended(id, 5_000)));
     }
-    signal(id, 'SIGKILL');
-    if (!(await ended(id, 5_000))) {
-      throw new CodedError('NR_SPEAKER_UNAVAILABLE', `gobgpd, process ${id.pid}, does not end`);
+    for (const id of ids) {
+      signal(id, 'SIGKILL');
+      if (!(await ended(id, 5_000))) {
+        throw new CodedError('NR_SPEAKER_UNAVAILABLE', `gobgpd, process ${id.pid}, does not end`);
+      }
     }
   }
 
@@ -120,6 +125,31 @@ export class Child {
     } catch {
       return '';
     }
+  }
+
+  /** The arguments by which an engine of this folder is known. */
+  get #mark(): string[] {
+    return ['--api-hosts', `unix://${this.socket}`];
+  }
+
+  #written(): ProcessId | undefined {
+    try {
+      const id = JSON.parse(readFileSync(this.#pidFile, 'utf8')) as ProcessId;
+      return isAlive(id) ? id : undefined;
+    } catch {
+      return undefined; // none was started yet, or the file is not ours
+    }
+  }
+
+  #found(): ProcessId[] {
+    return processesWith(this.#mark, this.#options.folder);
+  }
+
+  /** As a whole or not at all. */
+  #write(id: ProcessId): void {
+    const draft = `${this.#pidFile}.new`;
+    writeFileSync(draft, JSON.stringify(id), { mode: 0o600 });
+    renameSync(draft, this.#pidFile);
   }
 
   #rotate(): void {

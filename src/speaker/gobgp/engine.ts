@@ -132,22 +132,28 @@ export class Engine {
     const identity = this.#identity!;
     const version = await this.#child?.version();
     let api = await this.#reach();
-    const found = await api.identity();
-    if (found && !sameIdentity(found, identity)) {
-      api.client.close();
-      if (!this.#child) {
-        throw new CodedError(
-          'NR_SPEAKER_REFUSED',
-          `the external engine is AS ${found.asn}, router id ${found.routerId}, port ${found.listenPort}`,
-        );
+    try {
+      let found = await api.identity();
+      if (found && !sameIdentity(found, identity) && this.#child) {
+        this.#log.info({ found, identity }, 'the routing engine is somebody else: starting it anew');
+        await this.#child.stop('by force');
+        api.client.close();
+        api = await this.#reach();
+        found = await api.identity();
       }
-      this.#log.info({ found, identity }, 'the routing engine is somebody else: starting it anew');
-      await this.#child.stop('by force');
-      api = await this.#reach();
+      // The engine of others, or one that has our socket and that we did not start.
+      if (found && !sameIdentity(found, identity)) {
+        const { asn, routerId, listenPort } = found;
+        const whose = this.#child ? `${this.#child.socket} leads to` : 'the external engine is';
+        const what = `${whose} AS ${asn}, router id ${routerId}, port ${listenPort}`;
+        throw new CodedError('NR_SPEAKER_REFUSED', what);
+      }
+      if (!found) await api.introduce(identity);
+      return { api, fresh: !found, version: version ?? `api ${api.dialect.version}` };
+    } catch (error) {
+      api.client.close();
+      throw error;
     }
-    const fresh = !(await api.identity());
-    if (fresh) await api.introduce(identity);
-    return { api, fresh, version: version ?? `api ${api.dialect.version}` };
   }
 
   /** Connects to the engine, and starts it before if it is ours and does not run. */
@@ -164,7 +170,7 @@ export class Engine {
         await child.stop('by force');
       }
     } else {
-      // The file with its process id may be lost; whoever answers there is still ours.
+      // One whose process is not to be seen from here; whoever answers there is ours to use.
       const api = await connect(target, PROBE).catch(() => undefined);
       if (api) return api;
     }

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** A process, told apart from a later one of the same number by when it started (clock ticks since boot). */
 export interface ProcessId {
@@ -16,6 +17,28 @@ export function processOf(pid: number): ProcessId | undefined {
   } catch {
     return undefined; // no such process
   }
+}
+
+/**
+ * The processes of this user that were run with these words, one after the other, among their arguments, and for which
+ * the folder is the same as for us: in a container, another one may have the same path. The youngest comes first.
+ */
+export function processesWith(words: readonly string[], folder: string): ProcessId[] {
+  const found: ProcessId[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (!readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`\0${words.join('\0')}\0`)) continue;
+      if (statSync(`/proc/${name}`).uid !== process.getuid?.()) continue;
+      const [here, there] = [statSync(folder), statSync(join('/proc', name, 'root', folder))];
+      if (here.dev !== there.dev || here.ino !== there.ino) continue;
+    } catch {
+      continue; // it has ended meanwhile, or has no such folder
+    }
+    const id = processOf(Number(name));
+    if (id) found.push(id);
+  }
+  return found.sort((a, b) => Number(b.start) - Number(a.start));
 }
 
 export function isAlive(process: ProcessId): boolean {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -38,13 +40,15 @@ describe('speaker/gobgp/child', () => {
   afterEach(() => child.stop('by force'));
   after(() => rmSync(folder, { recursive: true }));
 
-  const said = async (what: RegExp) => {
+  const waitFor = async (done: () => boolean, what = 'happened') => {
     for (const until = Date.now() + 5_000; Date.now() < until; ) {
-      if (existsSync(child.log) && what.test(readFileSync(child.log, 'utf8'))) return;
+      if (done()) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    assert.fail(`never said ${what}`);
+    assert.fail(`never ${what}`);
   };
+  const said = (what: RegExp) =>
+    waitFor(() => existsSync(child.log) && what.test(readFileSync(child.log, 'utf8')), `said ${what}`);
 
   it('knows its version', async () => assert.equal(await child.version(), '3.10.0'));
 
@@ -81,6 +85,76 @@ describe('speaker/gobgp/child', () => {
     writeFileSync(file, 'broken');
     assert.equal(child.running(), undefined);
     writeFileSync(file, JSON.stringify(id));
+  });
+
+  describe('whose number was not written down', () => {
+    const fifo = join(folder, 'fifo');
+    const file = join(run, 'gobgpd.pid');
+    before(() => {
+      // Unlike the other one it keeps the arguments that it was run with.
+      const wait = `mkfifo ${fifo}.$$ && read -r _ < ${fifo}.$$`;
+      writeFileSync(program, `#!/bin/sh\ncase "$1" in --api-hosts) ${wait};; *) echo no;; esac\n`);
+    });
+    after(() => install('no such option', 1));
+
+    /** The program as something else runs it. */
+    const other = (folder: string): ChildProcess =>
+      spawn(program, ['--api-hosts', `unix://${join(folder, 'gobgp.sock')}`], { stdio: 'ignore' });
+
+    for (const [what, lose] of [
+      ['is missing', () => rmSync(file)],
+      ['is half written', () => writeFileSync(file, '{"pi')],
+      ['is of one that has ended', () => writeFileSync(file, '{"pid":1,"start":"1"}')],
+    ] as const) {
+      it(`is found by its arguments when the file ${what}, which is then written anew`, async () => {
+        const id = await child.spawn();
+        lose();
+        assert.deepEqual(child.running(), id);
+        assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), id);
+        lose();
+        await child.stop('by force');
+        assert.ok(await ended(id, 1_000));
+      });
+    }
+
+    it('is not taken for that of another folder, nor for the same path in another tree', async () => {
+      const elsewhere = other(join(folder, 'elsewhere'));
+      // As in a container: the path is the same, the folder is not.
+      const hidden = spawn('unshare', [
+        ...['--mount', 'sh', '-c', `mount -t tmpfs none ${run} && exec "$@"`, 'sh', program],
+        ...['--api-hosts', `unix://${child.socket}`],
+      ]);
+      try {
+        await waitFor(() => readFileSync(`/proc/${hidden.pid}/cmdline`, 'utf8').startsWith('/bin/sh'));
+        rmSync(file, { force: true });
+        assert.equal(child.running(), undefined);
+        await child.stop('by force');
+        assert.ok(processOf(elsewhere.pid!) && processOf(hidden.pid!), 'left alone');
+      } finally {
+        elsewhere.kill('SIGKILL');
+        hidden.kill('SIGKILL');
+      }
+    });
+
+    it('is ended together with a second one that was started beside it', async () => {
+      const first = await child.spawn();
+      rmSync(file);
+      const second = other(run);
+      const id = processOf(second.pid!)!;
+      await child.stop('by force');
+      assert.ok((await ended(first, 1_000)) && (await ended(id, 1_000)));
+    });
+  });
+
+  it('has its number in the file as a whole or not at all', async () => {
+    const file = join(run, 'gobgpd.pid');
+    const copy = join(folder, 'copy');
+    const first = await child.spawn();
+    linkSync(file, copy);
+    await child.stop('by force');
+    await child.spawn();
+    // Written in place, both names would show the new one.
+    assert.deepEqual(JSON.parse(readFileSync(copy, 'utf8')), first);
   });
 
   it('ends it, and is content when it has ended', async () => {
