@@ -1,5 +1,5 @@
 /** The lab's command line. */
-import { commandLine } from './cli.ts';
+import { commandLine } from './commands.ts';
 import { LabError } from './errors.ts';
 import { execCommand, parseExec } from './exec.ts';
 
