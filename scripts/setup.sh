@@ -96,14 +96,15 @@ link_node() {
   done
 }
 
+# First, because this works elsewhere than on Debian too. npm writes the file inside when it has done its work.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  install_modules
+fi
+[ -x node_modules/.bin/node ] || link_node
+
 # Twice, for what is missing may depend on what has been installed.
 for _ in 1 2; do
   packages=$(missing_packages)
   # shellcheck disable=SC2086
   [ -z "$packages" ] || install_packages $packages
 done
-# npm writes the file inside when it has done its work.
-if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  install_modules
-fi
-[ -x node_modules/.bin/node ] || link_node
