@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { live } from './cli/live.ts';
 import { Notifier } from './cli/notify.ts';
 import { runCli } from './cli/program.ts';
+import { systemClock } from './clock.ts';
 import type { Settings } from './config/settings.ts';
 
 const packageFile = new URL('../package.json', import.meta.url);
@@ -13,7 +14,7 @@ async function runDaemon(settings: Settings): Promise<number> {
   const base = { pid: process.pid };
   const log = pino({ level: settings.logLevel, base }, pino.destination({ dest: 2, sync: true }));
   const daemon = new Daemon(settings, log, version);
-  const systemd = new Notifier(process.env, log);
+  const systemd = new Notifier(process.env, log, systemClock);
   return live(daemon, {
     log,
     up: () => {

@@ -1,6 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { Log } from './live.ts';
 
+/** As much of a clock as is needed here. */
+interface Alarm {
+  /** Calls back once after `ms` milliseconds. Returns the way to cancel it. */
+  after(ms: number, call: () => void): () => void;
+}
+
 /**
  * Tells systemd how the service is (sd_notify(3)), by systemd-notify(1), because Node cannot open the datagram socket
  * itself. Does nothing when systemd did not start this process. The unit needs NotifyAccess=all.
@@ -9,11 +15,18 @@ export class Notifier {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #log: Log;
   readonly #program: string;
-  #watchdog: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
+  #stopFeeding: (() => void) | undefined;
 
-  constructor(env: Readonly<Record<string, string | undefined>>, log: Log, program = 'systemd-notify') {
+  constructor(
+    env: Readonly<Record<string, string | undefined>>,
+    log: Log,
+    alarm: Alarm,
+    program = 'systemd-notify',
+  ) {
     this.#env = env;
     this.#log = log;
+    this.#alarm = alarm;
     this.#program = program;
   }
 
@@ -21,17 +34,20 @@ export class Notifier {
   ready(live: () => boolean): void {
     this.#tell('READY=1', 'STATUS=serves Docker');
     const every = this.#watchdogMs();
-    if (every === undefined) return;
-    this.#watchdog = setInterval(() => {
-      if (live()) this.#tell('WATCHDOG=1');
-      else this.#log.error({}, 'the reconcile loop hangs: the watchdog is not fed');
-    }, every);
-    this.#watchdog.unref();
+    if (every !== undefined) this.#feed(every, live);
   }
 
   stopping(): void {
-    clearInterval(this.#watchdog);
+    this.#stopFeeding?.();
     this.#tell('STOPPING=1');
+  }
+
+  #feed(every: number, live: () => boolean): void {
+    this.#stopFeeding = this.#alarm.after(every, () => {
+      this.#feed(every, live);
+      if (live()) this.#tell('WATCHDOG=1');
+      else this.#log.error({}, 'the reconcile loop hangs: the watchdog is not fed');
+    });
   }
 
   /** Half of what systemd waits for, in milliseconds; undefined when it does not wait for this process. */

@@ -104,9 +104,9 @@ describe('speaker: a GoBGP that others run', function () {
       speaker.start(${JSON.stringify(identity)}, (event) => {
         if (event.kind === 'up') speaker.close().then(() => console.log('closed'));
       });`;
-    const started = Date.now();
-    assert.equal(await run(process.execPath, '--input-type=module', '-e', script), 'closed\n');
-    assert.ok(Date.now() - started < 5_000, `${Date.now() - started} ms`);
+    // One that hangs is ended, which is an error.
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    assert.equal(await run('timeout', '15', ...node), 'closed\n');
   });
 
   it('is not used as somebody else', async () => {

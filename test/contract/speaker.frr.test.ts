@@ -166,12 +166,11 @@ describe('speaker: GoBGP with an FRR router', function () {
       assert.ok(heard.learned.has('10.4.0.1/32'), 'what was learned stays');
       await succeed(speaker, put(peer, ...announcements));
       await until('established', async () => (await stateOf(speaker, KEY))?.state === 'established', 20_000);
-      const since = Date.now();
+      // By the end-of-RIB: what stays stale would go after minutes only.
       await until('the routes are fresh', async () => {
         const { paths } = await tor.show('bgp ipv4 unicast 10.1.0.1/32');
         return paths[0].stale !== true;
       });
-      assert.ok(Date.now() - since < 5_000, `${Date.now() - since} ms`);
       await until('everything was told again', () => heard.count('learned-all') === 2, 20_000);
       assert.deepEqual([...heard.learned.keys()].sort(), ['10.4.0.1/32', 'fd04::1/128']);
       for (const { prefix } of announcements) assert.ok(await inKernel(prefix)(), prefix);

@@ -1,6 +1,21 @@
 import assert from 'node:assert/strict';
 import type { Host } from '../../lab/host.ts';
-import { createNetwork, docker, ourLinks, reaches, routed, run, useLab } from './support.ts';
+import { namespacePids } from '../../lab/process.ts';
+import { nothingLeft } from './leftovers.ts';
+import {
+  ask,
+  createNetwork,
+  docker,
+  eventually,
+  type Listed,
+  list,
+  ourLinks,
+  reaches,
+  routed,
+  routesTo,
+  run,
+  useLab,
+} from './support.ts';
 
 /** Things of others, chosen to look like ours. */
 const FOREIGN = `
@@ -20,8 +35,22 @@ nft add table ip net_routed
 docker network create --subnet 172.30.0.0/24 theirs
 `;
 
+/** How often the daemon is killed while a container starts. */
+const STARTS = 3;
+
+/** Kills the process of that number when an interface of ours comes. */
+const KILL_AT_LINK = `ip monitor link | while read -r line; do
+  case $line in *": nr"*) kill -KILL "$1"; break;; esac
+done`;
+
+/** As much of what doctor says as is looked at here. */
+interface Doctor {
+  readonly checks: readonly { readonly name: string; readonly result: string; readonly what: string }[];
+  readonly fixed: readonly string[];
+}
+
 describe('what is not ours', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const lab = useLab('e2efor', { hosts: 1 });
   let h1: Host;
 
@@ -40,6 +69,78 @@ describe('what is not ours', function () {
       .split(/^(?=table )/m)
       .filter((table) => !table.startsWith('table inet net_routed {'));
     return [...links.map((line) => line.replace(/^\d+: /, '')), ...foreign.sort(), ...tables].join('\n');
+  }
+
+  /** Kills the daemon as soon as it has made the interface of a container, which then has neither address nor route. */
+  async function killedAtStart(): Promise<void> {
+    const links = await ourLinks(h1);
+    const daemon = namespacePids(h1.pid('net-routed')!).at(-1);
+    // In the host, for the way to this process and back would give the daemon time.
+    const killer = h1.spawn(['sh', '-c', KILL_AT_LINK, 'sh', String(daemon)]);
+    const run = ['docker', 'run', '-d', '--name', 'ee', '--network', 'mine', '--ip', '10.1.0.7'];
+    // Docker may come through, as it asks again, or not.
+    const started = h1.exec([...run, 'busybox:local', 'sleep', '3600'], { timeoutMs: 120_000 });
+    await eventually('the daemon is killed', () => h1.pid('net-routed') === undefined, 60_000);
+    killer.kill();
+    await h1.stopDaemon('SIGKILL');
+    await h1.startDaemon();
+    await started;
+    await docker(h1, 'rm', '-f', 'ee');
+    const addresses = ['10.1.0.2', '10.1.0.5', ...(await theirAddresses())];
+    await nothingLeft(h1, lab().tor, ['10.1.0.0/16', 'fd00:9::/64'], { links, addresses }, () =>
+      ask(h1, 'doctor', '--fix'),
+    );
+  }
+
+  /** Addresses that others have routes to, or our endpoints besides those that were asked for. */
+  async function theirAddresses(): Promise<string[]> {
+    const endpoints = await list<Listed>(h1, 'endpoints');
+    return [
+      '10.1.0.3',
+      '10.1.0.4',
+      ...endpoints.flatMap((one) => one.addresses.map(({ address }) => address)),
+    ];
+  }
+
+  /** Has doctor --fix repair a route that is missing and an interface that nobody owns. */
+  async function repairs(): Promise<void> {
+    const links = await ourLinks(h1);
+    const stray = 'nrfedcba9876';
+    const make = [
+      'ip',
+      'link',
+      'add',
+      'name',
+      stray,
+      'group',
+      '158',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      `${stray}c`,
+    ];
+    await h1.must(make);
+    const { checks } = JSON.parse((await h1.exec(['net-routed', 'doctor', '--json'])).stdout) as Doctor;
+    const found = checks.find(({ name }) => name === 'kernel: strays');
+    assert.equal(found?.result, 'fail');
+    assert.match(found.what, new RegExp(stray));
+    await fix();
+    assert.deepEqual(await ourLinks(h1), links, 'the stray interface is gone');
+    // Last, for the daemon sees by itself that a route goes, and reads everything back soon.
+    await h1.must(['ip', 'route', 'del', '10.1.0.5/32', 'proto', '158']);
+    await fix();
+    assert.equal((await routesTo(h1, '10.1.0.5/32')).length, 1, 'the route is back');
+  }
+
+  async function fix(): Promise<void> {
+    const { fixed, checks } = await ask<Doctor>(h1, 'doctor', '--fix');
+    assert.ok(
+      fixed.some((line) => /repaired what differed/.test(line)),
+      fixed.join('\n'),
+    );
+    for (const name of ['kernel: strays', 'kernel: complete'])
+      assert.equal(checks.find((check) => check.name === name)?.result, 'ok', JSON.stringify(checks));
   }
 
   before(async () => {
@@ -74,8 +175,11 @@ describe('what is not ours', function () {
     await h1.stopDaemon('SIGKILL');
     await h1.startDaemon();
     await same('the daemon was killed');
-    // Its status says what doctor thinks of the host, which is not the point here.
-    await h1.exec(['net-routed', 'doctor', '--fix']);
+    for (let round = 0; round < STARTS; round++) {
+      await killedAtStart();
+      await same('the daemon was killed while a container started');
+    }
+    await repairs();
     await same('doctor --fix');
     await reaches(h1, 'bb', '192.0.2.10');
     await docker(h1, 'rm', '-f', 'aa', 'bb');

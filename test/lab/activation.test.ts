@@ -91,11 +91,9 @@ describe('socket activation', function () {
       const before = pid();
       process.kill(before, signal);
       await until('it has ended', () => !alive(before));
-      const started = Date.now();
       const answers = await Promise.all([activate(network), activate(ipam), activate(network)]);
       assert.equal(answers.length, 3);
       assert.notEqual(pid(), before);
-      assert.ok(Date.now() - started < 15_000, 'before Docker would give up');
       assert.ok(existsSync(network) && existsSync(ipam), 'the socket files stay');
     });
   }

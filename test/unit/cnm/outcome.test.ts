@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '../../../src/errors.ts';
 import { ask, post, type Running, running } from './harness.ts';
@@ -70,14 +71,13 @@ describe('cnm: the outcome of a call', () => {
   });
 
   it('a call that fails after its deadline is logged and breaks nothing', async () => {
-    server.calls.behave = async () => {
-      await sleep(90);
-      throw new Error('too late');
-    };
-    await ask(server.path, LEAVE);
-    await sleep(60);
-    const line = server.lines.find(({ msg }) => msg === 'call ended after its deadline');
-    assert.match(JSON.stringify(line), /too late/);
+    const work = Promise.withResolvers<void>();
+    server.calls.behave = () => work.promise;
+    assert.match((await ask(server.path, LEAVE)).text, /NR_DEADLINE/);
+    work.reject(new Error('too late'));
+    const line = () => server.lines.find(({ msg }) => msg === 'call ended after its deadline');
+    while (!line()) await sleep(5);
+    assert.match(JSON.stringify(line()), /too late/);
     server.calls.behave = undefined;
     assert.equal((await ask(server.path, LEAVE)).text, '{}');
   });
@@ -159,7 +159,7 @@ describe('cnm: the outcome of a call', () => {
     const reply = ask(other.path, LEAVE);
     while (other.calls.made.length === 0) await sleep(5);
     const stopped = other.stop();
-    await sleep(20);
+    while (existsSync(other.path)) await sleep(5);
     finish();
     assert.equal((await reply).text, '{}');
     await stopped;

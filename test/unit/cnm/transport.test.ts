@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createListener } from '../../../src/cnm/listener.ts';
 import { ask, post, type Running, running, Wire } from './harness.ts';
@@ -77,8 +78,9 @@ describe('cnm: how dockerd speaks HTTP', () => {
   });
 
   it('answers two pipelined requests in their order', async () => {
-    server.calls.behave = async (_name, network) => {
-      await sleep(network === 'slow' ? 40 : 0);
+    // The first ends after the second.
+    server.calls.behave = async () => {
+      while (!server.lines.some(({ method }) => method === 'Plugin.Activate')) await sleep(1);
     };
     const slow = post('NetworkDriver.Leave', { NetworkID: 'slow', EndpointID: 'e' });
     const wire = new Wire(server.path).send(slow + post('Plugin.Activate'));
@@ -88,12 +90,10 @@ describe('cnm: how dockerd speaks HTTP', () => {
   });
 
   it('answers 100 requests that come at once', async () => {
-    server.calls.behave = async (_name, _pool, address) => {
-      await sleep(10);
-      return address;
-    };
+    const all = Promise.withResolvers<void>();
     server.calls.behave = async (_name, call) => {
-      await sleep(10);
+      if (server.calls.made.length === 100) all.resolve();
+      await all.promise;
       return { address: `${(call as { address: string }).address}/32` };
     };
     const replies = await Promise.all(
@@ -179,10 +179,9 @@ describe('cnm: connections that wait', () => {
     const server = await running();
     try {
       const half = 'POST /NetworkDriver.Leave HTTP/1.1\r\nHost: \r\nContent-Length: 99\r\n\r\n{';
-      const wire = new Wire(server.path).send(half);
-      await sleep(30);
+      const wire = new Wire(server.path);
+      await new Promise((resolve) => wire.socket.write(half, resolve));
       wire.end();
-      await sleep(30);
       assert.deepEqual((await ask(server.path, post('Plugin.Activate'))).body, ACTIVATE);
       const worst = Math.max(...server.lines.map(({ level }) => Number(level)));
       assert.ok(worst < 50, `logged ${JSON.stringify(server.lines)}`);
@@ -199,8 +198,9 @@ describe('cnm: connections that wait', () => {
       server.calls.behave = () => new Promise<void>((resolve) => (finish = resolve));
       const wire = new Wire(server.path).send(post('NetworkDriver.Leave', LEAVE));
       while (server.calls.made.length === 0) await sleep(5);
+      const gone = once(wire.socket, 'close');
       wire.end();
-      await sleep(20);
+      await gone;
       finish();
       server.calls.behave = undefined;
       assert.deepEqual((await ask(server.path, post('Plugin.Activate'))).body, ACTIVATE);
