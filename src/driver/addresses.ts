@@ -162,6 +162,19 @@ export class Addresses {
     ];
   }
 
+  /** Changes that give a new pool's addresses to the endpoints that have them as aliases already. */
+  cover(pool: Pool): Change[] {
+    const { endpoints, networks } = this.#context.state;
+    const prefix = Prefix.parse(pool.prefix);
+    return [...endpoints.all()].flatMap(({ id, network, aliases }) =>
+      networks.get(network)?.tenant !== pool.tenant
+        ? []
+        : aliases
+            .filter((alias) => prefix.contains(Address.parse(alias)))
+            .map((alias) => this.change({ ...this.#allocation(pool, alias, 'endpoint'), endpoint: id })),
+    );
+  }
+
   /** Changes that remove all records of a pool's addresses. */
   forget(pool: Pool): Change[] {
     return this.of(pool).map((allocation) => ({ key: keyOf(allocation) }));

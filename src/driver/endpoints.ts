@@ -2,7 +2,7 @@ import { CodedError } from '../errors.ts';
 import { addressesOf, type Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import { type EndpointOptions, parseEndpointOptions } from '../model/options.ts';
-import type { Pool } from '../model/pool.ts';
+import { allocationSchema, type Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { vethNames } from '../net/ifname.ts';
 import { macOf, parseMac } from '../net/mac.ts';
@@ -72,14 +72,19 @@ export class Endpoints {
       return call.mac ? {} : { mac: standing.mac };
     }
     const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
-    const changes: Change[] = [
-      { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null },
+    const taken = [
       ...own.flatMap((address) => this.#addresses.bind(poolFor(pools, address), address, endpoint.id)),
       ...endpoint.aliases.flatMap((alias) => this.#bindAlias(network, alias, endpoint.id)),
     ];
-    for (const address of addressesOf(endpoint))
-      this.#refuseAnnounced(Address.parse(address), endpoint.anycast);
-    await store.commit(changes);
+    for (const address of addressesOf(endpoint).map(Address.parse)) {
+      this.#refuseAnnounced(address, endpoint.anycast);
+    }
+    await store.commit([
+      { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null },
+      // Several addresses of one that has ended may be among them, and each frees all that it had: first those.
+      ...taken.filter((change) => !gives(change, endpoint.id)),
+      ...taken.filter((change) => gives(change, endpoint.id)),
+    ]);
     return call.mac ? {} : { mac: endpoint.mac };
   }
 
@@ -196,15 +201,19 @@ export class Endpoints {
         return this.#addresses.take(pool, alias, id);
       }
     }
+    const changes: Change[] = [];
     for (const other of this.#context.state.endpoints.all()) {
-      if (other.aliases.includes(alias) && this.#context.alive(other)) {
+      if (!other.aliases.includes(alias)) continue;
+      if (this.#context.alive(other)) {
         throw new CodedError(
           'NR_ADDRESS_IN_USE',
           `${alias} is an alias of endpoint ${other.id.slice(0, 12)}`,
         );
       }
+      // Else it would have the alias again if it were joined again.
+      changes.push(...this.#addresses.reap(other));
     }
-    return [];
+    return changes;
   }
 
   #refuseAnnounced(address: Address, anycast: boolean): void {
@@ -216,6 +225,10 @@ export class Endpoints {
       `${address} is announced by ${route.holder}, which ${shared}`,
     );
   }
+}
+
+function gives({ value }: Change, endpoint: string): boolean {
+  return allocationSchema.safeParse(value).data?.endpoint === endpoint;
 }
 
 function poolFor(pools: readonly Pool[], address: string): Pool {

@@ -67,7 +67,7 @@ export class Pools {
       automatic: call.pool === undefined,
       createdAt: standing?.createdAt ?? this.#context.clock.now(),
     };
-    await this.#context.store.commit([this.change(pool)]);
+    await this.#context.store.commit([this.change(pool), ...(standing ? [] : this.#addresses.cover(pool))]);
     return pool;
   }
 
