@@ -91,12 +91,17 @@ export class Addresses {
 
   /**
    * Docker needs the address no longer. One that a living endpoint has stays: the release is then of an earlier
-   * holder whose end Docker has only noticed now.
+   * holder whose end Docker has only noticed now. What a network has set apart goes with its pool: the release may be
+   * for another network, which was refused.
    */
   async release(pool: Pool, text: string): Promise<void> {
     const address = Address.parse(text).toString();
     const standing = this.get(pool, address);
-    if (!standing || standing.use === 'resting') return;
+    const apart = standing?.use === 'gateway' || standing?.use === 'auxiliary';
+    if (!standing || standing.use === 'resting' || (apart && this.#context.state.networkOf(pool.id))) {
+      await this.#context.store.commit([]);
+      return;
+    }
     if (standing.use === 'endpoint') {
       const endpoint = this.#context.state.endpoints.get(standing.endpoint ?? '');
       if (endpoint && endpoint.phase !== 'left' && this.#context.alive(endpoint)) {

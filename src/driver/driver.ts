@@ -114,11 +114,17 @@ export class Driver implements NetworkCalls, AddressCalls {
     holder?: string | undefined;
   }) {
     const pool = this.pools.get(call.pool);
-    const address = call.gateway
-      ? await this.addresses.gateway(pool, call.address)
+    const given = call.gateway
+      ? this.addresses.gateway(pool, call.address)
       : call.address === undefined
-        ? await this.addresses.choose(pool)
-        : await this.addresses.request(pool, call.address);
+        ? this.addresses.choose(pool)
+        : this.addresses.request(pool, call.address);
+    const address = await given.catch((error: unknown) => {
+      // A gateway, or an address to be set apart, of a network that Docker gives up then, with the pool.
+      const apart = error instanceof CodedError && error.code === 'NR_ADDRESS_RESERVED';
+      if (call.gateway || apart) this.pools.refused(pool.id, 'a network that is being created');
+      throw error;
+    });
     return { address: Prefix.host(Address.parse(address)).toString() };
   }
 

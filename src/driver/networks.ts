@@ -36,6 +36,17 @@ export class Networks {
    * options' parser throws
    */
   async create(call: CreateNetwork): Promise<void> {
+    try {
+      await this.#create(call);
+    } catch (error) {
+      for (const { addressSpace, pool } of [...call.ipv4, ...call.ipv6])
+        if (addressSpace === LOCAL_ADDRESS_SPACE)
+          this.#pools.refused(poolId(DEFAULT_TENANT, pool), call.network);
+      throw error;
+    }
+  }
+
+  async #create(call: CreateNetwork): Promise<void> {
     const { state, store, clock } = this.#context;
     const data = [...call.ipv4, ...call.ipv6];
     const options = parseNetworkOptions(call.options, call.ipv6.length > 0);
@@ -81,7 +92,11 @@ export class Networks {
   /** One that does not exist is deleted already. @throws NR_NETWORK_IN_USE */
   async delete(id: string): Promise<void> {
     const { state, store } = this.#context;
-    if (!state.networks.get(id)) return;
+    const network = state.networks.get(id);
+    if (!network) {
+      await store.commit([]);
+      return;
+    }
     const living = state.endpointsOf(id).filter((endpoint) => this.#context.alive(endpoint));
     if (living.length > 0) {
       const names = living.map((endpoint) => endpoint.id.slice(0, 12)).join(', ');
@@ -91,6 +106,7 @@ export class Networks {
     await store.commit([
       { key: state.networks.key(id) },
       ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
+      ...this.#pools.unreleased(network),
     ]);
     for (const endpoint of stale) this.#context.mark(endpoint.id);
   }

@@ -1,4 +1,5 @@
 import { CodedError } from '../errors.ts';
+import type { Network } from '../model/network.ts';
 import { DEFAULT_TENANT, parseIpamOptions } from '../model/options.ts';
 import { type Pool, poolId } from '../model/pool.ts';
 import { Address, type Family, quote, WIDTH } from '../net/address.ts';
@@ -8,6 +9,7 @@ import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
 import type { RequestPool } from './calls.ts';
 import type { Context } from './context.ts';
+import { Owed } from './owed.ts';
 import { record } from './record.ts';
 
 /** Length of the prefixes that networks without --subnet get. */
@@ -29,10 +31,12 @@ const UNUSABLE = [
 export class Pools {
   readonly #context: Context;
   readonly #addresses: Addresses;
+  readonly #owed: Owed;
 
   constructor(context: Context, addresses: Addresses) {
     this.#context = context;
     this.#addresses = addresses;
+    this.#owed = new Owed(context.clock);
   }
 
   /** A pool by its id. @throws NR_POOL_UNKNOWN */
@@ -75,8 +79,12 @@ export class Pools {
   async release(id: string): Promise<void> {
     const { state, store } = this.#context;
     const pool = state.pools.get(id);
-    if (!pool) return;
     const network = state.networkOf(id);
+    // Not the owner's, but that of a network which was refused because of the owner.
+    if (!pool || (network && this.#owed.use(id))) {
+      await store.commit([]);
+      return;
+    }
     const endpoints = network ? state.endpointsOf(network.id) : [];
     const living = endpoints.filter((endpoint) => this.#context.alive(endpoint));
     if (living.length > 0) {
@@ -85,8 +93,7 @@ export class Pools {
     }
     const changes: Change[] = [
       ...endpoints.flatMap((endpoint) => this.#addresses.reap(endpoint)),
-      { key: state.pools.key(id) },
-      ...this.#addresses.forget(pool),
+      ...this.#removal(pool),
     ];
     // Docker releases a network's pools before it deletes the network, whatever becomes of DeleteNetwork then.
     if (network?.pools.every((other) => other === id || !state.pools.get(other))) {
@@ -102,6 +109,26 @@ export class Pools {
     if (!pool)
       throw new CodedError('NR_IPAM_FOREIGN', `the subnet ${prefix} is not from the IPAM driver ipam-routed`);
     return pool;
+  }
+
+  /**
+   * Docker has been refused something for `who`, and gives back a pool that it wanted for a network: not the one that
+   * another network has.
+   */
+  refused(id: string, who: string): void {
+    const network = this.#context.state.networkOf(id);
+    if (network && network.id !== who) this.#owed.add(id, who);
+  }
+
+  /** Changes that remove the pools of a network that is deleted, whose release was taken for that of a refused one. */
+  unreleased(network: Network): Change[] {
+    const pools = this.#context.state.poolsOf(network).filter((pool) => this.#owed.used(pool.id));
+    return pools.flatMap((pool) => this.#removal(pool));
+  }
+
+  #removal(pool: Pool): Change[] {
+    this.#owed.forget(pool.id);
+    return [{ key: this.#context.state.pools.key(pool.id) }, ...this.#addresses.forget(pool)];
   }
 
   change(pool: Pool): Change {

@@ -182,6 +182,36 @@ describe('bad input', function () {
       }));
   }
 
+  it('as one subnet for two networks that are made at a time makes one of them, which lasts', () =>
+    unchanged('two networks at a time', async () => {
+      for (let round = 0; round < 8; round++) {
+        const create = (name: string) =>
+          docker(
+            h1,
+            'network',
+            'create',
+            ...OURS,
+            '--subnet',
+            '10.5.0.0/16',
+            '--aux-address',
+            'x=10.5.0.9',
+            name,
+          );
+        const made = await Promise.allSettled([create('twin1'), create('twin2')]);
+        const name = `twin${made.findIndex(({ status }) => status === 'fulfilled') + 1}`;
+        const refused = made.filter((one) => one.status === 'rejected');
+        assert.equal(refused.length, 1);
+        assert.match(String(refused[0]?.reason), /NR_POOL_OVERLAP|NR_ADDRESS_RESERVED/);
+        assert.equal(
+          (await list<{ prefix: string }>(h1, 'pools')).filter(({ prefix }) => prefix === '10.5.0.0/16')
+            .length,
+          1,
+        );
+        await docker(h1, 'run', '--rm', '--network', name, 'busybox:local', 'true');
+        await docker(h1, 'network', 'rm', name);
+      }
+    }));
+
   it('in what dockerd would have stopped is refused by the driver itself', () =>
     unchanged('raw calls', async () => {
       const [four, six] = [await poolOf('10.1.0.0/16'), await poolOf('fd00:9::/64')];

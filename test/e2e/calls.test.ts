@@ -280,6 +280,8 @@ describe("Docker's calls", function () {
     await idle(undefined, 'NetworkDriver.CreateNetwork', NETWORK);
     await idle('NR_NETWORK_EXISTS', 'NetworkDriver.CreateNetwork', { ...NETWORK, IPv6Data: [] });
     await idle('NR_POOL_OVERLAP', 'NetworkDriver.CreateNetwork', { ...NETWORK, NetworkID: OTHER });
+    // As Docker does then.
+    for (const PoolID of [four, six]) await idle(undefined, 'IpamDriver.ReleasePool', { PoolID });
     for (const [PoolID, Address] of [
       [four, '10.7.0.2'],
       [six, 'fd00:7::2'],
@@ -288,6 +290,7 @@ describe("Docker's calls", function () {
     const gateway = (Address: string) => ({ PoolID: four, Address, Options: GATEWAY });
     await call('IpamDriver.RequestAddress', gateway('10.7.0.1'));
     await idle('NR_OPTION_CONFLICT', 'IpamDriver.RequestAddress', gateway('10.7.0.9'));
+    await idle(undefined, 'IpamDriver.ReleasePool', { PoolID: four });
     const again = await call('NetworkDriver.CreateEndpoint', ENDPOINT);
     assert.deepEqual(again, { Interface: { MacAddress: '02:42:0a:07:00:02' } });
     await idle('NR_ENDPOINT_EXISTS', 'NetworkDriver.CreateEndpoint', {
@@ -331,6 +334,20 @@ describe("Docker's calls", function () {
     await idle('NR_IPAM_FOREIGN', 'NetworkDriver.CreateNetwork', NETWORK);
     await idle('NR_POOL_UNKNOWN', 'IpamDriver.RequestAddress', { PoolID: four, Address: '', Options: {} });
     await idle(undefined, 'IpamDriver.ReleaseAddress', { PoolID: four, Address: '10.7.0.2' });
+  });
+
+  it('that give back the pools of a refused network leave those of the one that has them', async () => {
+    await createPools();
+    await makeNetwork();
+    await idle('NR_POOL_OVERLAP', 'NetworkDriver.CreateNetwork', { ...NETWORK, NetworkID: OTHER });
+    await idle(undefined, 'IpamDriver.ReleaseAddress', { PoolID: four, Address: '10.7.0.1' });
+    for (const PoolID of [four, six]) await idle(undefined, 'IpamDriver.ReleasePool', { PoolID });
+    await joinEndpoint();
+    await call('NetworkDriver.Leave', ids);
+    await call('NetworkDriver.DeleteEndpoint', ids);
+    await releaseAddresses();
+    await releasePools();
+    await idle(undefined, 'NetworkDriver.DeleteNetwork', { NetworkID });
   });
 
   it('that take away what is in use are refused or have no effect', async () => {
