@@ -64,8 +64,11 @@ export class Addresses {
   async gateway(pool: Pool, text: string | undefined): Promise<string> {
     if (text === undefined) return pool.gateway;
     const address = this.#usable({ ...pool, gatewayGiven: false }, text).toString();
-    if (pool.gatewayGiven && pool.gateway === address) return address;
     const { state, store } = this.#context;
+    if (pool.gatewayGiven && pool.gateway === address) {
+      await store.commit([]);
+      return address;
+    }
     const network = state.networkOf(pool.id);
     if (network) {
       const what = `network ${network.id.slice(0, 12)} has the gateway ${pool.gateway}, and not ${address}`;

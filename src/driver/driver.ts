@@ -59,10 +59,16 @@ export class Driver implements NetworkCalls, AddressCalls {
   }
 
   async publish(network: string, endpoint: string, bindings: readonly PortBinding[]): Promise<void> {
-    if (!this.#publishes(network, endpoint, bindings)) return;
+    if (!this.#publishes(network, endpoint, bindings)) {
+      await this.#context.store.commit([]);
+      return;
+    }
     const listeners = await this.#context.listeners();
     const standing = this.#publishes(network, endpoint, bindings);
-    if (!standing) return;
+    if (!standing) {
+      await this.#context.store.commit([]);
+      return;
+    }
     const { state, alive, mark } = this.#context;
     const others = [...state.endpoints.all()].filter(({ id, ports }) => id !== endpoint && ports.length > 0);
     const choice = choosePorts(bindings, standing, others.filter(alive), listeners);
@@ -131,5 +137,6 @@ export class Driver implements NetworkCalls, AddressCalls {
   async releaseAddress(id: string, address: string): Promise<void> {
     const pool = this.#context.state.pools.get(id);
     if (pool) await this.addresses.release(pool, address);
+    else await this.#context.store.commit([]);
   }
 }

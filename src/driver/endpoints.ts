@@ -69,6 +69,7 @@ export class Endpoints {
           `endpoint ${call.endpoint.slice(0, 12)} exists with other settings`,
         );
       }
+      await store.commit([]);
       return call.mac ? {} : { mac: standing.mac };
     }
     const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
@@ -105,7 +106,7 @@ export class Endpoints {
     if (!(endpoint.phase === 'joined' && endpoint.sandbox === call.sandbox && alive(endpoint))) {
       this.#context.expect(endpoint.id);
       await this.#write({ ...endpoint, phase: 'joined', sandbox: call.sandbox, incarnation: incarnation() });
-    }
+    } else await this.#context.store.commit([]);
     try {
       await settled(endpoint.id, JOIN_MS);
     } catch (error) {
@@ -124,7 +125,10 @@ export class Endpoints {
   /** Withdraws the routes; the interface stays for Docker to take it out of the sandbox. @throws NR_ENDPOINT_UNKNOWN */
   async leave(network: string, id: string): Promise<void> {
     const endpoint = this.get(network, id);
-    if (endpoint.phase !== 'joined') return;
+    if (endpoint.phase !== 'joined') {
+      await this.#context.store.commit([]);
+      return;
+    }
     await this.#write({ ...endpoint, phase: 'left', ports: [] });
     await this.#settledOrLogged(id);
   }
@@ -133,7 +137,10 @@ export class Endpoints {
   async delete(network: string, id: string): Promise<void> {
     const { state, store } = this.#context;
     const endpoint = state.endpoints.get(id);
-    if (endpoint?.network !== network) return;
+    if (endpoint?.network !== network) {
+      await store.commit([]);
+      return;
+    }
     await store.commit([{ key: state.endpoints.key(id) }, ...this.#addresses.unbind(endpoint)]);
     await this.#settledOrLogged(id);
   }
@@ -152,7 +159,10 @@ export class Endpoints {
   /** One that does not exist publishes nothing already. */
   async unpublish(network: string, id: string): Promise<void> {
     const endpoint = this.#context.state.endpoints.get(id);
-    if (endpoint?.network !== network || endpoint.ports.length === 0) return;
+    if (endpoint?.network !== network || endpoint.ports.length === 0) {
+      await this.#context.store.commit([]);
+      return;
+    }
     await this.#write({ ...endpoint, ports: [] });
     await this.#settledOrLogged(id);
   }

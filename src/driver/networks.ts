@@ -66,7 +66,10 @@ export class Networks {
     };
     const standing = state.networks.get(call.network);
     if (standing) {
-      if (same({ ...standing, createdAt: 0 }, { ...network, createdAt: 0 })) return;
+      if (same({ ...standing, createdAt: 0 }, { ...network, createdAt: 0 })) {
+        await store.commit([]);
+        return;
+      }
       throw new CodedError(
         'NR_NETWORK_EXISTS',
         `network ${call.network.slice(0, 12)} exists with other settings`,
