@@ -30,6 +30,7 @@ const TABLE = {
   NR_POOLS_EXHAUSTED: [409, 'give --subnet, or add prefixes to the setting automaticPools'],
   NR_ADDRESS_OUTSIDE: [400, 'choose an address within the subnet of the network'],
   NR_ADDRESS_RESERVED: [400, 'choose an address that is not the network, broadcast or gateway address'],
+  NR_ADDRESS_UNUSABLE: [400, 'choose an address that is not special, nor of the host and its links'],
   NR_ADDRESS_IN_USE: [409, 'choose another address, or stop the endpoint that holds it'],
   NR_ADDRESS_ANNOUNCED: [409, 'choose another address, or set driver-opt anycast=true on all of its holders'],
   NR_NETWORK_UNKNOWN: [404, 'docker network ls shows which networks exist'],

@@ -94,6 +94,7 @@ export function buildParts(given: {
     present: (endpoint) => liveness.present(endpoint),
     expect: (endpoint) => liveness.expect(endpoint),
     holder: (address) => learned.holder(address),
+    claimed: (address) => host.claim(address),
     listeners: (port) => kernel.listeners(port),
     settled: (endpoint, ms) => reconciler.settled(endpoint, ms),
     mark: (endpoint) => reconciler.mark(endpoint),

@@ -3,6 +3,7 @@ import type { Endpoint } from '../model/endpoint.ts';
 import { type Allocation, allocationSchema, type Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
+import { isLinkLocal } from '../net/special.ts';
 import type { Change } from '../ports/store.ts';
 import type { Context } from './context.ts';
 import { record } from './record.ts';
@@ -82,14 +83,29 @@ export class Addresses {
     return address;
   }
 
-  /** @throws NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE for a gateway within the pool that something else has */
+  /**
+   * The host takes the gateway for an address of its own, so it must be nobody's that the host talks to.
+   * @throws NR_ADDRESS_UNUSABLE, and NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE for one within the pool
+   */
   refuseUnusableGateway(pool: Pool, address: Address): void {
-    if (!Prefix.parse(pool.prefix).contains(address)) return;
+    const inside = Prefix.parse(pool.prefix).contains(address);
+    if (!inside && !isLinkLocal(address)) {
+      const what = `the gateway ${address} is neither in the subnet ${pool.prefix} nor link-local`;
+      throw new CodedError('NR_ADDRESS_UNUSABLE', what);
+    }
+    this.refuseClaimed(address);
+    if (!inside) return;
     this.#usable({ ...pool, gatewayGiven: false }, address.toString());
     const standing = this.get(pool, address.toString());
     if (standing && standing.use !== 'gateway' && standing.use !== 'resting') {
       throw new CodedError('NR_ADDRESS_IN_USE', `${address} is in use`);
     }
+  }
+
+  /** @throws NR_ADDRESS_UNUSABLE for an address of the host or of its surroundings */
+  refuseClaimed(address: Address): void {
+    const claim = this.#context.claimed(address);
+    if (claim) throw new CodedError('NR_ADDRESS_UNUSABLE', `${address} is ${claim}`);
   }
 
   /**
@@ -244,12 +260,13 @@ export class Addresses {
     return this.reap(endpoint);
   }
 
-  /** What the automatic choice passes over: what the fabric says that somebody else has, or was just asked for. */
+  /** What the automatic choice passes over: what the host or somebody in the fabric has, or was just asked for. */
   #unwanted(pool: Pool, address: Address): boolean {
     const text = address.toString();
     const staged = this.get(pool, text);
     if (staged && staged.use !== 'resting') return true;
-    return this.#context.holder(address) !== undefined || text === pool.gateway;
+    const { holder, claimed } = this.#context;
+    return holder(address) !== undefined || text === pool.gateway || claimed(address) !== undefined;
   }
 
   #usable(pool: Pool, text: string): Address {

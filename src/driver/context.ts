@@ -30,6 +30,8 @@ export interface Context {
   readonly expect: (endpoint: string) => void;
   /** Who in the fabric announces exactly this address, if somebody does. */
   readonly holder: (address: Address) => LearnedRoute | undefined;
+  /** Why containers cannot have the address on this host, for a message: it is the host's, its router's, on its links. */
+  readonly claimed: (address: Address) => string | undefined;
   /** Who listens on ports of the host; see Kernel. */
   readonly listeners: (port?: number) => Promise<readonly Listener[]>;
   /** Waits until the host is as planned for the endpoint. @throws CodedError */

@@ -78,6 +78,7 @@ export class Endpoints {
       ...endpoint.aliases.flatMap((alias) => this.#bindAlias(network, alias, endpoint.id)),
     ];
     for (const address of addressesOf(endpoint).map(Address.parse)) {
+      this.#addresses.refuseClaimed(address);
       this.#refuseAnnounced(address, endpoint.anycast);
     }
     await store.commit([

@@ -136,6 +136,7 @@ export class Networks {
         `--gateway ${pool.gateway} and -o gateway=${gateway} differ`,
       );
     }
+    if (pool.gatewayGiven) return pool;
     this.#addresses.refuseUnusableGateway(pool, gateway);
     return { ...pool, gateway: gateway.toString(), gatewayGiven: true };
   }

@@ -5,6 +5,7 @@ import { type Pool, poolId } from '../model/pool.ts';
 import { Address, type Family, quote, WIDTH } from '../net/address.ts';
 import { linkLocalGateway } from '../net/linklocal.ts';
 import { Prefix } from '../net/prefix.ts';
+import { UNUSABLE } from '../net/special.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
 import type { RequestPool } from './calls.ts';
@@ -14,18 +15,6 @@ import { record } from './record.ts';
 
 /** Length of the prefixes that networks without --subnet get. */
 const AUTOMATIC_LENGTH = { 4: 24, 6: 64 } as const;
-
-/** Destinations that no endpoint can have: unspecified, loopback, link-local, multicast and above. */
-const UNUSABLE = [
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '224.0.0.0/3',
-  '::/128',
-  '::1/128',
-  'fe80::/10',
-  'ff00::/8',
-].map(Prefix.parse);
 
 /** Pools: the subnets of networks, asked for by Docker before it creates the network. */
 export class Pools {

@@ -7,10 +7,10 @@ import { isOwn, type LinkState, parseLink } from './parse.ts';
 /** What the host is like. @throws NR_KERNEL_UNAVAILABLE */
 export async function readFacts(ip: string): Promise<HostFacts> {
   const links: LinkState[] = [];
-  const defaults: { family: 4 | 6; dev: string; metric: number }[] = [];
+  const defaults: DefaultRoute[] = [];
   const routes = (family: 4 | 6) =>
     list(ip, [`-${family}`, 'route', 'show', 'table', 'main', 'default'], (element) => {
-      for (const dev of devices(element)) defaults.push({ family, dev, metric: metricOf(element) });
+      for (const hop of hopsOf(element)) defaults.push({ family, ...hop, metric: metricOf(element) });
     });
   try {
     await Promise.all([
@@ -29,10 +29,18 @@ export async function readFacts(ip: string): Promise<HostFacts> {
   }
 }
 
+/** One next hop of a default route; without `via` where it leads to a link as such. */
+interface DefaultRoute {
+  readonly family: 4 | 6;
+  readonly dev: string;
+  readonly via?: string;
+  readonly metric: number;
+}
+
 /** From listings to facts; pure. */
 export function factsOf(
   links: readonly LinkState[],
-  defaults: readonly { readonly family: 4 | 6; readonly dev: string; readonly metric: number }[],
+  defaults: readonly DefaultRoute[],
   incarnation: string,
 ): HostFacts {
   const others = links.filter((link) => !isOwn(link) && !link.loopback).sort((a, b) => a.index - b.index);
@@ -47,12 +55,14 @@ export function factsOf(
   const order = uplink ? [uplink, ...others.filter((link) => link !== uplink)] : others;
   // Routers often have the address that they go by on the loopback interface.
   const loopback = links.filter((link) => link.loopback);
+  const routers = [...new Set(defaults.map(({ via }) => via).filter((via) => via !== undefined))].sort();
   return {
     incarnation,
     ...(uplink && { uplink: { name: uplink.name, mtu: uplink.mtu } }),
     addresses: [...order, ...loopback].flatMap((link) =>
       globals(link).map(({ address }) => ({ link: link.name, address })),
     ),
+    ...(routers.length > 0 && { routers }),
   };
 }
 
@@ -62,15 +72,21 @@ function incarnation(): string {
   return `${boot}-${statSync('/proc/self/ns/net').ino}`;
 }
 
-/** Devices of a default route, ours left out. */
-function devices(element: unknown): string[] {
-  const raw = element as { dev?: unknown; type?: unknown; nexthops?: unknown };
+/** Next hops of a default route, ours left out. */
+export function hopsOf(element: unknown): { dev: string; via?: string }[] {
+  const raw = element as { type?: unknown; nexthops?: unknown };
   if (raw.type !== undefined && raw.type !== 'unicast' && raw.type !== '1') return [];
-  const hops = Array.isArray(raw.nexthops) ? (raw.nexthops as { dev?: unknown }[]) : [raw];
-  return hops
-    .map(({ dev }) => dev)
-    .filter((dev) => typeof dev === 'string')
-    .filter((dev) => !dev.startsWith(LINK_PREFIX));
+  const hops = (Array.isArray(raw.nexthops) ? raw.nexthops : [raw]) as {
+    dev?: unknown;
+    gateway?: unknown;
+    /** A gateway of the other family. */
+    via?: { host?: unknown };
+  }[];
+  return hops.flatMap(({ dev, gateway, via }) => {
+    if (typeof dev !== 'string' || dev.startsWith(LINK_PREFIX)) return [];
+    const router = gateway ?? via?.host;
+    return [{ dev, ...(typeof router === 'string' && { via: router }) }];
+  });
 }
 
 function metricOf(element: unknown): number {

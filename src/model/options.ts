@@ -1,6 +1,7 @@
 import { CodedError } from '../errors.ts';
 import { Address, quote } from '../net/address.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
+import { UNUSABLE } from '../net/special.ts';
 import { parseMtu } from './network.ts';
 
 /** The tenant of those who do not name one. */
@@ -69,7 +70,10 @@ export interface EndpointOptions {
   readonly anycast: boolean;
 }
 
-/** @throws NR_OPTION_UNKNOWN, NR_OPTION_CONFLICT, NR_OPTION_INVALID, NR_MTU_INVALID, NR_PREFIX_INVALID */
+/**
+ * @throws NR_OPTION_UNKNOWN, NR_OPTION_CONFLICT, NR_OPTION_INVALID, NR_MTU_INVALID, NR_PREFIX_INVALID,
+ * NR_ADDRESS_UNUSABLE
+ */
 export function parseEndpointOptions(
   given: Readonly<Record<string, string>>,
   withIpv6: boolean,
@@ -123,6 +127,11 @@ function parseAlias(text: string): string {
   );
   if (!Prefix.around(address, length).isHost) {
     throw new CodedError('NR_OPTION_INVALID', `ip-aliases takes single addresses, not ${quote(text)}`);
+  }
+  const reserved = UNUSABLE.find((one) => one.contains(address));
+  if (reserved) {
+    const what = `the alias ${address} is of ${reserved}, which no endpoint can use`;
+    throw new CodedError('NR_ADDRESS_UNUSABLE', what);
   }
   return address.toString();
 }

@@ -135,6 +135,8 @@ export interface HostFacts {
   readonly uplink?: { readonly name: string; readonly mtu: number };
   /** Global unicast addresses in the main namespace, not on our links, in interface order. CIDR. */
   readonly addresses: readonly { readonly link: string; readonly address: string }[];
+  /** Next hops of the default routes, absent where there are none. */
+  readonly routers?: readonly string[];
 }
 
 /** A socket of the host that waits for packets or connections. */

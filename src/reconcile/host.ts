@@ -1,4 +1,6 @@
+import { Address } from '../net/address.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
+import { isLinkLocal } from '../net/special.ts';
 import type { HostView } from '../plan/endpoint.ts';
 import type { HostFacts } from '../ports/kernel.ts';
 
@@ -18,6 +20,7 @@ export class Host {
   readonly #exportable: () => readonly string[];
   #facts: HostFacts;
   #view: HostView;
+  #links: readonly Interface[];
 
   /** `exportable`: prefixes that may be announced. */
   constructor(facts: HostFacts, settings: HostSettings, exportable: () => readonly string[]) {
@@ -25,6 +28,7 @@ export class Host {
     this.#settings = settings;
     this.#exportable = exportable;
     this.#view = hostView(facts, settings, exportable());
+    this.#links = interfacesOf(facts);
   }
 
   get facts(): HostFacts {
@@ -40,7 +44,40 @@ export class Host {
   update(facts = this.#facts): void {
     this.#facts = facts;
     this.#view = hostView(facts, this.#settings, this.#exportable());
+    this.#links = interfacesOf(facts);
   }
+
+  /**
+   * What the address is here, in words behind "is", if that keeps containers from having it: the host's own, that of its
+   * router, or one that others on a link of the host may have and ask for by ARP, which nobody answers for a container.
+   * Addresses of pools, and those that the operator has made announceable, may be on a link: there, routes to them win.
+   */
+  claim(address: Address): string | undefined {
+    const own = this.#links.find((one) => one.address.equals(address));
+    if (own) return `the host's own, on ${own.link}`;
+    const text = address.toString();
+    if (text === this.#view.address || text === this.#view.addressV6) return "the host's own";
+    if (this.#facts.routers?.some((router) => Address.tryParse(router)?.equals(address)))
+      return "the host's router";
+    if (isLinkLocal(address) || this.#view.exportable.some((prefix) => prefix.contains(address)))
+      return undefined;
+    const on = this.#links.find(({ prefix }) => prefix.contains(address));
+    return on && `on the link ${on.link} of the host (${on.prefix})`;
+  }
+}
+
+/** An address of the host with the prefix that is reached by its interface. */
+interface Interface {
+  readonly link: string;
+  readonly address: Address;
+  readonly prefix: Prefix;
+}
+
+function interfacesOf({ addresses }: HostFacts): Interface[] {
+  return addresses.map(({ link, address: text }) => {
+    const { address, length } = splitCidr(text);
+    return { link, address, prefix: Prefix.around(address, length) };
+  });
 }
 
 /** The host as its endpoints and the fabric see it; pure. */

@@ -88,6 +88,19 @@ describe('bad input', function () {
       [...OURS, '--subnet', '10.5.0.0/16', '-o', 'gateway=10.5.255.255'],
       /NR_ADDRESS_RESERVED/,
     ],
+    // The host is 192.168.1.2, and 192.168.1.1 is its router.
+    ...['8.8.8.8', '127.0.0.1', '224.0.0.1', '192.168.1.1', '192.168.1.2', '10.1.0.9'].map(
+      (gateway): [string, string[], RegExp] => [
+        `the gateway ${gateway}, as an option`,
+        [...OURS, '--subnet', '10.5.0.0/16', '-o', `gateway=${gateway}`],
+        /NR_ADDRESS_UNUSABLE/,
+      ],
+    ),
+    [
+      "the gateway that is the host's router",
+      [...OURS, '--subnet', '192.168.1.0/24', '--gateway', '192.168.1.1'],
+      /NR_ADDRESS_UNUSABLE.*router/,
+    ],
     [
       'two gateways that differ',
       [...OURS, '--subnet', '10.5.0.0/16', '--gateway', '10.5.0.1', '-o', 'gateway=10.5.0.2'],
@@ -168,6 +181,9 @@ describe('bad input', function () {
     ['mtu=70000', /NR_MTU_INVALID/],
     ['speed=fast', /NR_OPTION_UNKNOWN.*ip-aliases/],
     ['ip-aliases=10.9.0.0/24', /NR_OPTION_INVALID/],
+    ...['0.0.0.0', '169.254.1.1', '255.255.255.255', '192.168.1.1', '192.168.1.2', '192.168.1.7'].map(
+      (alias): [string, RegExp] => [`ip-aliases=${alias}`, /NR_ADDRESS_UNUSABLE/],
+    ),
     ['ingress-allowed=10.9.0.1/24', /NR_PREFIX_INVALID/],
     ['anycast=perhaps', /NR_OPTION_INVALID/],
   ];

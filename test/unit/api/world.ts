@@ -107,6 +107,7 @@ export async function world() {
     present: () => true,
     expect: quiet,
     holder: (address) => learned.holder(address),
+    claimed: () => undefined,
     listeners: (port) => kernel.listeners(port),
     settled: (endpoint, ms) => reconciler.settled(endpoint, ms),
     mark: (endpoint) => reconciler.mark(endpoint),

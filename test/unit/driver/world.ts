@@ -32,6 +32,7 @@ export function world(change: Partial<Context> = {}) {
     present: (endpoint: Endpoint) => !dead.has(endpoint.id) && !absent.has(endpoint.id),
     expect: (id) => void dead.delete(id),
     holder: (address) => learned.get(Prefix.host(address).toString()),
+    claimed: () => undefined,
     listeners: async (port) => listeners.filter((one) => port === undefined || one.port === port),
     settled: async (endpoint) => void marked.push(endpoint),
     mark: (endpoint) => void marked.push(endpoint),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { factsOf } from '../../../src/kernel/facts.ts';
+import { factsOf, hopsOf } from '../../../src/kernel/facts.ts';
 import type { AddressState, LinkState } from '../../../src/kernel/parse.ts';
 
 const at = (address: string, rest: Partial<AddressState> = {}): AddressState => ({
@@ -72,5 +72,41 @@ describe('facts of the host', () => {
       addresses: [at('2001:db8::7/64', { fleeting: true }), at('2001:db8::1/64')],
     });
     assert.deepEqual(factsOf([host], [], 'i').addresses, [{ link: 'eth0', address: '2001:db8::1/64' }]);
+  });
+
+  it('have the next hops of the default routes, each once', () => {
+    const v4 = { family: 4, dev: 'eth0', metric: 0 } as const;
+    const routers = (...defaults: Parameters<typeof factsOf>[1]) => factsOf([eth0], defaults, 'i').routers;
+    assert.equal(routers(v4), undefined);
+    assert.deepEqual(
+      routers(
+        { ...v4, via: '192.0.2.254' },
+        { ...v4, via: '192.0.2.253', metric: 9 },
+        { ...v4, via: '192.0.2.254' },
+      ),
+      ['192.0.2.253', '192.0.2.254'],
+    );
+  });
+});
+
+describe('the next hops of a default route', () => {
+  it('are read as ip writes them', () => {
+    assert.deepEqual(hopsOf({ dst: 'default', gateway: '192.0.2.254', dev: 'eth0' }), [
+      { dev: 'eth0', via: '192.0.2.254' },
+    ]);
+    assert.deepEqual(hopsOf({ dst: 'default', via: { family: 'inet6', host: 'fe80::1' }, dev: 'eth0' }), [
+      { dev: 'eth0', via: 'fe80::1' },
+    ]);
+    assert.deepEqual(hopsOf({ dst: 'default', dev: 'ppp0' }), [{ dev: 'ppp0' }]);
+    const nexthops = [
+      { gateway: '192.0.2.254', dev: 'eth0', weight: 1 },
+      { via: { family: 'inet6', host: 'fe80::2' }, dev: 'eth1' },
+      { dev: 'nr0123456789' },
+    ];
+    assert.deepEqual(hopsOf({ dst: 'default', nexthops }), [
+      { dev: 'eth0', via: '192.0.2.254' },
+      { dev: 'eth1', via: 'fe80::2' },
+    ]);
+    assert.deepEqual(hopsOf({ type: 'unreachable', dst: 'default', dev: 'lo' }), []);
   });
 });

@@ -67,6 +67,20 @@ describe('endpoint options', () => {
     refused('NR_PREFIX_INVALID', () => parseEndpointOptions({ 'ip-aliases': 'x' }, false));
   });
 
+  it('refuse aliases that no endpoint can use', () => {
+    for (const alias of [
+      '0.0.0.0',
+      '127.0.0.1',
+      '169.254.1.1',
+      '224.0.0.1',
+      '255.255.255.255',
+      '::',
+      'fe80::1',
+      'ff02::1',
+    ])
+      refused('NR_ADDRESS_UNUSABLE', () => parseEndpointOptions({ 'ip-aliases': alias }, true));
+  });
+
   it('take sources as address, prefix and range', () => {
     const text = '192.0.2.10, 198.51.100.0/24,203.0.113.1 - 203.0.113.9, 192.0.2.10';
     assert.deepEqual(parseEndpointOptions({ 'ingress-allowed': text }, false).ingress, [

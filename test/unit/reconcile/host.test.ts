@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Address } from '../../../src/net/address.ts';
 import type { HostFacts } from '../../../src/ports/kernel.ts';
 import { Host, hostView } from '../../../src/reconcile/host.ts';
 
@@ -72,5 +73,42 @@ describe('the view of the host', () => {
     assert.equal(host.view.address, '192.0.2.1');
     assert.deepEqual(host.view.exportable.map(String), exportable);
     assert.equal(host.facts.uplink?.name, 'eth0');
+  });
+});
+
+describe("the host's claim to an address", () => {
+  const own = ['eth0 192.0.2.1/24', 'eth0 2001:db8::1/64', 'eth0 169.254.3.4/16', 'lo 203.0.113.1/32'];
+  const routers = ['192.0.2.254', '198.51.100.254', '2001:db8::fe'];
+  const host = (exportable: string[] = [], address?: string) =>
+    new Host({ ...facts(own), routers }, { address }, () => exportable);
+  const claim = (address: string, ...rest: Parameters<typeof host>) =>
+    host(...rest).claim(Address.parse(address));
+
+  it('is that it has the address', () => {
+    for (const address of ['192.0.2.1', '2001:db8::1', '203.0.113.1', '169.254.3.4'])
+      assert.match(claim(address, ['0.0.0.0/0', '::/0']) ?? '', /^the host's own, on (eth0|lo)$/, address);
+    assert.equal(claim('198.51.100.7', [], '198.51.100.7'), "the host's own");
+  });
+
+  it('is that its router has it', () => {
+    for (const address of routers) assert.equal(claim(address, ['0.0.0.0/0', '::/0']), "the host's router");
+  });
+
+  it('is that others on its links may have it, unless it is of a pool', () => {
+    assert.equal(claim('192.0.2.7'), 'on the link eth0 of the host (192.0.2.0/24)');
+    assert.equal(claim('2001:db8::7'), 'on the link eth0 of the host (2001:db8::/64)');
+    assert.equal(claim('192.0.2.7', ['192.0.2.0/28']), undefined);
+  });
+
+  it('is not made to others', () => {
+    for (const address of ['198.51.100.7', '2001:db8:0:1::7', '203.0.113.2', '169.254.1.1', 'fe80::1'])
+      assert.equal(claim(address), undefined, address);
+  });
+
+  it('follows the facts', () => {
+    const it_ = host();
+    it_.update(facts(['eth0 198.51.100.1/24']));
+    assert.equal(it_.claim(Address.parse('192.0.2.1')), undefined);
+    assert.match(it_.claim(Address.parse('198.51.100.1')) ?? '', /own/);
   });
 });
