@@ -381,6 +381,7 @@ insideNamespace(import.meta.filename, 'kernel by iproute2', () => {
           { link: UPLINK, address: '2001:db8::1/64' },
           { link: 'lo', address: '203.0.113.5/32' },
         ],
+        routers: ['198.51.100.9'],
       });
       ip('addr del 203.0.113.5/32 dev lo');
     });
