@@ -1,0 +1,50 @@
+/**
+ * What a record's rank is, and who may write it. `owned`: one host writes, and the rank is the sequence; `ownership`:
+ * only the owner passes it on, and the rank is the epoch; `shared`: anybody writes, and the rank is a hybrid logical
+ * clock; `local`: stays on this host.
+ */
+export type Class = 'owned' | 'ownership' | 'shared' | 'local';
+
+/** Which replica wrote a version, and its how-manieth write that was. */
+export interface Dot {
+  readonly origin: string;
+  /** From 1; 0 for what is local. */
+  readonly sequence: number;
+}
+
+/** A version of a record as it is kept and sent; never changed. */
+export interface Versioned extends Dot {
+  readonly class: Class;
+  /** `namespace/id`; that of an owned record is `namespace/ORIGIN/id`. */
+  readonly key: string;
+  /** The value as JSON; undefined for a tombstone. */
+  readonly text: string | undefined;
+  readonly rank: number;
+  /** Of the writer or its proof, for the classes that need one; opaque here. */
+  readonly seal?: Uint8Array | undefined;
+}
+
+/** Whether version `a` of a record stands against `b`. Total: equal only for the same version. */
+export function stands(a: Versioned, b: Versioned): boolean {
+  return a.rank === b.rank ? a.origin > b.origin : a.rank > b.rank;
+}
+
+export function sameDot(a: Dot, b: Dot): boolean {
+  return a.origin === b.origin && a.sequence === b.sequence;
+}
+
+/** The namespace of a well-formed key. */
+export function namespaceIn(key: string): string {
+  return key.slice(0, key.indexOf('/'));
+}
+
+/** Who may write an owned record: the part between the first two slashes. */
+export function ownerIn(key: string): string {
+  const start = key.indexOf('/') + 1;
+  const end = key.indexOf('/', start);
+  return end < 0 ? key.slice(start) : key.slice(start, end);
+}
+
+/** Longest key and largest value in bytes of UTF-8; what is beyond is refused everywhere alike. */
+export const KEY_MAX = 1024;
+export const VALUE_MAX = 64 * 1024;

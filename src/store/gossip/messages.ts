@@ -1,0 +1,98 @@
+import type { Versioned } from '../crdt/record.ts';
+import type { VectorView } from '../crdt/vector.ts';
+
+/** First on each connection, from both sides. */
+export interface Hello {
+  readonly kind: 'hello';
+  /** Highest version of the protocol that the sender speaks. */
+  readonly protocol: number;
+  /** UUID of the cluster; two that differ never talk. */
+  readonly cluster: string;
+  readonly id: string;
+  /** Drawn at each start, and the sequence of the write that made it known. */
+  readonly boot: string;
+  readonly bootSequence: number;
+  /** `link` to be kept and gossiped on; `call` for requests only. */
+  readonly purpose: 'link' | 'call';
+  /** The sender's wall clock, in milliseconds since 1970. */
+  readonly wallMs: number;
+}
+
+/** What the sender knows, durably. An answer is asked for when the hashes differ. */
+export interface Knowledge {
+  readonly kind: 'vector';
+  readonly vector: VectorView;
+}
+
+export interface Probe {
+  readonly kind: 'probe';
+  readonly hash: string;
+}
+
+/** All of the origin's versions in (from, to] that stand at the sender, ordered by sequence. */
+export interface Range {
+  readonly origin: string;
+  readonly from: number;
+  readonly to: number;
+  readonly records: readonly Versioned[];
+}
+
+export interface Ranges {
+  readonly kind: 'ranges';
+  readonly ranges: readonly Range[];
+}
+
+/** What a member had on disk when it made its how-manieth report; passed on by others. */
+export interface Report {
+  readonly kind: 'report';
+  readonly id: string;
+  readonly boot: string;
+  readonly number: number;
+  readonly vector: VectorView;
+}
+
+/** One part of all records, in order of key; the last has the vector that was known when the first was read. */
+export interface SnapshotPart {
+  readonly kind: 'snapshot';
+  readonly records: readonly Versioned[];
+  readonly vector?: VectorView | undefined;
+}
+
+/** Asks for a snapshot: of a joiner, or one that was away too long. */
+export interface SnapshotRequest {
+  readonly kind: 'snapshot-request';
+}
+
+/** A request to whom it concerns. `id` is the sender's, for the answer. Bodies are plain JSON values. */
+export interface Request {
+  readonly kind: 'request';
+  readonly id: number;
+  readonly method: string;
+  readonly body: unknown;
+}
+
+export interface Reply {
+  readonly kind: 'reply';
+  readonly id: number;
+  readonly body?: unknown;
+  readonly error?: { readonly code: string; readonly what: string } | undefined;
+}
+
+/** The last message of a connection that its sender ends for a reason. */
+export interface Goodbye {
+  readonly kind: 'goodbye';
+  readonly code: string;
+  readonly what: string;
+}
+
+export type Message =
+  | Hello
+  | Knowledge
+  | Probe
+  | Ranges
+  | Report
+  | SnapshotPart
+  | SnapshotRequest
+  | Request
+  | Reply
+  | Goodbye;
