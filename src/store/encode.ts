@@ -1,10 +1,8 @@
 import { CodedError } from '../errors.ts';
 import { quote } from '../net/address.ts';
 import type { Json } from '../ports/store.ts';
+import { KEY_MAX, VALUE_MAX } from './crdt/record.ts';
 
-/** Longest key and largest value, in bytes of UTF-8. */
-const KEY_MAX = 1024;
-const VALUE_MAX = 64 * 1024;
 /** Deepest nesting of a value: far more than any record has, far less than the stack or SQLite's JSON bears. */
 const DEPTH_MAX = 64;
 
@@ -39,6 +37,18 @@ export function encode(key: string, value: Json): string {
   if (bytes > VALUE_MAX)
     throw new CodedError('NR_STORE_TOO_LARGE', `record ${quote(key)} has ${bytes} bytes`);
   return text;
+}
+
+/** Whether a record from elsewhere is one that this host could have written. */
+export function isRecord(key: string, text: string | undefined): boolean {
+  try {
+    namespaceOf(key);
+    if (text === undefined) return true;
+    checkJson(JSON.parse(text), key, 0);
+    return Buffer.byteLength(text) <= VALUE_MAX;
+  } catch {
+    return false; // whatever is wrong with it, every replica finds the same
+  }
 }
 
 function checkJson(value: unknown, path: string, depth: number): void {

@@ -1,7 +1,7 @@
-import { RecordStore, type StoreOptions } from './records.ts';
+import { Replica, type ReplicaOptions } from './replica.ts';
 import { SqliteBacking } from './sqlite.ts';
 
-export interface JournalOptions extends StoreOptions {
+export interface JournalOptions extends ReplicaOptions {
   /** Path of the SQLite file; it and its folder are made if they are missing. */
   readonly file: string;
 }
@@ -15,7 +15,7 @@ export interface JournalOptions extends StoreOptions {
  * await store.commit([{ key: 'tenant/red', value: { vni: 7 }, expect: null }]);
  * ```
  */
-export class JournalStore extends RecordStore {
+export class JournalStore extends Replica {
   /** @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER */
   constructor(options: JournalOptions) {
     super(new SqliteBacking(options.file), options);

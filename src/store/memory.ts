@@ -1,40 +1,153 @@
 import { randomBytes } from 'node:crypto';
 import { CodedError } from '../errors.ts';
-import type { Backing, Write } from './backing.ts';
-import { RecordStore, type StoreOptions } from './records.ts';
+import type { Backing, Batch, Step } from './backing.ts';
+import { namespaceIn, ownerIn, type Versioned } from './crdt/record.ts';
+import { Vector, type VectorView } from './crdt/vector.ts';
+import { Replica, type ReplicaOptions } from './replica.ts';
 
 /** A disk that outlives its stores. One store at a time uses it. */
 export class MemoryDisk implements Backing {
-  readonly origin = randomBytes(16).toString('hex');
-  sequence = 0;
+  origin: string;
   /** Thrown by the next write. */
   failure: Error | undefined;
-  #records = new Map<string, { key: string; text: string; sequence: number }>();
+  readonly #records = new Map<string, Versioned>();
+  readonly #byOrigin = new Map<string, Written>();
+  readonly #dead = new Set<string>();
+  readonly #known = new Vector();
   #used = false;
 
-  load(): Iterable<{ key: string; text: string; sequence: number }> {
+  constructor(origin: string = randomBytes(16).toString('hex')) {
+    this.origin = origin;
+  }
+
+  get vector(): VectorView {
+    return this.#known.view;
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  resident(): Iterable<Versioned> {
     if (this.#used) throw new CodedError('NR_STORE_LOCKED', 'another store uses this disk');
     this.#used = true;
     return this.#records.values();
   }
 
-  write(writes: readonly Write[]): void {
+  get(key: string): Versioned | undefined {
+    return this.#records.get(key);
+  }
+
+  list(namespace: string): Versioned[] {
+    return [...this.#records.values()]
+      .filter(({ key, text }) => text !== undefined && namespaceIn(key) === namespace)
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  range(origin: string, from: number, to: number): Iterable<Versioned> {
+    return (
+      this.#byOrigin.get(origin)?.range(from, to, (version) => this.#records.get(version.key) === version) ??
+      []
+    );
+  }
+
+  page(after: string, limit: number): readonly Versioned[] {
+    return [...this.#records.values()]
+      .filter(({ key, class: kind }) => kind !== 'local' && key > after)
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  *tombstones(): Iterable<Versioned> {
+    for (const key of this.#dead) yield this.#records.get(key)!;
+  }
+
+  write({ steps, known }: Batch): void {
     const failure = this.failure;
     this.failure = undefined;
     if (failure) throw failure;
-    for (const { key, text, sequence } of writes) {
-      if (text === undefined) this.#records.delete(key);
-      else this.#records.set(key, { key, text, sequence });
-      this.sequence = sequence;
-    }
+    for (const step of steps) this.#do(step);
+    for (const [origin, sequence] of known) this.#known.advance(origin, sequence);
   }
 
   close(): void {
     this.#used = false;
   }
+
+  /** The disk as it is now, for another machine or a later return to it. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk(this.origin);
+    const steps = [...this.#byOrigin.values()].flatMap((written) =>
+      [
+        ...written.range(
+          0,
+          Number.POSITIVE_INFINITY,
+          (version) => this.#records.get(version.key) === version,
+          true,
+        ),
+      ].map((record): Step => ({ do: 'put', record })),
+    );
+    copy.write({ steps, known: this.#known.view });
+    return copy;
+  }
+
+  #do(step: Step): void {
+    if (step.do === 'put') {
+      const { record } = step;
+      this.#records.set(record.key, record);
+      if (record.text === undefined) this.#dead.add(record.key);
+      else this.#dead.delete(record.key);
+      const written = this.#byOrigin.get(record.origin) ?? new Written();
+      this.#byOrigin.set(record.origin, written);
+      written.add(record);
+    } else if (step.do === 'drop') {
+      this.#records.delete(step.key);
+      this.#dead.delete(step.key);
+    } else {
+      for (const { key, class: kind } of [...this.#records.values()]) {
+        if (kind === 'owned' && ownerIn(key) === step.origin) this.#do({ do: 'drop', key });
+      }
+    }
+  }
 }
 
-export interface MemoryOptions extends StoreOptions {
+/** What an origin has written, by sequence; those that were replaced since are passed over, and swept now and then. */
+class Written {
+  #versions: Versioned[] = [];
+  #swept = 64;
+
+  add(version: Versioned): void {
+    let at = this.#versions.length;
+    while (at > 0 && this.#versions[at - 1]!.sequence > version.sequence) at--;
+    this.#versions.splice(at, 0, version);
+  }
+
+  range(
+    from: number,
+    to: number,
+    standing: (version: Versioned) => boolean,
+    withLocal = false,
+  ): readonly Versioned[] {
+    if (this.#versions.length > 2 * this.#swept) {
+      this.#versions = this.#versions.filter(standing);
+      this.#swept = Math.max(64, this.#versions.length);
+    }
+    let low = 0;
+    for (let high = this.#versions.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.#versions[middle]!.sequence > from) high = middle;
+      else low = middle + 1;
+    }
+    const found: Versioned[] = [];
+    for (; low < this.#versions.length && this.#versions[low]!.sequence <= to; low++) {
+      const version = this.#versions[low]!;
+      if ((withLocal || version.class !== 'local') && standing(version)) found.push(version);
+    }
+    return found;
+  }
+}
+
+export interface MemoryOptions extends ReplicaOptions {
   /** A new one if absent. */
   readonly disk?: MemoryDisk | undefined;
   /** `manual`: nothing becomes durable until sync() is called. `turn` (default): as with a real disk. */
@@ -50,13 +163,13 @@ export interface MemoryOptions extends StoreOptions {
  * const again = store.crash();     // tenant/red was not durable
  * ```
  */
-export class MemoryStore extends RecordStore {
+export class MemoryStore extends Replica {
   readonly disk: MemoryDisk;
   readonly #options: MemoryOptions;
 
   constructor(options: MemoryOptions = {}) {
     const disk = options.disk ?? new MemoryDisk();
-    super(disk, options, options.durability === 'manual' ? () => {} : undefined);
+    super(disk, options.durability === 'manual' ? { ...options, schedule: () => {} } : options);
     this.disk = disk;
     this.#options = options;
   }

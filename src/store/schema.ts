@@ -14,4 +14,36 @@ export const MIGRATIONS: readonly string[] = [
      sequence INTEGER NOT NULL CHECK (sequence > 0)
    ) STRICT;
    INSERT INTO meta VALUES ('origin', lower(hex(randomblob(16)))), ('sequence', 0);`,
+
+  // Records of many hosts. Networks, endpoints and allocations become this host's own; number 1 is its origin. The
+  // classes: 0 owned, 1 ownership, 2 shared, 3 local. A value that is null is a tombstone.
+  `CREATE TABLE origin (
+     number INTEGER PRIMARY KEY,
+     name TEXT NOT NULL UNIQUE CHECK (length(name) = 32),
+     known INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO origin SELECT 1, o.value, s.value FROM meta AS o, meta AS s WHERE o.name = 'origin' AND s.name = 'sequence';
+   ALTER TABLE record RENAME TO record1;
+   CREATE TABLE record (
+     key TEXT PRIMARY KEY NOT NULL CHECK (key GLOB '?*/?*'),
+     class INTEGER NOT NULL,
+     value TEXT CHECK (json_valid(value)),
+     origin INTEGER NOT NULL REFERENCES origin,
+     sequence INTEGER NOT NULL CHECK (sequence > 0),
+     rank INTEGER NOT NULL,
+     seal BLOB
+   ) STRICT;
+   INSERT INTO record
+     SELECT replace(substr(key, 1, instr(key, '/')), '/', '/' || (SELECT name FROM origin) || '/')
+              || substr(key, instr(key, '/') + 1),
+            0, value, 1, sequence, sequence, NULL
+     FROM record1 WHERE key GLOB 'network/*' OR key GLOB 'endpoint/*' OR key GLOB 'allocation/*'
+     UNION ALL
+     SELECT key, 2, value, 1, sequence, sequence, NULL
+     FROM record1 WHERE NOT (key GLOB 'network/*' OR key GLOB 'endpoint/*' OR key GLOB 'allocation/*');
+   DROP TABLE record1;
+   DELETE FROM meta;
+   CREATE INDEX record_dot ON record (origin, sequence);
+   CREATE INDEX record_class ON record (class) WHERE class <> 0;
+   CREATE INDEX record_dead ON record (key) WHERE value IS NULL;`,
 ];

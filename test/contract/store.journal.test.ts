@@ -3,12 +3,12 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JournalStore } from '../../src/store/journal.ts';
-import { type StorePlace, storeSuite } from './store.suite.ts';
+import { classes, type StorePlace, storeSuite } from './store.suite.ts';
 
 function onDisk(): StorePlace {
   const folder = mkdtempSync(join(tmpdir(), 'net-routed-store-'));
   return {
-    open: (report) => new JournalStore({ file: join(folder, 'state', 'store.db'), report }),
+    open: (report) => new JournalStore({ file: join(folder, 'state', 'store.db'), report, classes }),
     fill: () => false,
     clear() {},
     remove: () => rmSync(folder, { recursive: true }),
@@ -30,7 +30,7 @@ function onSmallDisk(): StorePlace {
   place.remove();
   const filler = join(folder, 'filler');
   return {
-    open: (report) => new JournalStore({ file: join(folder, 'state', 'store.db'), report }),
+    open: (report) => new JournalStore({ file: join(folder, 'state', 'store.db'), report, classes }),
     fill() {
       const descriptor = openSync(filler, 'w');
       try {

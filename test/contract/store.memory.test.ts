@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { MemoryDisk, MemoryStore } from '../../src/store/memory.ts';
-import { type StorePlace, storeSuite } from './store.suite.ts';
+import { classes, type StorePlace, storeSuite } from './store.suite.ts';
 
 describe('store in memory', () => {
   storeSuite((): StorePlace => {
     const disk = new MemoryDisk();
     return {
-      open: (report) => new MemoryStore({ disk, report }),
+      open: (report) => new MemoryStore({ disk, report, classes }),
       fill() {
         disk.failure = new Error('injected: disk is full');
         return true;
@@ -54,16 +54,24 @@ describe('store in memory', () => {
       throw new Error('seen');
     });
     await store.commit([{ key: 'a/1', value: 2 }]);
-    assert.deepEqual(store.counts, { commits: 2, failed: 1, conflicts: 1, observerFailures: 1 });
+    assert.deepEqual(store.counts, {
+      commits: 2,
+      failed: 1,
+      conflicts: 1,
+      observerFailures: 1,
+      merged: 0,
+      stale: 0,
+      refused: 0,
+    });
   });
 
   it('makes one write of all commits of a turn', async () => {
     const disk = new MemoryDisk();
     const sizes: number[] = [];
     const write = disk.write.bind(disk);
-    disk.write = (writes) => {
-      sizes.push(writes.length);
-      write(writes);
+    disk.write = (batch) => {
+      sizes.push(batch.steps.length);
+      write(batch);
     };
     const store = new MemoryStore({ disk });
     const commit = (key: string) => store.commit([{ key, value: 1 }]);

@@ -8,7 +8,7 @@ export type Class = 'owned' | 'ownership' | 'shared' | 'local';
 /** Which replica wrote a version, and its how-manieth write that was. */
 export interface Dot {
   readonly origin: string;
-  /** From 1; 0 for what is local. */
+  /** From 1. */
   readonly sequence: number;
 }
 

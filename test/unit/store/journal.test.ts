@@ -166,10 +166,10 @@ describe('journal file', () => {
 
   it('without its identity is refused', async () => {
     await make();
-    sql("DELETE FROM meta WHERE name = 'origin'");
+    sql("DELETE FROM record; DELETE FROM origin");
     assert.throws(() => new JournalStore({ file }), {
       code: 'NR_STORE_FAILED',
-      message: /meta is incomplete/,
+      message: /has no first row/,
     });
   });
 

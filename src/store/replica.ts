@@ -1,0 +1,440 @@
+import { CodedError } from '../errors.ts';
+import { quote } from '../net/address.ts';
+import type { Change, Entry, Observation, Store, Version } from '../ports/store.ts';
+import type { Backing, Step } from './backing.ts';
+import { HybridClock } from './crdt/clock.ts';
+import { type Class, namespaceIn, ownerIn, sameDot, stands, type Versioned } from './crdt/record.ts';
+import { Vector, type VectorView } from './crdt/vector.ts';
+import { checkNamespace, encode, isRecord, namespaceOf } from './encode.ts';
+import type { Range } from './gossip/messages.ts';
+import { Observers } from './observers.ts';
+import { Row } from './row.ts';
+import { Shelf } from './shelf.ts';
+
+/** What the protocol above lets in. It never stops the vector from advancing, except beyond `limit`. */
+export interface Admission {
+  /** Up to which sequence an origin's writes are taken: less than infinite for one that is frozen or gone. */
+  limit(origin: string): number;
+  /** Whether a version from elsewhere may stand. One that may not counts as known and is not stored. */
+  admits(version: Versioned, standing: Versioned | undefined): boolean;
+}
+
+export interface ReplicaOptions {
+  /** The class of each namespace that this release knows; any other is `shared` and read from disk each time. */
+  readonly classes?: ReadonlyMap<string, Class> | undefined;
+  /** Milliseconds since 1970. */
+  readonly wallMs?: (() => number) | undefined;
+  /** Told of what an observer has thrown. */
+  readonly report?: ((error: unknown, change: Observation) => void) | undefined;
+  /** Has `flush` called at the end of the turn; setImmediate by default. */
+  readonly schedule?: ((flush: () => void) => void) | undefined;
+}
+
+/** What a store has done since it was opened, for metrics. */
+export interface StoreCounts {
+  readonly commits: number;
+  /** Commits that the disk refused. */
+  readonly failed: number;
+  readonly conflicts: number;
+  readonly observerFailures: number;
+  /** Versions from other replicas: taken over, known before, refused. */
+  readonly merged: number;
+  readonly stale: number;
+  readonly refused: number;
+}
+
+/** One record's step from what was to what is. */
+interface Move {
+  readonly key: string;
+  readonly before: Row | undefined;
+  readonly after: Row | undefined;
+}
+
+interface Staged {
+  readonly moves: readonly Move[];
+  readonly steps: readonly Step[];
+  readonly done: () => void;
+  readonly failed: (error: CodedError) => void;
+}
+
+/**
+ * One host's copy of all records. Writes of this host and versions from others show in memory at once; all those of one
+ * turn of the event loop are then made durable together, by one write, and only then told to anybody.
+ *
+ * In memory are the records that this host works with; those that other hosts own are read from disk.
+ */
+export class Replica implements Store {
+  readonly origin: string;
+  admission: Admission = { limit: () => Number.POSITIVE_INFINITY, admits: () => true };
+  readonly #backing: Backing;
+  readonly #classes: ReadonlyMap<string, Class>;
+  readonly #schedule: (flush: () => void) => void;
+  readonly #clock: HybridClock;
+  readonly #observers: Observers;
+  readonly #durableListeners = new Set<() => void>();
+  readonly #shelves = new Map<string, Shelf>();
+  /** Tombstones of what is held in memory. */
+  readonly #dead = new Map<string, Row>();
+  /** Staged versions of what is not held in memory; null: dropped. */
+  readonly #overlay = new Map<string, Row | null>();
+  #vector: Vector;
+  readonly #durable: Vector;
+  /** Own sequences count up even if a write fails: somebody may have read the version meanwhile. */
+  #sequence: number;
+  #staged: Staged[] = [];
+  #closed = false;
+  #counts = { commits: 0, failed: 0, conflicts: 0, merged: 0, stale: 0, refused: 0 };
+
+  constructor(backing: Backing, options: ReplicaOptions = {}) {
+    this.#backing = backing;
+    this.#classes = options.classes ?? new Map();
+    this.#schedule = options.schedule ?? ((flush) => void setImmediate(flush));
+    this.#clock = new HybridClock(options.wallMs ?? Date.now);
+    this.#observers = new Observers(options.report ?? (() => {}));
+    this.origin = backing.origin;
+    this.#vector = new Vector(backing.vector);
+    this.#durable = new Vector(backing.vector);
+    this.#sequence = this.#durable.of(this.origin);
+    for (const version of backing.resident()) {
+      if (!this.#isResident(version.key)) continue;
+      if (version.class === 'shared') this.#clock.receive(version.rank);
+      this.#put(version.key, new Row(version));
+    }
+  }
+
+  get counts(): StoreCounts {
+    return { ...this.#counts, observerFailures: this.#observers.failures };
+  }
+
+  get(key: string): Entry | undefined {
+    const row = this.version(key);
+    return row?.text === undefined ? undefined : row;
+  }
+
+  list(namespace: string): Iterable<Entry> {
+    if (this.#isResident(`${checkNamespace(namespace)}/${this.origin}/`))
+      return this.#shelves.get(namespace)?.list() ?? [];
+    return this.#listed(namespace);
+  }
+
+  /** All of a namespace, those that other hosts own as well: read from disk, ordered by key. */
+  all(namespace: string): Entry[] {
+    return this.#listed(checkNamespace(namespace));
+  }
+
+  /** The version that stands, a tombstone too. */
+  version(key: string): Row | undefined {
+    const overlaid = this.#overlay.get(key);
+    if (overlaid !== undefined) return overlaid ?? undefined;
+    if (this.#isResident(key)) return this.#shelves.get(namespaceIn(key))?.get(key) ?? this.#dead.get(key);
+    const stored = this.#backing.get(key);
+    return stored && new Row(stored);
+  }
+
+  observe(namespace: string, observer: (change: Observation) => void): () => void {
+    return this.#observers.add(checkNamespace(namespace), observer);
+  }
+
+  /** Calls back after each flush that wrote something. Returns the way to stop it. */
+  onDurable(listener: () => void): () => void {
+    this.#durableListeners.add(listener);
+    return () => void this.#durableListeners.delete(listener);
+  }
+
+  commit(changes: readonly Change[]): Promise<readonly Entry[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Entry[]>();
+    this.write(changes, (error, entries) => (error ? reject(error) : resolve(entries ?? [])));
+    return promise;
+  }
+
+  /** As commit, for those who count on being called back in the very turn that it is durable. */
+  write(
+    changes: readonly Change[],
+    done: (error: CodedError | undefined, entries?: readonly Entry[]) => void,
+  ): void {
+    try {
+      if (this.#closed) throw new CodedError('NR_STORE_FAILED', 'the store is closed');
+      const moves = this.#apply(changes);
+      this.#stage({
+        moves,
+        steps: moves.map(({ after }) => ({ do: 'put', record: after! })),
+        done: () =>
+          done(
+            undefined,
+            moves.map(({ after }) => after!).filter((row) => row.text !== undefined),
+          ),
+        failed: done,
+      });
+    } catch (error) {
+      done(error as CodedError);
+    }
+  }
+
+  /** What is known and durable: what may be told to others. */
+  get vector(): VectorView {
+    return this.#durable.view;
+  }
+
+  /** What is known, durable or not yet. */
+  known(origin: string): number {
+    return this.#vector.of(origin);
+  }
+
+  /**
+   * Takes over what other replicas tell, in any order and as often as they like.
+   * @returns false if a range has a gap before it, so that the vector could not grow with it
+   */
+  merge(ranges: readonly Range[]): boolean {
+    if (this.#closed) return true;
+    const moves: Move[] = [];
+    let whole = true;
+    for (const range of ranges) {
+      // What we have written ourselves nobody can tell us; who knows more of it than we do has met another one of us.
+      if (range.origin === this.origin) continue;
+      const limit = this.admission.limit(range.origin);
+      for (const version of range.records) {
+        if (version.sequence <= limit) this.#take(version, moves);
+      }
+      if (this.known(range.origin) >= range.from)
+        this.#vector.advance(range.origin, Math.min(range.to, limit));
+      else whole = false;
+    }
+    this.#stageMoves(moves);
+    return whole;
+  }
+
+  /** Versions that come apart from their range: the vector stays. */
+  mergeLoose(versions: readonly Versioned[]): void {
+    if (this.#closed) return;
+    const moves: Move[] = [];
+    for (const version of versions) {
+      if (version.origin === this.origin) continue;
+      if (version.sequence <= this.admission.limit(version.origin)) this.#take(version, moves);
+    }
+    this.#stageMoves(moves);
+  }
+
+  /** Knows from now on what a complete snapshot's sender knew. */
+  knowAll(vector: VectorView): void {
+    for (const [origin, sequence] of vector) {
+      if (origin !== this.origin)
+        this.#vector.advance(origin, Math.min(sequence, this.admission.limit(origin)));
+    }
+    this.#stageMoves([]);
+  }
+
+  /** Forgets records without a trace: tombstones that everybody has seen, records that a pool's end makes void. */
+  drop(keys: Iterable<string>): void {
+    const moves: Move[] = [];
+    const steps: Step[] = [];
+    for (const key of keys) {
+      const before = this.version(key);
+      if (!before) continue;
+      this.#put(key, undefined);
+      moves.push({ key, before, after: undefined });
+      steps.push({ do: 'drop', key });
+    }
+    if (steps.length > 0) this.#stage({ moves, steps, done: () => {}, failed: () => {} });
+  }
+
+  /** Forgets all that another origin owns: it is gone. */
+  dropOwner(origin: string): void {
+    this.flush();
+    this.#stage({ moves: [], steps: [{ do: 'drop-owner', origin }], done: () => {}, failed: () => {} });
+    this.flush();
+  }
+
+  /** All durable versions in (from, to] of an origin. */
+  range(origin: string, from: number, to: number): Range {
+    return { origin, from, to, records: [...this.#backing.range(origin, from, to)] };
+  }
+
+  /** All durable records but local ones, by key, after the given one. */
+  page(after: string, limit: number): readonly Versioned[] {
+    return this.#backing.page(after, limit);
+  }
+
+  tombstones(): Iterable<Versioned> {
+    return this.#backing.tombstones();
+  }
+
+  /** Makes durable what is staged, now. */
+  flush(): void {
+    const batch = this.#staged;
+    if (batch.length === 0) return;
+    this.#staged = [];
+    const grown = [...this.#vector.view].filter(([origin, known]) => known > this.#durable.of(origin));
+    const steps = batch.flatMap((staged) => staged.steps);
+    try {
+      if (steps.length > 0 || grown.length > 0) this.#backing.write({ steps, known: grown });
+    } catch (cause) {
+      this.#undo(batch.flatMap(({ moves }) => moves));
+      this.#overlay.clear();
+      this.#vector = new Vector(this.#durable.view);
+      this.#counts.failed += batch.length;
+      for (const { failed } of batch) failed(refused(cause));
+      return;
+    }
+    for (const [origin, known] of grown) this.#durable.advance(origin, known);
+    this.#overlay.clear();
+    this.#counts.commits += batch.length;
+    for (const { moves, done } of batch) {
+      for (const { key, before, after } of moves)
+        this.#observers.tell(namespaceIn(key), { key, before: living(before), after: living(after) });
+      done();
+    }
+    for (const listener of [...this.#durableListeners]) listener();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.flush();
+    this.#backing.close();
+  }
+
+  /** Gives up what is staged: it never happens, and nobody is called back. For the simulation of a crash. */
+  protected abandon(): void {
+    this.#closed = true;
+    this.#staged = [];
+    this.#backing.close();
+  }
+
+  #isResident(key: string): boolean {
+    const kind = this.#classes.get(namespaceIn(key));
+    return kind !== undefined && (kind !== 'owned' || ownerIn(key) === this.origin);
+  }
+
+  #put(key: string, row: Row | undefined): void {
+    if (!this.#isResident(key)) {
+      this.#overlay.set(key, row ?? null);
+      return;
+    }
+    const namespace = namespaceIn(key);
+    const shelf = this.#shelves.get(namespace) ?? new Shelf();
+    this.#shelves.set(namespace, shelf);
+    shelf.set(key, living(row));
+    if (row && row.text === undefined) this.#dead.set(key, row);
+    else this.#dead.delete(key);
+  }
+
+  #listed(namespace: string): Entry[] {
+    const rows = new Map<string, Row>();
+    for (const version of this.#backing.list(namespace)) rows.set(version.key, new Row(version));
+    const shelf = this.#shelves.get(namespace);
+    const staged = this.#staged.length > 0;
+    if (staged && shelf) {
+      for (const key of rows.keys()) if (this.#isResident(key) && !shelf.get(key)) rows.delete(key);
+    }
+    for (const row of shelf?.list() ?? []) rows.set(row.key, row);
+    for (const [key, row] of this.#overlay) {
+      if (namespaceIn(key) !== namespace) continue;
+      if (row && row.text !== undefined) rows.set(key, row);
+      else rows.delete(key);
+    }
+    return [...rows.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  #stage(staged: Staged): void {
+    if (this.#staged.push(staged) === 1) this.#schedule(() => this.flush());
+  }
+
+  #stageMoves(moves: readonly Move[]): void {
+    const steps = moves.map(({ after }): Step => ({ do: 'put', record: after! }));
+    this.#stage({ moves, steps, done: () => {}, failed: () => {} });
+  }
+
+  /** Takes over one version from elsewhere if it stands against what is here. */
+  #take(version: Versioned, moves: Move[]): void {
+    if (this.#vector.covers(version)) {
+      this.#counts.stale++;
+      return;
+    }
+    const before = this.version(version.key);
+    if (before && (sameDot(before, version) || !stands(version, before))) {
+      this.#counts.stale++;
+      return;
+    }
+    if (!this.#proper(version) || !this.admission.admits(version, before)) {
+      this.#counts.refused++;
+      return;
+    }
+    if (version.class === 'shared') this.#clock.receive(version.rank);
+    const after = Row.of(version);
+    this.#put(version.key, after);
+    moves.push({ key: version.key, before, after });
+    this.#counts.merged++;
+  }
+
+  /** What every replica can see by the version alone. */
+  #proper({ class: kind, key, origin, rank, sequence, text }: Versioned): boolean {
+    const declared = this.#classes.get(namespaceIn(key));
+    if (kind === 'local' || (declared !== undefined && declared !== kind)) return false;
+    if (!isRecord(key, text)) return false;
+    return kind !== 'owned' || (ownerIn(key) === origin && rank === sequence);
+  }
+
+  /** Applies the changes in order, in memory; all or none. */
+  #apply(changes: readonly Change[]): Move[] {
+    const prepared = changes.map(({ key, value, expect }) => ({
+      key,
+      kind: this.#writable(key),
+      text: value === undefined ? undefined : encode(key, value),
+      expect,
+    }));
+    const moves: Move[] = [];
+    for (const { key, kind, text, expect } of prepared) {
+      const before = this.version(key);
+      if (expect !== undefined && !matches(living(before), expect)) {
+        this.#undo(moves);
+        this.#counts.conflicts++;
+        throw conflict(key, living(before), expect);
+      }
+      if (!living(before) && text === undefined) continue; // gone already: nothing happens, so nothing is written
+      const sequence = ++this.#sequence;
+      const rank = this.#rank(kind, sequence, before?.rank ?? 0);
+      const after = new Row({ key, class: kind, text, origin: this.origin, sequence, rank });
+      this.#put(key, after);
+      this.#vector.advance(this.origin, sequence);
+      moves.push({ key, before, after });
+    }
+    return moves;
+  }
+
+  #writable(key: string): Class {
+    const kind = this.#classes.get(namespaceOf(key)) ?? 'shared';
+    if (kind === 'owned' && ownerIn(key) !== this.origin)
+      throw new CodedError('NR_STORE_RECORD', `record ${quote(key)} is owned by another host`);
+    return kind;
+  }
+
+  #rank(kind: Class, sequence: number, before: number): number {
+    if (kind === 'shared') return this.#clock.next(before);
+    return kind === 'ownership' ? before + 1 : sequence;
+  }
+
+  #undo(moves: readonly Move[]): void {
+    for (const { key, before } of moves.toReversed()) this.#put(key, before);
+  }
+}
+
+function living(row: Row | undefined): Row | undefined {
+  return row?.text === undefined ? undefined : row;
+}
+
+function matches(row: Row | undefined, expect: Version | null): boolean {
+  if (expect === null || row === undefined) return expect === null && row === undefined;
+  return sameDot(row, expect);
+}
+
+function conflict(key: string, row: Row | undefined, expect: Version | null): CodedError {
+  const name = (version: Version | null | undefined) => (version ? `version ${version.sequence}` : 'absent');
+  const what = `record ${quote(key)} is ${name(row?.version)}, not ${name(expect)}`;
+  return new CodedError('NR_STORE_CONFLICT', what);
+}
+
+function refused(cause: unknown): CodedError {
+  if (cause instanceof CodedError) return new CodedError(cause.code, cause.what, { cause });
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new CodedError('NR_STORE_FAILED', `the store cannot write: ${text}`, { cause });
+}
