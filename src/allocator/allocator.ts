@@ -99,12 +99,29 @@ export class Allocator {
 
   /** Gives a chunk away; false, and nothing is done, while one of its values is held or rests. */
   disown(chunk: bigint, now: number): boolean {
-    const values = [...this.#markedIn(chunk)];
-    const freed = values.map((value) => this.#freed.at(value));
-    if (freed.some((at) => at === undefined || this.#rests(at, now))) return false;
-    for (const value of values) this.#forget(value);
+    if (this.isBusy(chunk, now)) return false;
+    for (const value of [...this.#markedIn(chunk)]) this.#forget(value);
     this.#owned.remove({ first: chunk, last: chunk });
     return true;
+  }
+
+  /** Whether one of a chunk's values is held, or rests. */
+  isBusy(chunk: bigint, now: number): boolean {
+    for (const value of this.#markedIn(chunk)) {
+      const at = this.#freed.at(value);
+      if (at === undefined || this.#rests(at, now)) return true;
+    }
+    return false;
+  }
+
+  /** Numbers of the chunks that are ours, lowest first. */
+  *ownedChunks(): Generator<bigint> {
+    for (let chunk = this.#owned.next(0n); chunk !== undefined; chunk = this.#owned.next(chunk + 1n))
+      yield chunk;
+  }
+
+  owns(chunk: bigint): boolean {
+    return this.#owned.has(chunk);
   }
 
   /** Sets values apart: `take` and `next` never give them. What is held already stays held. */

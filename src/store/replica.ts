@@ -182,7 +182,7 @@ export class Replica implements Store {
 
   /**
    * Takes over what other replicas tell, in any order and as often as they like.
-   * @returns false if a range has a gap before it, so that the vector could not grow with it
+   * @returns false if something was missing before a range, so that it had to be left out
    */
   merge(ranges: readonly Range[]): boolean {
     if (this.#closed) return true;
@@ -191,27 +191,18 @@ export class Replica implements Store {
     for (const range of ranges) {
       // What we have written ourselves nobody can tell us; who knows more of it than we do has met another one of us.
       if (range.origin === this.origin) continue;
+      if (this.known(range.origin) < range.from) {
+        whole = false; // what is missing comes with the next exchange of vectors, and this again
+        continue;
+      }
       const limit = this.admission.limit(range.origin);
       for (const version of range.records) {
         if (version.sequence <= limit) this.#take(version, moves);
       }
-      if (this.known(range.origin) >= range.from)
-        this.#vector.advance(range.origin, Math.min(range.to, limit));
-      else whole = false;
+      this.#vector.advance(range.origin, Math.min(range.to, limit));
     }
     this.#stageMoves(moves);
     return whole;
-  }
-
-  /** Versions that come apart from their range: the vector stays. */
-  mergeLoose(versions: readonly Versioned[]): void {
-    if (this.#closed) return;
-    const moves: Move[] = [];
-    for (const version of versions) {
-      if (version.origin === this.origin) continue;
-      if (version.sequence <= this.admission.limit(version.origin)) this.#take(version, moves);
-    }
-    this.#stageMoves(moves);
   }
 
   /** Knows from now on what a complete snapshot's sender knew. */
@@ -239,14 +230,17 @@ export class Replica implements Store {
 
   /** Forgets all that another origin owns: it is gone. */
   dropOwner(origin: string): void {
-    this.flush();
     this.#stage({ moves: [], steps: [{ do: 'drop-owner', origin }], done: () => {}, failed: () => {} });
-    this.flush();
   }
 
-  /** All durable versions in (from, to] of an origin. */
-  range(origin: string, from: number, to: number): Range {
-    return { origin, from, to, records: [...this.#backing.range(origin, from, to)] };
+  /** What is durable and known of an origin beyond `from`; with at most so many records, else up to where they go. */
+  range(origin: string, from: number, limit = Number.POSITIVE_INFINITY): Range {
+    const records: Versioned[] = [];
+    for (const version of this.#backing.range(origin, from, this.#durable.of(origin))) {
+      records.push(version);
+      if (records.length === limit) return { origin, from, to: version.sequence, records };
+    }
+    return { origin, from, to: Math.max(from, this.#durable.of(origin)), records };
   }
 
   /** All durable records but local ones, by key, after the given one. */

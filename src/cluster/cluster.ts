@@ -1,0 +1,132 @@
+import { CodedError } from '../errors.ts';
+import type { Replica } from '../store/replica.ts';
+import { Admission } from './admission.ts';
+import { Claims } from './claims.ts';
+import { Collector } from './collector.ts';
+import { Forgetting } from './forgetting.ts';
+import { Leaving } from './leaving.ts';
+import { Members } from './members.ts';
+import { Ownership } from './ownership.ts';
+import type { Ground, Method } from './ports.ts';
+import { Spaces } from './spaces.ts';
+import { Standing } from './standing.ts';
+import { Wants } from './wants.ts';
+
+/** How often what is left to do is looked after, in milliseconds. */
+const TIDY_MS = 1000;
+
+export interface ClusterOptions {
+  readonly replica: Replica;
+  readonly ground: Ground;
+  /** Drawn at each start. */
+  readonly boot: string;
+  /** How long a freed value rests, in milliseconds. */
+  readonly restMs: number;
+  /** Whether this host has endpoints or networks in a space: it keeps chunks of those only. */
+  readonly isUsed: (space: string) => boolean;
+}
+
+/** One host's part in the protocol: who is in, who owns what, who gets what. All of it stands on the replica's records. */
+export class Cluster {
+  readonly members: Members;
+  readonly ownership: Ownership;
+  readonly spaces: Spaces;
+  readonly standing: Standing;
+  readonly wants: Wants;
+  readonly claims: Claims;
+  readonly admission: Admission;
+  readonly forgetting: Forgetting;
+  readonly leaving: Leaving;
+  readonly collector: Collector;
+  readonly #ground: Ground;
+  readonly #isUsed: (space: string) => boolean;
+  readonly #methods: ReadonlyMap<string, Method>;
+  #stopped = false;
+  #cancel = () => {};
+
+  constructor({ replica, ground, boot, restMs, isUsed }: ClusterOptions) {
+    this.#ground = ground;
+    this.#isUsed = isUsed;
+    const members = new Members(replica);
+    const ownership = new Ownership(replica, members);
+    const spaces = new Spaces(replica, restMs, () => ground.timer.now());
+    const standing = new Standing(replica, members);
+    const parts = { replica, members, ownership, spaces, standing, ground, boot };
+    const claims = new Claims(parts);
+    this.members = members;
+    this.ownership = ownership;
+    this.spaces = spaces;
+    this.standing = standing;
+    this.claims = claims;
+    this.wants = new Wants(parts);
+    this.admission = new Admission(parts);
+    this.forgetting = new Forgetting({ ...parts, claims });
+    this.leaving = new Leaving(parts);
+    this.collector = new Collector(replica, members);
+    replica.admission = {
+      limit: (origin) => this.forgetting.limit(origin),
+      admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
+    };
+    replica.observe('gone', ({ key, after }) => {
+      const id = key.slice('gone/'.length);
+      if (after && id !== replica.origin) replica.dropOwner(id);
+    });
+    this.#methods = new Map([
+      ['want', this.wants.serve],
+      ['claim', claims.serveClaim],
+      ['release', claims.serveRelease],
+      ['audit', claims.serveAudit],
+      ['admit', this.admission.serveAdmit],
+      ['stored', this.admission.serveStored],
+      ['promise', this.forgetting.servePromise],
+      ['attempt', this.forgetting.serveAttempt],
+      ['handover', this.leaving.serveHandover],
+      ['left', this.leaving.serveLeft],
+    ]);
+    this.#later();
+  }
+
+  /** Answers another member's request. `done` may be called in this turn or later, or never if this host stops. */
+  readonly serve = (method: string, ...[from, body, done]: Parameters<Method>): void => {
+    const serve = this.#methods.get(method);
+    if (!serve) return done(new CodedError('NR_METHOD_UNKNOWN', `there is no method ${method}`));
+    if (this.members.gone(from) && method !== 'left')
+      return done(new CodedError('NR_MEMBER_GONE', `${from} was forgotten`));
+    try {
+      serve(from, body, done);
+    } catch (error) {
+      const malformed = new CodedError('NR_REQUEST_INVALID', `${method} cannot be understood`, {
+        cause: error,
+      });
+      done(error instanceof CodedError ? error : malformed);
+    }
+  };
+
+  /** Does what is due: goes on with what is half-done, moves chunks, forgets tombstones. */
+  tidy(): void {
+    this.admission.tidy();
+    this.claims.tidy();
+    this.forgetting.tidy();
+    this.wants.tidy(this.#isUsed);
+    this.collector.collect();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  #later(): void {
+    // Not all at once on all hosts.
+    const ms = TIDY_MS * (0.5 + this.#ground.random());
+    this.#cancel = this.#ground.timer.after(ms, () => {
+      if (this.#stopped) return;
+      try {
+        this.tidy();
+      } catch (error) {
+        this.#ground.log.warn({ err: error }, 'could not look after the cluster');
+      }
+      this.#later();
+    });
+  }
+}

@@ -1,0 +1,277 @@
+import { z } from 'zod';
+import { CodedError } from '../errors.ts';
+import type { Change } from '../ports/store.ts';
+import { coversAll, Vector } from '../store/crdt/vector.ts';
+import type { Replica } from '../store/replica.ts';
+import type { Claims, Loan } from './claims.ts';
+import { goneChange, type Members } from './members.ts';
+import type { Ownership } from './ownership.ts';
+import type { Answer, Ended, Ground, Method } from './ports.ts';
+import { chunkOf, type Spaces } from './spaces.ts';
+import type { Standing } from './standing.ts';
+
+const ASK_MS = 2000;
+/** How long a coordinator waits until it knows all that the others know. */
+const CATCH_UP_MS = 30_000;
+
+const victimsSchema = z.object({ attempt: z.number(), victims: z.array(z.string()).min(1) });
+const promiseSchema = z.object({ coordinator: z.string(), attempt: z.number(), limit: z.number() });
+const vectorSchema = z.record(z.string(), z.number().int().nonnegative());
+const promisedSchema = z.object({
+  vector: vectorSchema,
+  members: z.array(z.string()),
+  loans: z.array(z.object({ space: z.string(), value: z.string(), nonce: z.string(), shared: z.boolean() })),
+});
+type Promised = z.infer<typeof promisedSchema>;
+
+/** An attempt of ours: from the first promise asked for to the commit or the end of it. */
+interface Attempt {
+  /** Grows with each attempt of this host, over restarts too. */
+  readonly id: number;
+  readonly victims: readonly string[];
+  readonly force: boolean;
+  readonly promised: Map<string, Promised>;
+  readonly asked: Set<string>;
+  readonly done: Ended;
+  ended: boolean;
+}
+
+/**
+ * Members that do not come back: their place is taken by the coordinator when every other member has promised, on
+ * disk and to it alone, to take nothing more of theirs and to give them nothing.
+ */
+export class Forgetting {
+  readonly #replica: Replica;
+  readonly #members: Members;
+  readonly #ownership: Ownership;
+  readonly #spaces: Spaces;
+  readonly #standing: Standing;
+  readonly #claims: Claims;
+  readonly #ground: Ground;
+  #attempt: Attempt | undefined;
+
+  constructor(parts: {
+    replica: Replica;
+    members: Members;
+    ownership: Ownership;
+    spaces: Spaces;
+    standing: Standing;
+    claims: Claims;
+    ground: Ground;
+  }) {
+    this.#replica = parts.replica;
+    this.#members = parts.members;
+    this.#ownership = parts.ownership;
+    this.#spaces = parts.spaces;
+    this.#standing = parts.standing;
+    this.#claims = parts.claims;
+    this.#ground = parts.ground;
+  }
+
+  /**
+   * Up to which of its writes a member counts: those known when it was promised to freeze it, or when it went. The
+   * coordinator itself has to hear what others know, up to the seal that it will set.
+   */
+  limit(origin: string): number {
+    const gone = this.#members.gone(origin);
+    if (gone) return gone.seal;
+    const promise = this.#replica.get(`promise/${origin}`);
+    if (!promise) return Number.POSITIVE_INFINITY;
+    const { limit } = promiseSchema.parse(promise.value);
+    return Math.max(limit, this.#attempt?.victims.includes(origin) ? this.#seal(this.#attempt, origin) : 0);
+  }
+
+  /**
+   * Forgets members for good. They have to be off, or cut off, before.
+   * @throws (to `done`) NR_MEMBER_UNKNOWN, NR_FORGET_MAJORITY, NR_FORGET_BUSY, NR_MEMBER_UNREACHABLE
+   */
+  forget(victims: readonly string[], force: boolean, done: Ended): void {
+    try {
+      this.#standing.mayGive();
+      if (this.#attempt) throw new CodedError('NR_FORGET_BUSY', 'this host is forgetting others already');
+      const left = victims.filter((id) => !this.#members.gone(id));
+      const unknown = left.find((id) => !this.#members.isPresent(id));
+      if (unknown) throw new CodedError('NR_MEMBER_UNKNOWN', `there is no member ${unknown}`);
+      if (left.includes(this.#replica.origin))
+        throw new CodedError('NR_FORGET_SELF', 'a host cannot forget itself');
+      if (left.length === 0) return done(undefined);
+      const attempt: Attempt = {
+        // The promise to ourselves is our next write.
+        id: this.#replica.known(this.#replica.origin) + 1,
+        victims: left,
+        force,
+        promised: new Map(),
+        asked: new Set(),
+        done,
+        ended: false,
+      };
+      this.#attempt = attempt;
+      const own = { attempt: attempt.id, victims: [...left] };
+      this.servePromise(this.#replica.origin, own, (error, answer) =>
+        this.#promised(attempt, this.#replica.origin, error, answer),
+      );
+    } catch (error) {
+      done(error as CodedError);
+    }
+  }
+
+  /** `promise`: to freeze members for a coordinator. */
+  readonly servePromise: Method = (from, body, done) => {
+    const { attempt, victims } = victimsSchema.parse(body);
+    if (victims.includes(this.#replica.origin))
+      return done(new CodedError('NR_FORGET_ALIVE', `${this.#replica.origin} is alive`));
+    const { halted } = this.#standing;
+    if (halted)
+      return done(new CodedError('NR_MEMBER_HALTED', `${this.#replica.origin} has stopped: ${halted}`));
+    if (this.#standing.leaving)
+      return done(new CodedError('NR_MEMBER_LEAVING', `${this.#replica.origin} is leaving`));
+    const changes: Change[] = [];
+    for (const id of victims) {
+      if (this.#members.gone(id)) return done(new CodedError('NR_FORGET_DONE', `${id} is gone already`));
+      const standing = this.#replica.get(`promise/${id}`);
+      const other = standing && promiseSchema.parse(standing.value);
+      // A coordinator that is a victim itself holds nobody back.
+      if (
+        other &&
+        other.attempt !== attempt &&
+        !victims.includes(other.coordinator) &&
+        other.coordinator !== from
+      )
+        return done(new CodedError('NR_FORGET_BUSY', `${other.coordinator} is forgetting ${id}`));
+      if (other && other.coordinator === from && other.attempt > attempt)
+        return done(new CodedError('NR_FORGET_BUSY', 'a later attempt has been asked for'));
+      const limit = other?.limit ?? this.#replica.known(id);
+      changes.push({ key: `promise/${id}`, value: { coordinator: from, attempt, limit } });
+      this.#claims.abandon(id);
+    }
+    this.#replica.write(changes, (error) => {
+      if (error) return done(error);
+      done(undefined, {
+        body: {
+          vector: Object.fromEntries(this.#replica.vector),
+          members: this.#members.present().map(({ id }) => id),
+          loans: this.#claims.borrowed(),
+        },
+      });
+    });
+  };
+
+  /** `attempt`: whether this host still tries. */
+  readonly serveAttempt: Method = (_from, body, done) => {
+    const { attempt } = z.object({ attempt: z.number() }).parse(body);
+    // What was committed is durable when this is answered, and has been told by then or is told after.
+    const going = this.#attempt?.id === attempt;
+    this.#replica.write([], (error) =>
+      done(error, { body: { going, sequence: this.#replica.vector.get(this.#replica.origin) ?? 0 } }),
+    );
+  };
+
+  /** Drops promises whose coordinator has given up, and those that were kept. To be called from time to time. */
+  tidy(): void {
+    for (const entry of this.#replica.list('promise')) {
+      const id = entry.key.slice('promise/'.length);
+      const drop = () => this.#replica.write([{ key: entry.key, expect: entry.version }], () => {});
+      const { coordinator, attempt } = promiseSchema.parse(entry.value);
+      if (this.#members.gone(id)) drop();
+      else if (coordinator === this.#replica.origin) {
+        if (this.#attempt?.id !== attempt) drop();
+      } else if (this.#members.isPresent(coordinator) && !this.#standing.frozen(coordinator)) {
+        this.#ground.calls.ask(coordinator, 'attempt', { attempt }, ASK_MS, (error, answer) => {
+          const body = z.object({ going: z.boolean(), sequence: z.number() }).safeParse(answer?.body).data;
+          // What it has committed comes by gossip: only who knows all of its writes knows that there is none.
+          if (error || !body || body.going || this.#replica.known(coordinator) < body.sequence) return;
+          drop();
+        });
+      }
+    }
+  }
+
+  #promised(attempt: Attempt, from: string, error: CodedError | undefined, answer: Answer | undefined): void {
+    if (attempt.ended) return;
+    const promised = promisedSchema.safeParse(answer?.body).data;
+    if (error || !promised) {
+      return this.#end(attempt, error ?? new CodedError('NR_MEMBER_REFUSED', `${from} answers nonsense`));
+    }
+    attempt.promised.set(from, promised);
+    const known = new Set([...this.#members.present().map(({ id }) => id), ...promised.members]);
+    const asked = [...known].filter((id) => !attempt.victims.includes(id) && !this.#members.gone(id));
+    if (!attempt.force && 2 * attempt.victims.length >= known.size) {
+      const what = `${attempt.victims.length} of ${known.size} members are half of the cluster or more`;
+      return this.#end(attempt, new CodedError('NR_FORGET_MAJORITY', what));
+    }
+    attempt.asked.add(this.#replica.origin);
+    for (const id of asked) {
+      if (attempt.asked.has(id)) continue;
+      attempt.asked.add(id);
+      const body = { attempt: attempt.id, victims: [...attempt.victims] };
+      this.#ground.calls.ask(id, 'promise', body, ASK_MS, (failure, reply) =>
+        this.#promised(attempt, id, failure, reply),
+      );
+    }
+    if (attempt.promised.size === attempt.asked.size) this.#await(attempt);
+  }
+
+  /** Commits as soon as this host knows all that they know. */
+  #await(attempt: Attempt): void {
+    const all = new Vector();
+    for (const { vector } of attempt.promised.values()) all.join(new Map(Object.entries(vector)));
+    const isReady = () => coversAll(this.#replica.vector, all.view);
+    const finish = () => {
+      stop();
+      cancel();
+      if (!attempt.ended) this.#commit(attempt);
+    };
+    const stop = this.#replica.onDurable(() => {
+      if (isReady()) finish();
+    });
+    const cancel = this.#ground.timer.after(CATCH_UP_MS, () => {
+      stop();
+      this.#end(attempt, new CodedError('NR_MEMBER_UNREACHABLE', 'not all that the others know has arrived'));
+    });
+    if (isReady()) finish();
+  }
+
+  #commit(attempt: Attempt): void {
+    const me = this.#replica.origin;
+    // A member that was admitted meanwhile has to promise as well.
+    const late = this.#members
+      .present()
+      .find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));
+    if (late) return this.#end(attempt, new CodedError('NR_FORGET_BUSY', `${late.id} has just come in`));
+    const loans = new Map<string, { to: string; nonce: string; shared: boolean }[]>();
+    for (const [to, promised] of attempt.promised) {
+      for (const loan of promised.loans) {
+        if (to === me || !this.#isVictims(attempt, loan)) continue;
+        const key = `lent/${me}/${loan.space}/${loan.value}`;
+        loans.set(key, [...(loans.get(key) ?? []), { to, nonce: loan.nonce, shared: loan.shared }]);
+      }
+    }
+    const changes: Change[] = attempt.victims.flatMap((id) => [
+      ...this.#ownership.handOver(id, me),
+      goneChange({ id, seal: this.#seal(attempt, id), how: 'forgotten', by: me }),
+      { key: `promise/${id}` },
+    ]);
+    for (const [key, borrowers] of loans) changes.push({ key, value: { borrowers } });
+    this.#replica.write(changes, (error) => this.#end(attempt, error));
+  }
+
+  #isVictims(attempt: Attempt, loan: Loan): boolean {
+    const space = this.#spaces.get(loan.space);
+    if (!space) return false;
+    const owner = this.#ownership.chunk(space.id, space.domain, chunkOf(space, BigInt(loan.value)));
+    return owner !== undefined && attempt.victims.includes(owner);
+  }
+
+  #seal(attempt: Attempt, victim: string): number {
+    return Math.max(0, ...[...attempt.promised.values()].map(({ vector }) => vector[victim] ?? 0));
+  }
+
+  #end(attempt: Attempt, error: CodedError | undefined): void {
+    if (attempt.ended) return;
+    attempt.ended = true;
+    this.#attempt = undefined;
+    // Promises of others are dropped when they ask next; ours at once.
+    if (error) this.tidy();
+    attempt.done(error);
+  }
+}

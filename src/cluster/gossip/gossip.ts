@@ -1,0 +1,105 @@
+import type { Knowledge, Probe, Ranges } from '../../store/gossip/messages.ts';
+import type { Replica } from '../../store/replica.ts';
+import type { Collector, Report } from '../collector.ts';
+import type { Ground } from '../ports.ts';
+import { Link, type Wire } from './link.ts';
+
+/** Changes of so many milliseconds are told together. */
+const BATCH_MS = 20;
+/** How often one peer is asked whether it knows the same, and what we have on disk is reported. */
+const PROBE_MS = 1000;
+const REPORT_MS = 5000;
+
+/** One end of a kept connection, as the gossip uses it. */
+export interface GossipWire extends Wire {
+  send(message: Knowledge | Probe | Ranges | ({ readonly kind: 'report' } & Report)): void;
+}
+
+export type GossipMessage = Parameters<GossipWire['send']>[0];
+
+/** The links to some of the members, over which all of them hear everything. */
+export class Gossip {
+  readonly #replica: Replica;
+  readonly #collector: Collector;
+  readonly #ground: Ground;
+  readonly #onAhead: () => void;
+  readonly #links = new Map<object, { readonly link: Link; readonly wire: GossipWire }>();
+  readonly #stops: (() => void)[] = [];
+  #flushing: (() => void) | undefined;
+
+  /** `onAhead`: a peer knows later writes of ours than we do. */
+  constructor(parts: { replica: Replica; collector: Collector; ground: Ground; onAhead: () => void }) {
+    this.#replica = parts.replica;
+    this.#collector = parts.collector;
+    this.#ground = parts.ground;
+    this.#onAhead = parts.onAhead;
+    this.#stops.push(this.#replica.onDurable(() => this.#soon()));
+    this.#every(PROBE_MS, () => this.#probe());
+    this.#every(REPORT_MS, () => this.#tell(this.#collector.report()));
+  }
+
+  get peers(): string[] {
+    return [...this.#links.values()].map(({ link }) => link.peer);
+  }
+
+  /** A connection to a peer is there: both ends begin. Returns what takes its messages, and what ends it. */
+  connected(peer: string, wire: GossipWire): { take(message: GossipMessage): void; ended(): void } {
+    const link = new Link(peer, this.#replica, wire);
+    const key = {};
+    this.#links.set(key, { link, wire });
+    link.open();
+    for (const report of this.#collector.all()) wire.send({ kind: 'report', ...report });
+    return {
+      take: (message) => this.#take(key, link, message),
+      ended: () => void this.#links.delete(key),
+    };
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+    this.#flushing?.();
+    this.#links.clear();
+  }
+
+  #take(key: object, link: Link, message: GossipMessage): void {
+    if (!this.#links.has(key)) return;
+    if (message.kind === 'report') {
+      if (this.#collector.take(message)) this.#tell(message, key);
+    } else if (link.take(message) === 'ahead') this.#onAhead();
+  }
+
+  /** A report to everybody, but not back to where it came from. */
+  #tell(report: Report, from?: object): void {
+    for (const [key, { wire }] of this.#links) if (key !== from) wire.send({ ...report, kind: 'report' });
+  }
+
+  #soon(): void {
+    this.#flushing ??= this.#ground.timer.after(BATCH_MS, () => {
+      this.#flushing = undefined;
+      let behind = false;
+      for (const { link } of this.#links.values()) {
+        link.flush();
+        behind ||= link.isBehind;
+      }
+      if (behind) this.#soon();
+    });
+  }
+
+  #probe(): void {
+    const all = [...this.#links.values()];
+    all[Math.floor(this.#ground.random() * all.length)]?.link.probe();
+  }
+
+  #every(ms: number, call: () => void): void {
+    let cancel = () => {};
+    const next = () => {
+      // Not all hosts at the same moment.
+      cancel = this.#ground.timer.after(ms * (0.75 + this.#ground.random() / 2), () => {
+        call();
+        next();
+      });
+    };
+    next();
+    this.#stops.push(() => cancel());
+  }
+}

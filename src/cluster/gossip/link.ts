@@ -1,0 +1,96 @@
+import { Vector, type VectorView, vectorHash } from '../../store/crdt/vector.ts';
+import type { Knowledge, Probe, Range, Ranges } from '../../store/gossip/messages.ts';
+import type { Replica } from '../../store/replica.ts';
+
+/** Records in one message, and bytes that may wait for the peer before nothing more is sent. */
+const RECORDS_MAX = 1000;
+const WAITING_MAX = 1024 * 1024;
+
+/** One end of a connection that is kept. Messages may be lost; exchanges of vectors repair that. */
+export interface Wire {
+  send(message: Knowledge | Probe | Ranges): void;
+  /** Bytes that wait to be sent. */
+  readonly waiting: number;
+}
+
+/** What a peer knows, as far as we can tell, and the telling of what it does not know. */
+export class Link {
+  readonly peer: string;
+  readonly #replica: Replica;
+  readonly #wire: Wire;
+  /** Undefined until the peer has sent its vector. */
+  #has: Vector | undefined;
+
+  constructor(peer: string, replica: Replica, wire: Wire) {
+    this.peer = peer;
+    this.#replica = replica;
+    this.#wire = wire;
+  }
+
+  /** The first words. */
+  open(): void {
+    this.#tellVector();
+  }
+
+  /** Asks whether the peer knows the same. */
+  probe(): void {
+    this.#wire.send({ kind: 'probe', hash: vectorHash(this.#replica.vector) });
+  }
+
+  /**
+   * Takes what the peer sends.
+   * @returns `ahead` when the peer knows writes of ours that we do not know: this is not the host that wrote them
+   */
+  take(message: Knowledge | Probe | Ranges): 'ahead' | undefined {
+    if (message.kind === 'probe') {
+      if (message.hash !== vectorHash(this.#replica.vector)) this.#tellVector();
+      return undefined;
+    }
+    if (message.kind === 'vector') {
+      const isFirst = this.#has === undefined;
+      this.#has = new Vector(message.vector);
+      if ((message.vector.get(this.#replica.origin) ?? 0) > this.#replica.known(this.#replica.origin))
+        return 'ahead';
+      // Who knows more than we do is told what we know, and sends the rest.
+      if (!isFirst && this.#isBehind(message.vector)) this.#tellVector();
+      this.flush();
+      return undefined;
+    }
+    for (const { origin, to } of message.ranges) this.#has?.advance(origin, to);
+    if (!this.#replica.merge(message.ranges)) this.#tellVector();
+    return undefined;
+  }
+
+  /** Sends what is durable here and not known there. */
+  flush(): void {
+    const has = this.#has;
+    if (!has || this.#wire.waiting > WAITING_MAX) return;
+    let left = RECORDS_MAX;
+    const ranges: Range[] = [];
+    for (const [origin, known] of this.#replica.vector) {
+      if (known <= has.of(origin) || left <= 0) continue;
+      const range = this.#replica.range(origin, has.of(origin), left);
+      left -= range.records.length;
+      ranges.push(range);
+      has.advance(origin, range.to);
+    }
+    if (ranges.length > 0) this.#wire.send({ kind: 'ranges', ranges });
+  }
+
+  /** Whether there is something that the peer does not know. */
+  get isBehind(): boolean {
+    const has = this.#has;
+    if (!has) return false;
+    for (const [origin, known] of this.#replica.vector) if (known > has.of(origin)) return true;
+    return false;
+  }
+
+  #isBehind(theirs: VectorView): boolean {
+    for (const [origin, known] of theirs) if (known > this.#replica.known(origin)) return true;
+    return false;
+  }
+
+  #tellVector(): void {
+    this.#wire.send({ kind: 'vector', vector: new Map(this.#replica.vector) });
+  }
+}

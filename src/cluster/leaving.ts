@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { CodedError } from '../errors.ts';
+import type { Change } from '../ports/store.ts';
+import { coversAll } from '../store/crdt/vector.ts';
+import type { Replica } from '../store/replica.ts';
+import { goneChange, type Members } from './members.ts';
+import { DEFAULT_DOMAIN, type Ownership } from './ownership.ts';
+import type { Ended, Ground, Method } from './ports.ts';
+import type { Standing } from './standing.ts';
+
+const ASK_MS = 2000;
+
+const loanSchema = z.object({ key: z.string(), borrowers: z.array(z.json()) });
+const handoverSchema = z.object({
+  vector: z.record(z.string(), z.number().int().nonnegative()),
+  loans: z.array(loanSchema),
+});
+
+/**
+ * A member that goes of its own will. Its successor first knows all that it knew, then has its loans, then owns what
+ * it owned, and then writes down that it has left. Each step can be done again, after a restart too.
+ */
+export class Leaving {
+  readonly #replica: Replica;
+  readonly #members: Members;
+  readonly #ownership: Ownership;
+  readonly #standing: Standing;
+  readonly #ground: Ground;
+
+  constructor(parts: {
+    replica: Replica;
+    members: Members;
+    ownership: Ownership;
+    standing: Standing;
+    ground: Ground;
+  }) {
+    this.#replica = parts.replica;
+    this.#members = parts.members;
+    this.#ownership = parts.ownership;
+    this.#standing = parts.standing;
+    this.#ground = parts.ground;
+  }
+
+  /**
+   * Leaves. From now on nothing is allocated or given, until it has left or `stay` is called.
+   * @throws (to `done`) NR_MEMBER_IN_USE, NR_MEMBER_ALONE, NR_MEMBER_UNREACHABLE; it may be called again
+   */
+  leave(done: Ended): void {
+    if (this.#standing.halted) return done(undefined);
+    const used = [...this.#replica.list('allocation'), ...this.#replica.list('returning')];
+    if (used.length > 0)
+      return done(new CodedError('NR_MEMBER_IN_USE', `${used.length} values of this host are in use`));
+    const successors = this.#successors();
+    if (successors.length === 0)
+      return done(new CodedError('NR_MEMBER_ALONE', 'nobody else is in the cluster'));
+    this.#replica.write([{ key: 'self/leaving', value: true }], (error) => {
+      if (error) return done(error);
+      this.#handOver(successors, done);
+    });
+  }
+
+  /** Takes the intention back; what was given away stays given. */
+  stay(done: Ended): void {
+    this.#replica.write([{ key: 'self/leaving' }], done);
+  }
+
+  /** `handover`: to take over from a member that leaves. Agreed to when this host knows all that it knew. */
+  readonly serveHandover: Method = (from, body, done) => {
+    const { vector, loans } = handoverSchema.parse(body);
+    this.#standing.mayGive();
+    if (this.#standing.frozen(from) || !this.#members.isPresent(from))
+      return done(new CodedError('NR_MEMBER_REFUSED', `${from} is no member`));
+    if (!coversAll(this.#replica.vector, new Map(Object.entries(vector))))
+      return done(new CodedError('NR_MEMBER_BUSY', 'not all that the leaving host knows has arrived'));
+    const changes = loans.map(({ key, borrowers }): Change => {
+      const [, , space, value] = key.split('/');
+      return { key: `lent/${this.#replica.origin}/${space}/${value}`, value: { borrowers } };
+    });
+    this.#replica.write(changes, (error) => done(error, { body: {} }));
+  };
+
+  /** `left`: the member has given all away; nothing of it counts beyond what it says. */
+  readonly serveLeft: Method = (from, body, done) => {
+    const { seal } = z.object({ seal: z.number().int().nonnegative() }).parse(body);
+    if (this.#members.gone(from)) return done(undefined, { body: {} });
+    this.#standing.mayGive();
+    if (this.#standing.frozen(from))
+      return done(new CodedError('NR_FORGET_BUSY', `${from} is being forgotten`));
+    if ((this.#replica.vector.get(from) ?? 0) < seal)
+      return done(new CodedError('NR_MEMBER_BUSY', 'not all that the leaving host wrote has arrived'));
+    const gone = { id: from, seal, how: 'left' as const, by: this.#replica.origin };
+    this.#replica.write([goneChange(gone)], (error) => done(error, { body: {} }));
+  };
+
+  #handOver(successors: readonly string[], done: Ended): void {
+    const [to, ...others] = successors;
+    if (to === undefined)
+      return done(new CodedError('NR_MEMBER_UNREACHABLE', 'no member can take over now; try again'));
+    const loans = [...this.#replica.list('lent')].flatMap(({ key, value }) => {
+      const borrowers = z.object({ borrowers: z.array(z.json()) }).safeParse(value).data?.borrowers;
+      return borrowers ? [{ key, borrowers }] : [];
+    });
+    const body = { vector: Object.fromEntries(this.#replica.vector), loans };
+    this.#ground.calls.ask(to, 'handover', body, ASK_MS, (error) => {
+      if (error || !this.#standing.leaving) return this.#handOver(others, done);
+      const me = this.#replica.origin;
+      const dropped = [...this.#replica.list('lent')].map(({ key }): Change => ({ key }));
+      this.#replica.write([...this.#ownership.handOver(me, to), ...dropped], (failure) => {
+        if (failure) return done(failure);
+        this.#farewell([to, ...this.#successors().filter((id) => id !== to)], done);
+      });
+    });
+  }
+
+  #farewell(witnesses: readonly string[], done: Ended): void {
+    const [to, ...others] = witnesses;
+    if (to === undefined)
+      return done(new CodedError('NR_MEMBER_UNREACHABLE', 'nobody has noted it; try again'));
+    const seal = this.#replica.vector.get(this.#replica.origin) ?? 0;
+    this.#ground.calls.ask(to, 'left', { seal }, ASK_MS, (error) => {
+      if (error) return this.#farewell(others, done);
+      done(undefined);
+    });
+  }
+
+  /** The treasury first: it has the most already. */
+  #successors(): string[] {
+    const me = this.#replica.origin;
+    const treasury = this.#ownership.treasury(DEFAULT_DOMAIN);
+    return this.#members
+      .present()
+      .filter(({ id, complete }) => complete && id !== me && !this.#standing.frozen(id))
+      .map(({ id }) => id)
+      .sort((a, b) => Number(b === treasury) - Number(a === treasury));
+  }
+}

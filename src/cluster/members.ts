@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { Change, Entry } from '../ports/store.ts';
+import type { Replica } from '../store/replica.ts';
+
+const memberSchema = z.object({
+  /** From 1: the cluster's founder. */
+  number: z.number().int().positive(),
+  /** Public key, base64 of its SPKI. */
+  key: z.string(),
+  /** A majority has it on disk: it may own something. */
+  complete: z.boolean(),
+  name: z.string().optional(),
+});
+export type Member = z.infer<typeof memberSchema> & { readonly id: string };
+
+const goneSchema = z.object({
+  /** The last sequence of its writes that counts. */
+  seal: z.number().int().nonnegative(),
+  how: z.enum(['left', 'forgotten']),
+  by: z.string(),
+});
+export type Gone = z.infer<typeof goneSchema> & { readonly id: string };
+
+/** Who is in the cluster, as the records say it. */
+export class Members {
+  readonly #members = new Map<string, Member>();
+  readonly #gone = new Map<string, Gone>();
+
+  constructor(replica: Replica) {
+    for (const entry of replica.list('member')) this.#member(entry.key, entry);
+    for (const entry of replica.list('gone')) this.#left(entry.key, entry);
+    replica.observe('member', ({ key, after }) => this.#member(key, after));
+    replica.observe('gone', ({ key, after }) => this.#left(key, after));
+  }
+
+  /** Those that were admitted and are not gone, in the order of their numbers. */
+  present(): Member[] {
+    return [...this.#members.values()]
+      .filter(({ id }) => !this.#gone.has(id))
+      .sort((a, b) => a.number - b.number);
+  }
+
+  /** Admitted once, gone or not. */
+  get(id: string): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  isPresent(id: string): boolean {
+    return this.#members.has(id) && !this.#gone.has(id);
+  }
+
+  gone(id: string): Gone | undefined {
+    return this.#gone.get(id);
+  }
+
+  allGone(): Iterable<Gone> {
+    return this.#gone.values();
+  }
+
+  /** Who made the cluster. */
+  founder(): string | undefined {
+    for (const { id, number } of this.#members.values()) if (number === 1) return id;
+    return undefined;
+  }
+
+  #member(key: string, entry: Entry | undefined): void {
+    const id = key.slice('member/'.length);
+    const parsed = memberSchema.safeParse(entry?.value);
+    if (parsed.success) this.#members.set(id, { ...parsed.data, id });
+    else this.#members.delete(id);
+  }
+
+  #left(key: string, entry: Entry | undefined): void {
+    const id = key.slice('gone/'.length);
+    const parsed = goneSchema.safeParse(entry?.value);
+    if (parsed.success) this.#gone.set(id, { ...parsed.data, id });
+    else this.#gone.delete(id);
+  }
+}
+
+/** How many are more than half of so many. */
+export function majority(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+export function memberChange({ id, name, ...value }: Member): Change {
+  return { key: `member/${id}`, value: name === undefined ? value : { ...value, name } };
+}
+
+export function goneChange({ id, ...value }: Gone): Change {
+  return { key: `gone/${id}`, value };
+}

@@ -1,0 +1,27 @@
+import type { Class } from '../store/crdt/record.ts';
+
+/** The namespaces that the protocol itself works with, and who may write in them. */
+export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
+  /** Who was admitted: `member/ID`. */
+  ['member', 'shared'],
+  /** Who left or was forgotten, and up to which of its writes it counts: `gone/ID`. */
+  ['gone', 'shared'],
+  /** Integer spaces: `space/UID`. */
+  ['space', 'shared'],
+  /** Who decides names and owns the unwritten chunks of a domain's spaces: `treasury/DOMAIN`, `treasury/default`. */
+  ['treasury', 'ownership'],
+  /** Chunks of spaces: `chunk/UID/NUMBER`. */
+  ['chunk', 'ownership'],
+  /** What a host says of itself: `host/ID`. */
+  ['host', 'owned'],
+  /** Values that are in use: `allocation/ID/UID/VALUE`. */
+  ['allocation', 'owned'],
+  /** Values of own chunks that others use: `lent/ID/UID/VALUE`. */
+  ['lent', 'owned'],
+  /** Borrowed values that the owner does not know yet to be free again: `returning/UID/VALUE`. */
+  ['returning', 'local'],
+  /** Members that this one has promised to freeze: `promise/ID`. */
+  ['promise', 'local'],
+  /** What this host knows of its own membership: `self/STATE`. */
+  ['self', 'local'],
+]);

@@ -1,0 +1,69 @@
+import type { Change, Entry } from '../ports/store.ts';
+import type { Replica } from '../store/replica.ts';
+import type { Members } from './members.ts';
+
+/** The treasury of every domain that has none of its own. */
+export const DEFAULT_DOMAIN = 'default';
+
+/** Who owns what, as the records say it. Changes are for the owner alone to make. */
+export class Ownership {
+  readonly #replica: Replica;
+  readonly #members: Members;
+
+  constructor(replica: Replica, members: Members) {
+    this.#replica = replica;
+    this.#members = members;
+  }
+
+  /** Who decides the names of a domain, and owns the chunks of its spaces that have no record. */
+  treasury(domain: string): string | undefined {
+    return (
+      this.owner(`treasury/${domain}`) ?? this.owner(`treasury/${DEFAULT_DOMAIN}`) ?? this.#members.founder()
+    );
+  }
+
+  /** The owner of a chunk. */
+  chunk(space: string, domain: string, chunk: bigint): string | undefined {
+    return this.owner(chunkKey(space, chunk)) ?? this.treasury(domain);
+  }
+
+  /** Whether the chunk was ever given to somebody. */
+  isWritten(space: string, chunk: bigint): boolean {
+    return this.#replica.version(chunkKey(space, chunk)) !== undefined;
+  }
+
+  /** Everything with a record that a host owns. */
+  of(owner: string): string[] {
+    return [...this.#replica.list('chunk'), ...this.#replica.list('treasury')]
+      .filter((entry) => ownerOf(entry) === owner)
+      .map(({ key }) => key);
+  }
+
+  /** Changes that give all of a host's to another, the treasury that nobody has taken over included. */
+  handOver(from: string, to: string): Change[] {
+    const keys = this.of(from);
+    if (this.treasury(DEFAULT_DOMAIN) === from) keys.push(`treasury/${DEFAULT_DOMAIN}`);
+    return [...new Set(keys)].map((key) => ownedBy(key, to));
+  }
+
+  /** Who has the record of ownership; undefined where there is none. */
+  owner(key: string): string | undefined {
+    const entry = this.#replica.get(key);
+    return entry && ownerOf(entry);
+  }
+}
+
+export function chunkKey(space: string, chunk: bigint): string {
+  return `chunk/${space}/${chunk}`;
+}
+
+/** The change that makes somebody the owner. */
+export function ownedBy(key: string, owner: string): Change {
+  return { key, value: { owner } };
+}
+
+/** Who a record of ownership names; undefined for a poison one. */
+export function ownerOf({ value }: Entry): string | undefined {
+  const owner = value !== null && typeof value === 'object' && 'owner' in value ? value.owner : undefined;
+  return typeof owner === 'string' ? owner : undefined;
+}

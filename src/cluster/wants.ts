@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import { CodedError } from '../errors.ts';
+import type { Json } from '../ports/store.ts';
+import type { Replica } from '../store/replica.ts';
+import type { Members } from './members.ts';
+import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
+import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
+import type { Space, Spaces } from './spaces.ts';
+import type { Standing } from './standing.ts';
+
+const ASK_MS = 1000;
+/** Free chunks that a host keeps of a space that it uses; more go back. */
+const KEEP = 2;
+/** Chunks that are looked at for a free one before a space counts as exhausted, as there may be 2^58. */
+const LOOK_MAX = 65_536n;
+
+/** Of our own writes, those that an answer brings along; with more of them the asker waits for gossip. */
+const BRING_MAX = 200;
+
+const wantSchema = z.object({ space: z.string(), known: z.number().int().nonnegative() });
+
+/** Chunks on their way: asked for by who runs short, given by the treasury, given back by who has too many. */
+export class Wants {
+  readonly #replica: Replica;
+  readonly #members: Members;
+  readonly #ownership: Ownership;
+  readonly #spaces: Spaces;
+  readonly #standing: Standing;
+  readonly #ground: Ground;
+  readonly #asking = new Map<string, Ended[]>();
+  /** Where the search for a chunk without a record goes on. */
+  readonly #next = new Map<string, bigint>();
+
+  constructor(parts: {
+    replica: Replica;
+    members: Members;
+    ownership: Ownership;
+    spaces: Spaces;
+    standing: Standing;
+    ground: Ground;
+  }) {
+    this.#replica = parts.replica;
+    this.#members = parts.members;
+    this.#ownership = parts.ownership;
+    this.#spaces = parts.spaces;
+    this.#standing = parts.standing;
+    this.#ground = parts.ground;
+  }
+
+  /**
+   * Gets a further chunk: from our own treasury, from the space's, or from whoever has one free. Several wishes for
+   * one space are one.
+   * @throws (to `done`) NR_POOL_FULL, NR_MEMBER_UNREACHABLE, and what Standing.mayGive throws
+   */
+  want(space: Space, done: Ended = () => {}): void {
+    const waiting = this.#asking.get(space.id);
+    if (waiting) {
+      waiting.push(done);
+      return;
+    }
+    this.#asking.set(space.id, [done]);
+    const end: Ended = (error) => {
+      const all = this.#asking.get(space.id) ?? [];
+      this.#asking.delete(space.id);
+      for (const one of all) one(error);
+    };
+    try {
+      this.#standing.mayGive();
+    } catch (error) {
+      end(error as CodedError);
+      return;
+    }
+    const treasury = this.#ownership.treasury(space.domain);
+    const others = this.#members
+      .present()
+      .map(({ id }) => id)
+      .filter((id) => id !== treasury && id !== this.#replica.origin);
+    // Whoever is asked second is a matter of luck, so that not everybody turns to the same host.
+    const start = Math.floor(this.#ground.random() * others.length);
+    const order = [...others.slice(start), ...others.slice(0, start)];
+    this.#askNext(space, treasury === undefined ? order : [treasury, ...order], undefined, end);
+  }
+
+  /** Gives chunks back that are too many, and all of spaces that are not used here. */
+  tidy(isUsed: (space: string) => boolean): void {
+    try {
+      this.#standing.mayGive();
+    } catch {
+      return; // nothing moves then
+    }
+    for (const space of this.#spaces.all()) {
+      const treasury = this.#ownership.treasury(space.domain);
+      if (!treasury || treasury === this.#replica.origin || this.#standing.frozen(treasury)) continue;
+      let keep = isUsed(space.id) ? KEEP : 0;
+      const surplus = [...this.#freeChunks(space)].filter(() => keep-- <= 0);
+      this.#give(
+        space,
+        surplus.filter((chunk) => this.#disown(space, chunk)),
+        treasury,
+        () => {},
+      );
+    }
+  }
+
+  /** `want`: a chunk for who asks, if this host has a free one to give. */
+  readonly serve: Method = (from, body, done) => {
+    const { space: id, known } = wantSchema.parse(body);
+    const space = this.#spaces.get(id);
+    if (!space) return done(new CodedError('NR_POOL_UNKNOWN', `there is no space ${id}`));
+    this.#standing.mayGive();
+    if (!this.#members.get(from)?.complete || this.#standing.frozen(from)) {
+      return done(new CodedError('NR_MEMBER_REFUSED', `${from} is not a member that may own anything`));
+    }
+    const chunk = this.#giveable(space);
+    if (chunk === undefined) return done(new CodedError('NR_POOL_FULL', 'no chunk is free here'));
+    this.#give(space, [chunk], from, (error) => {
+      const range = this.#replica.range(this.#replica.origin, known, BRING_MAX);
+      done(error, error ? undefined : { body: { chunk: `${chunk}` }, ranges: [range] });
+    });
+  };
+
+  #askNext(space: Space, order: readonly string[], failure: CodedError | undefined, end: Ended): void {
+    const [next, ...rest] = order;
+    if (next === undefined) {
+      return end(failure ?? new CodedError('NR_POOL_FULL', 'no host has a free chunk left'));
+    }
+    const answered: Done<Answer> = (error, answer) => {
+      if (!error && answer) {
+        // Ours as soon as it is durable here, too, which is before the end of this turn.
+        this.#replica.merge(answer.ranges ?? []);
+        this.#replica.write([], end);
+        return;
+      }
+      // An owner that cannot be asked is what stands in the way; that others have none left is not.
+      const worse = error?.code === 'NR_POOL_FULL' ? failure : (failure ?? error);
+      this.#askNext(space, rest, worse, end);
+    };
+    if (next === this.#replica.origin) this.#takeOwn(space, answered);
+    else if (this.#standing.frozen(next)) this.#askNext(space, rest, failure, end);
+    else {
+      const body = { space: space.id, known: this.#replica.known(next) } satisfies Json;
+      this.#ground.calls.ask(next, 'want', body, ASK_MS, answered);
+    }
+  }
+
+  /** The treasury needs a chunk for itself. */
+  #takeOwn(space: Space, done: Done<Answer>): void {
+    const chunk = this.#unwritten(space);
+    if (chunk === undefined) return done(new CodedError('NR_POOL_FULL', 'no chunk is free here'));
+    this.#replica.write([ownedBy(chunkKey(space.id, chunk), this.#replica.origin)], (error) =>
+      done(error, error ? undefined : {}),
+    );
+  }
+
+  /** Chunks that this host does not use any more become another's. If the disk refuses, they stay its own. */
+  #give(space: Space, chunks: readonly bigint[], owner: string, done: Ended): void {
+    if (chunks.length === 0) return done(undefined);
+    const changes = chunks.map((chunk) => ownedBy(chunkKey(space.id, chunk), owner));
+    this.#replica.write(changes, (error) => {
+      const allocator = this.#spaces.allocator(space.id);
+      for (const chunk of chunks) {
+        const mine = this.#ownership.owner(chunkKey(space.id, chunk)) === this.#replica.origin;
+        if (error && mine) allocator?.own(chunk);
+      }
+      done(error);
+    });
+  }
+
+  /** A chunk that can be given to somebody else; it is not ours to use any more. */
+  #giveable(space: Space): bigint | undefined {
+    const unwritten = this.#unwritten(space);
+    if (unwritten !== undefined) return unwritten;
+    // The last one with nothing in it is kept.
+    return [...this.#freeChunks(space)].slice(1).find((chunk) => this.#disown(space, chunk));
+  }
+
+  /** A chunk that was never given to anybody, if the space's treasury is ours. */
+  #unwritten(space: Space): bigint | undefined {
+    if (this.#ownership.treasury(space.domain) !== this.#replica.origin) return undefined;
+    const count = (BigInt(space.size) + BigInt(space.chunk) - 1n) / BigInt(space.chunk);
+    const start = this.#next.get(space.id) ?? 0n;
+    for (let step = 0n; step < count && step < LOOK_MAX; step++) {
+      const chunk = (start + step) % count;
+      if (this.#ownership.isWritten(space.id, chunk)) continue;
+      this.#next.set(space.id, chunk + 1n);
+      return chunk;
+    }
+    return undefined;
+  }
+
+  /** Chunks of ours of which nothing is held. */
+  *#freeChunks(space: Space): Iterable<bigint> {
+    const allocator = this.#spaces.allocator(space.id);
+    const now = this.#ground.timer.now();
+    for (const chunk of [...(allocator?.ownedChunks() ?? [])]) {
+      if (!allocator?.isBusy(chunk, now)) yield chunk;
+    }
+  }
+
+  #disown(space: Space, chunk: bigint): boolean {
+    return this.#spaces.allocator(space.id)?.disown(chunk, this.#ground.timer.now()) ?? false;
+  }
+}
