@@ -67,6 +67,8 @@ export class Cluster {
       limit: (origin) => this.forgetting.limit(origin),
       admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
     };
+    // Also after a crash between the two.
+    for (const { id } of members.allGone()) if (id !== replica.origin) replica.dropOwner(id);
     replica.observe('gone', ({ key, after }) => {
       const id = key.slice('gone/'.length);
       if (after && id !== replica.origin) replica.dropOwner(id);
@@ -107,6 +109,7 @@ export class Cluster {
     this.admission.tidy();
     this.claims.tidy();
     this.forgetting.tidy();
+    this.leaving.tidy();
     this.wants.tidy(this.#isUsed);
     this.collector.collect();
   }

@@ -72,16 +72,17 @@ export class Collector {
     const floor = this.#floor();
     if (!floor) return 0;
     const dead = [...this.#replica.tombstones()].filter((one) => floor.covers(one));
-    const keys = dead.flatMap(({ key }) => [key, ...this.#voidWith(key)]);
-    this.#replica.drop(keys);
-    return keys.length;
+    return this.#replica.drop(dead.flatMap((one) => [one, ...this.#voidWith(one.key)]));
   }
 
   /** With a space go its chunks. */
-  *#voidWith(key: string): Iterable<string> {
+  *#voidWith(key: string): Iterable<Versioned> {
     if (!key.startsWith('space/')) return;
     const prefix = `chunk/${key.slice('space/'.length)}/`;
-    for (const chunk of this.#replica.list('chunk')) if (chunk.key.startsWith(prefix)) yield chunk.key;
+    for (const chunk of this.#replica.list('chunk')) {
+      const version = chunk.key.startsWith(prefix) ? this.#replica.version(chunk.key) : undefined;
+      if (version) yield version;
+    }
   }
 
   #settle(): void {

@@ -123,8 +123,6 @@ export class Forgetting {
     const { halted } = this.#standing;
     if (halted)
       return done(new CodedError('NR_MEMBER_HALTED', `${this.#replica.origin} has stopped: ${halted}`));
-    if (this.#standing.leaving)
-      return done(new CodedError('NR_MEMBER_LEAVING', `${this.#replica.origin} is leaving`));
     const changes: Change[] = [];
     for (const id of victims) {
       if (this.#members.gone(id)) return done(new CodedError('NR_FORGET_DONE', `${id} is gone already`));

@@ -26,6 +26,7 @@ export class Leaving {
   readonly #ownership: Ownership;
   readonly #standing: Standing;
   readonly #ground: Ground;
+  #going = false;
 
   constructor(parts: {
     replica: Replica;
@@ -53,10 +54,22 @@ export class Leaving {
     const successors = this.#successors();
     if (successors.length === 0)
       return done(new CodedError('NR_MEMBER_ALONE', 'nobody else is in the cluster'));
+    if (this.#going) return done(new CodedError('NR_MEMBER_LEAVING', 'this host is leaving already'));
+    this.#going = true;
+    const end: Ended = (error) => {
+      this.#going = false;
+      done(error);
+    };
     this.#replica.write([{ key: 'self/leaving', value: true }], (error) => {
-      if (error) return done(error);
-      this.#handOver(successors, done);
+      if (error) end(error);
+      else this.#handOver(successors, end);
     });
+  }
+
+  /** Goes on with what a restart has interrupted. To be called from time to time. */
+  tidy(): void {
+    if (!this.#standing.leaving || this.#standing.halted || this.#going) return;
+    this.leave((error) => this.#ground.log.info({ err: error }, 'leaving'));
   }
 
   /** Takes the intention back; what was given away stays given. */
@@ -102,7 +115,10 @@ export class Leaving {
     });
     const body = { vector: Object.fromEntries(this.#replica.vector), loans };
     this.#ground.calls.ask(to, 'handover', body, ASK_MS, (error) => {
-      if (error || !this.#standing.leaving) return this.#handOver(others, done);
+      if (!this.#standing.leaving)
+        return done(new CodedError('NR_MEMBER_LEAVING', 'this host stays after all'));
+      // It may be on its way out itself by now.
+      if (error || this.#standing.frozen(to)) return this.#handOver(others, done);
       const me = this.#replica.origin;
       const dropped = [...this.#replica.list('lent')].map(({ key }): Change => ({ key }));
       this.#replica.write([...this.#ownership.handOver(me, to), ...dropped], (failure) => {

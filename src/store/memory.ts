@@ -184,9 +184,14 @@ export class MemoryStore extends Replica {
     this.flush();
   }
 
-  /** Ends this store as kill -9 would: what is staged is lost, its promises never settle. Returns the next one. */
-  crash(): MemoryStore {
+  /** Ends this store as kill -9 would: what is staged is lost, nobody is called back. */
+  kill(): void {
     this.abandon();
+  }
+
+  /** Kills it, and returns the next one on the same disk. */
+  crash(): MemoryStore {
+    this.kill();
     return new MemoryStore({ ...this.#options, disk: this.disk });
   }
 }

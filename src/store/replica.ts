@@ -2,14 +2,25 @@ import { CodedError } from '../errors.ts';
 import { quote } from '../net/address.ts';
 import type { Change, Entry, Observation, Store, Version } from '../ports/store.ts';
 import type { Backing, Step } from './backing.ts';
-import { HybridClock } from './crdt/clock.ts';
-import { type Class, namespaceIn, ownerIn, sameDot, stands, type Versioned } from './crdt/record.ts';
+import { HybridClock, STAMP_MAX } from './crdt/clock.ts';
+import {
+  type Class,
+  type Dot,
+  namespaceIn,
+  ownerIn,
+  sameDot,
+  stands,
+  type Versioned,
+} from './crdt/record.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { checkNamespace, encode, isRecord, namespaceOf } from './encode.ts';
 import type { Range } from './gossip/messages.ts';
 import { Observers } from './observers.ts';
 import { Row } from './row.ts';
 import { Shelf } from './shelf.ts';
+
+/** The local record of the last stamp when something was forgotten. */
+const CLOCK = 'clock/last';
 
 /** What the protocol above lets in. It never stops the vector from advancing, except beyond `limit`. */
 export interface Admission {
@@ -87,7 +98,7 @@ export class Replica implements Store {
 
   constructor(backing: Backing, options: ReplicaOptions = {}) {
     this.#backing = backing;
-    this.#classes = options.classes ?? new Map();
+    this.#classes = new Map([...(options.classes ?? []), ['clock', 'local']]);
     this.#schedule = options.schedule ?? ((flush) => void setImmediate(flush));
     this.#clock = new HybridClock(options.wallMs ?? Date.now);
     this.#observers = new Observers(options.report ?? (() => {}));
@@ -96,6 +107,7 @@ export class Replica implements Store {
     this.#durable = new Vector(backing.vector);
     this.#sequence = this.#durable.of(this.origin);
     for (const version of backing.resident()) {
+      if (version.key === CLOCK) this.#clock.receive(Number(version.text));
       if (!this.#isResident(version.key)) continue;
       if (version.class === 'shared') this.#clock.receive(version.rank);
       this.#put(version.key, new Row(version));
@@ -214,18 +226,25 @@ export class Replica implements Store {
     this.#stageMoves([]);
   }
 
-  /** Forgets records without a trace: tombstones that everybody has seen, records that a pool's end makes void. */
-  drop(keys: Iterable<string>): void {
+  /**
+   * Forgets versions without a trace, where they still stand: tombstones that everybody has seen, records that a
+   * space's end makes void. Returns how many.
+   */
+  drop(versions: Iterable<Dot & { readonly key: string }>): number {
     const moves: Move[] = [];
     const steps: Step[] = [];
-    for (const key of keys) {
+    for (const { key, origin, sequence } of versions) {
       const before = this.version(key);
-      if (!before) continue;
+      if (!before || !sameDot(before, { origin, sequence })) continue; // replaced, and that is on its way to the disk
       this.#put(key, undefined);
       moves.push({ key, before, after: undefined });
       steps.push({ do: 'drop', key });
     }
-    if (steps.length > 0) this.#stage({ moves, steps, done: () => {}, failed: () => {} });
+    if (steps.length === 0) return 0;
+    this.#stage({ moves, steps, done: () => {}, failed: () => {} });
+    // A tombstone's stamp has to be remembered: others may keep it for a while, and it must not win against us there.
+    this.write([{ key: CLOCK, value: this.#clock.last }], () => {});
+    return steps.length;
   }
 
   /** Forgets all that another origin owns: it is gone. */
@@ -365,6 +384,7 @@ export class Replica implements Store {
     const declared = this.#classes.get(namespaceIn(key));
     if (kind === 'local' || (declared !== undefined && declared !== kind)) return false;
     if (!isRecord(key, text)) return false;
+    if (kind === 'shared') return rank <= STAMP_MAX;
     return kind !== 'owned' || (ownerIn(key) === origin && rank === sequence);
   }
 
@@ -403,7 +423,7 @@ export class Replica implements Store {
   }
 
   #rank(kind: Class, sequence: number, before: number): number {
-    if (kind === 'shared') return this.#clock.next(before);
+    if (kind === 'shared') return this.#clock.next();
     return kind === 'ownership' ? before + 1 : sequence;
   }
 

@@ -2,8 +2,8 @@
 const EPOCH_MS = 1_577_836_800_000;
 /** Ticks within one millisecond. */
 const TICKS = 4096;
-/** How far ahead of the wall clock the clock lets itself be pulled, in milliseconds. */
-export const AHEAD_MAX_MS = 60_000;
+/** No stamp is beyond 2080-01-01: so that whatever a broken clock has written can be counted on from for years. */
+export const STAMP_MAX = (3_471_292_800_000 - EPOCH_MS) * TICKS;
 
 /** A wall time as the least stamp of that millisecond: milliseconds since 2020, and twelve bits to count in. */
 export function stampOf(wallMs: number): number {
@@ -17,28 +17,32 @@ export function wallOf(stamp: number): number {
 
 /**
  * A hybrid logical clock (Kulkarni et al., 2014) in one safe integer, up to the year 2089. It is at least the wall
- * clock's time, and after every stamp that it gave or received, except those from more than a minute ahead: one host
- * whose clock is wrong does not drag all others along.
+ * clock's time, and after every stamp that it gave or received: who writes after having seen a version writes a later
+ * one, whatever the clocks are like. That a version was removed and forgotten long ago makes no difference to that, so
+ * there is no stamp that it does not follow.
  */
 export class HybridClock {
   readonly #wallMs: () => number;
-  #last = 0;
+  #last: number;
 
-  constructor(wallMs: () => number) {
+  /** `last`: a stamp that the clock has to be after, from before a restart. */
+  constructor(wallMs: () => number, last = 0) {
     this.#wallMs = wallMs;
+    this.#last = last;
   }
 
-  /** A stamp after all given before, and after that of the version which is to be replaced. */
-  next(replaced = 0): number {
-    this.#last = Math.max(this.#last + 1, stampOf(this.#wallMs()));
-    // What came from far ahead can still be replaced, without the clock following it.
-    return Math.max(this.#last, replaced + 1);
+  /** The last stamp given or received. */
+  get last(): number {
+    return this.#last;
   }
 
-  /** Takes note of a stamp; false when it is too far ahead to follow. */
-  receive(stamp: number): boolean {
-    if (stamp > stampOf(this.#wallMs() + AHEAD_MAX_MS)) return false;
+  /** A stamp after all others. */
+  next(): number {
+    this.#last = Math.max(this.#last + 1, stampOf(Math.min(this.#wallMs(), wallOf(STAMP_MAX))));
+    return this.#last;
+  }
+
+  receive(stamp: number): void {
     this.#last = Math.max(this.#last, stamp);
-    return true;
   }
 }
