@@ -6,6 +6,7 @@ import { asCoded } from './errors.ts';
 import { NftFirewall } from './firewall/nft.ts';
 import { Conntrack } from './kernel/conntrack.ts';
 import { IprouteKernel } from './kernel/iproute.ts';
+import { NAMESPACES } from './model/namespaces.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Docker } from './ports/docker.ts';
 import type { Firewall, Flows } from './ports/firewall.ts';
@@ -34,6 +35,7 @@ export function openAdapters(settings: Settings, log: Log, clock: Clock, kept: (
   const { stateDir, runDir, dockerSocket } = settings;
   const store = new JournalStore({
     file: join(stateDir, 'store.db'),
+    classes: NAMESPACES,
     report: (error, { key }) =>
       log.error({ err: asCoded(error), key }, 'an observer of the store has failed'),
   });

@@ -124,8 +124,9 @@ export function buildParts(given: {
     host.update();
     renew([...state.endpoints.all()].filter(({ aliases }) => aliases.length > 0));
   });
-  store.observe('endpoint', ({ before, after }) => {
-    if (before && !after) liveness.forget(before.key.slice('endpoint/'.length));
+  store.observe('endpoint', ({ key, after }) => {
+    const id = state.endpoints.id(key);
+    if (id !== undefined && !after) liveness.forget(id);
   });
   speaker.permit(exportable());
   return { state, host, liveness, reconciler, learned, routing, underlay, driver, janitor };

@@ -80,7 +80,9 @@ export class Names {
     const treasury = this.#ownership.treasury(creation.domain);
     if (treasury === this.#replica.origin) return this.#decide(creation, done);
     if (treasury === undefined || this.#standing.frozen(treasury))
-      return done(new CodedError('NR_MEMBER_UNREACHABLE', `the treasury of ${creation.domain} is being forgotten`));
+      return done(
+        new CodedError('NR_MEMBER_UNREACHABLE', `the treasury of ${creation.domain} is being forgotten`),
+      );
     const body = { ...creation, known: this.#replica.known(treasury) } as Json;
     this.#ground.calls.ask(treasury, 'create', body, ASK_MS, (error, answer) => {
       if (error) return done(error);
@@ -118,7 +120,9 @@ export class Names {
     }
     const refusal = this.#judge(creation);
     if (refusal) return done(refusal);
-    const changes = creation.records.map(({ key, value }): Change => ({ key, value: value as Json, expect: null }));
+    const changes = creation.records.map(
+      ({ key, value }): Change => ({ key, value: value as Json, expect: null }),
+    );
     this.#replica.write(changes, done);
   }
 

@@ -1,4 +1,4 @@
-import type { Class } from '../store/crdt/record.ts';
+import type { Class } from '../ports/store.ts';
 
 /** The namespaces that the protocol itself works with, and who may write in them. */
 export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([

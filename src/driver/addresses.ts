@@ -1,6 +1,6 @@
 import { CodedError } from '../errors.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import { type Allocation, allocationSchema, type Pool } from '../model/pool.ts';
+import type { Allocation, Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import { isLinkLocal } from '../net/special.ts';
@@ -22,13 +22,13 @@ export class Addresses {
     for (const allocation of state.allocations.all()) this.#spaces.put(allocation);
     // Whoever changes a record, this process or (in a cluster) another host, the bitmaps follow the store.
     store.observe('pool', ({ key, after }) => {
-      const pool = after && state.pools.get(key.slice('pool/'.length));
+      const pool = state.pools.read(after);
       if (pool) this.#spaces.open(pool);
-      else if (!after) this.#spaces.close(key.slice('pool/'.length));
+      else if (!after) this.#spaces.close(state.pools.id(key) ?? '');
     });
-    store.observe('allocation', ({ before, after }) => {
-      const gone = before && allocationSchema.safeParse(before.value).data;
-      const come = after && allocationSchema.safeParse(after.value).data;
+    store.observe('allocation', ({ key, before, after }) => {
+      if (state.allocations.id(key) === undefined) return;
+      const [gone, come] = [state.allocations.read(before), state.allocations.read(after)];
       if (come) this.#spaces.put(come);
       else if (gone) this.#spaces.drop(gone, clock.now());
     });
@@ -54,7 +54,7 @@ export class Addresses {
     if (standing?.use === 'endpoint') changes.push(...this.#reapOrRefuse(standing));
     changes.push(this.change(this.#allocation(pool, address, 'held')));
     await this.#context.store.commit(changes);
-    for (const endpoint of endpointsIn(changes)) this.#context.mark(endpoint);
+    for (const endpoint of this.#endpointsIn(changes)) this.#context.mark(endpoint);
     return address;
   }
 
@@ -201,7 +201,7 @@ export class Addresses {
 
   /** Changes that remove all records of a pool's addresses. */
   forget(pool: Pool): Change[] {
-    return this.of(pool).map((allocation) => ({ key: keyOf(allocation) }));
+    return this.of(pool).map((allocation) => ({ key: this.#key(allocation) }));
   }
 
   get(pool: Pool, address: string): Allocation | undefined {
@@ -213,7 +213,7 @@ export class Addresses {
   }
 
   change(allocation: Allocation): Change {
-    return { key: keyOf(allocation), value: record(allocation) };
+    return { key: this.#key(allocation), value: record(allocation) };
   }
 
   /** How many of the addresses that are given automatically there are, are given, and rest; how many others are given. */
@@ -227,10 +227,14 @@ export class Addresses {
     for (const allocation of this.#context.state.allocations.all()) {
       const age = now - allocation.since;
       if (allocation.use === 'resting' && age > this.#context.restMs)
-        changes.push({ key: keyOf(allocation) });
+        changes.push({ key: this.#key(allocation) });
       if (allocation.use === 'held' && age > heldMs) changes.push(this.#rest(allocation));
     }
     return changes;
+  }
+
+  #key({ pool, address }: Allocation): string {
+    return this.#context.state.allocations.key(`${pool}/${address}`);
   }
 
   #of(endpoint: Endpoint): Allocation[] {
@@ -289,6 +293,11 @@ export class Addresses {
     return this.change({ pool, address, use: 'resting', since: this.#context.clock.now() });
   }
 
+  #endpointsIn(changes: readonly Change[]): string[] {
+    const { endpoints } = this.#context.state;
+    return changes.map(({ key }) => endpoints.id(key)).filter((id) => id !== undefined);
+  }
+
   async #commit(allocation: Allocation): Promise<void> {
     // Taken at once, so that the next call of this turn does not choose the same.
     this.#spaces.put(allocation);
@@ -301,16 +310,6 @@ export class Addresses {
   }
 }
 
-function keyOf(allocation: Allocation): string {
-  return `allocation/${allocation.pool}/${allocation.address}`;
-}
-
 function reserved(address: string, what: string): CodedError {
   return new CodedError('NR_ADDRESS_RESERVED', `${address} is ${what} of the subnet`);
-}
-
-function endpointsIn(changes: readonly Change[]): string[] {
-  return changes
-    .filter(({ key }) => key.startsWith('endpoint/'))
-    .map(({ key }) => key.slice('endpoint/'.length));
 }

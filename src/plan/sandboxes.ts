@@ -1,15 +1,21 @@
-import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
-import type { Entry, Store } from '../ports/store.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { Store } from '../ports/store.ts';
+import type { Table } from './state.ts';
 
 /** Which endpoints are in one sandbox together: a container's interfaces, kept as the store changes. */
 export class Sandboxes {
   readonly #members = new Map<string, Set<string>>();
 
   /** `changed` is told of the endpoints whose company changed. */
-  constructor(store: Pick<Store, 'list' | 'observe'>, changed: (endpoint: string) => void) {
-    for (const entry of store.list('endpoint')) this.#add(read(entry));
-    store.observe('endpoint', ({ before, after }) => {
-      const [was, is] = [read(before), read(after)];
+  constructor(
+    store: Pick<Store, 'observe'>,
+    endpoints: Table<Endpoint>,
+    changed: (endpoint: string) => void,
+  ) {
+    for (const endpoint of endpoints.all()) this.#add(endpoint);
+    store.observe('endpoint', ({ key, before, after }) => {
+      if (endpoints.id(key) === undefined) return;
+      const [was, is] = [endpoints.read(before), endpoints.read(after)];
       const concerned = new Set([...this.of(was?.sandbox), ...this.of(is?.sandbox)]);
       this.#remove(was);
       this.#add(is);
@@ -34,8 +40,4 @@ export class Sandboxes {
     members?.delete(endpoint.id);
     if (members?.size === 0) this.#members.delete(endpoint.sandbox);
   }
-}
-
-function read(entry: Entry | undefined): Endpoint | undefined {
-  return entry && endpointSchema.safeParse(entry.value).data;
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
+import { NAMESPACES } from '../model/namespaces.ts';
 import { type Network, networkSchema } from '../model/network.ts';
 import { type Allocation, allocationSchema, type Pool, poolSchema } from '../model/pool.ts';
 import type { Entry, Store } from '../ports/store.ts';
@@ -14,7 +15,7 @@ export class State {
   readonly endpoints: Table<Endpoint>;
   readonly allocations: Table<Allocation>;
 
-  constructor(store: Pick<Store, 'get' | 'list'>, onPoison: (key: string) => void = () => {}) {
+  constructor(store: Pick<Store, 'get' | 'list' | 'origin'>, onPoison: (key: string) => void = () => {}) {
     this.networks = new Table(store, 'network', networkSchema, onPoison);
     this.pools = new Table(store, 'pool', poolSchema, onPoison);
     this.endpoints = new Table(store, 'endpoint', endpointSchema, onPoison);
@@ -37,28 +38,42 @@ export class State {
   }
 }
 
-/** One namespace of the store, parsed. Entries are immutable, so each is parsed once. */
+/** One namespace of the store, parsed: of what hosts own, this host's records. Entries are immutable, so each is parsed once. */
 export class Table<T> {
   readonly #store: Pick<Store, 'get' | 'list'>;
   readonly #namespace: string;
+  /** What the keys of this host's records begin with. */
+  readonly #prefix: string;
   readonly #schema: z.ZodType<T>;
   readonly #onPoison: (key: string) => void;
   readonly #parsed = new WeakMap<Entry, { value: T | undefined }>();
 
   constructor(
-    store: Pick<Store, 'get' | 'list'>,
+    store: Pick<Store, 'get' | 'list' | 'origin'>,
     namespace: string,
     schema: z.ZodType<T>,
     onPoison: (key: string) => void,
   ) {
     this.#store = store;
     this.#namespace = namespace;
+    const isOwned = NAMESPACES.get(namespace) === 'owned';
+    this.#prefix = isOwned ? `${namespace}/${store.origin}/` : `${namespace}/`;
     this.#schema = schema;
     this.#onPoison = onPoison;
   }
 
   key(id: string): string {
-    return `${this.#namespace}/${id}`;
+    return `${this.#prefix}${id}`;
+  }
+
+  /** The id that a key is of; undefined for what another host owns. */
+  id(key: string): string | undefined {
+    return key.startsWith(this.#prefix) ? key.slice(this.#prefix.length) : undefined;
+  }
+
+  /** The record of an entry, if it parses. */
+  read(entry: Entry | undefined): T | undefined {
+    return entry && this.#parse(entry);
   }
 
   get(id: string): T | undefined {

@@ -6,6 +6,12 @@
 /** Value of a record: plain JSON, replaced as a whole. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
+/**
+ * Who may write a record. `owned`: the host that its key names, `namespace/HOST/id`; `ownership`: whoever it names as
+ * the owner passes it on; `shared`: anybody, and the later write stands; `local`: it stays on this host.
+ */
+export type Class = 'owned' | 'ownership' | 'shared' | 'local';
+
 /** A dot: which replica wrote a version, and its how-manieth write that was. */
 export interface Version {
   readonly origin: string;

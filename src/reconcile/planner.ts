@@ -13,7 +13,7 @@ export class Planner {
 
   /** `changed` is told of endpoints whose plan another endpoint's change concerns. */
   constructor(parts: {
-    store: Pick<Store, 'list' | 'observe'>;
+    store: Pick<Store, 'observe'>;
     state: State;
     host: () => HostView;
     alive: (endpoint: Endpoint) => boolean;
@@ -22,7 +22,7 @@ export class Planner {
     this.#state = parts.state;
     this.#host = parts.host;
     this.#alive = parts.alive;
-    this.#sandboxes = new Sandboxes(parts.store, parts.changed);
+    this.#sandboxes = new Sandboxes(parts.store, parts.state.endpoints, parts.changed);
   }
 
   /** What an endpoint needs now; nothing for one that does not exist. */

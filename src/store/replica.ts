@@ -1,17 +1,9 @@
 import { CodedError } from '../errors.ts';
 import { quote } from '../net/address.ts';
-import type { Change, Entry, Observation, Store, Version } from '../ports/store.ts';
+import type { Change, Class, Entry, Observation, Store, Version } from '../ports/store.ts';
 import type { Backing, Step } from './backing.ts';
 import { HybridClock, STAMP_MAX } from './crdt/clock.ts';
-import {
-  type Class,
-  type Dot,
-  namespaceIn,
-  ownerIn,
-  sameDot,
-  stands,
-  type Versioned,
-} from './crdt/record.ts';
+import { type Dot, namespaceIn, ownerIn, sameDot, stands, type Versioned } from './crdt/record.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { checkNamespace, encode, isRecord, namespaceOf } from './encode.ts';
 import type { Range } from './gossip/messages.ts';

@@ -1,5 +1,5 @@
-import type { Entry, Json, Version } from '../ports/store.ts';
-import type { Class, Versioned } from './crdt/record.ts';
+import type { Class, Entry, Json, Version } from '../ports/store.ts';
+import type { Versioned } from './crdt/record.ts';
 
 /**
  * A version of a record in memory, immutable. It keeps its value as JSON text: measured with 10,000 endpoints and two

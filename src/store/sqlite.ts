@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { CodedError } from '../errors.ts';
+import type { Class } from '../ports/store.ts';
 import type { Backing, Batch, Step } from './backing.ts';
-import type { Class, Versioned } from './crdt/record.ts';
+import type { Versioned } from './crdt/record.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { prepareFile, protectFile } from './files.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';

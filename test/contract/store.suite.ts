@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Class } from '../../src/store/crdt/record.ts';
-import type { Entry, Json, Observation, Store } from '../../src/ports/store.ts';
+import type { Class, Entry, Json, Observation, Store } from '../../src/ports/store.ts';
 
 /** The namespace that the stores of the suite know; all others they keep without knowing them. */
 export const classes: ReadonlyMap<string, Class> = new Map([['known', 'shared']]);

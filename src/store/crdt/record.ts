@@ -1,9 +1,4 @@
-/**
- * What a record's rank is, and who may write it. `owned`: one host writes, and the rank is the sequence; `ownership`:
- * only the owner passes it on, and the rank is the epoch; `shared`: anybody writes, and the rank is a hybrid logical
- * clock; `local`: stays on this host.
- */
-export type Class = 'owned' | 'ownership' | 'shared' | 'local';
+import type { Class } from '../../ports/store.ts';
 
 /** Which replica wrote a version, and its how-manieth write that was. */
 export interface Dot {

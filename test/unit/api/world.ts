@@ -6,6 +6,7 @@ import type { Services } from '../../../src/driver/services.ts';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
 import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
+import { NAMESPACES } from '../../../src/model/namespaces.ts';
 import { Address } from '../../../src/net/address.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
@@ -53,7 +54,7 @@ function peerTo(address: string, peerAs: number, localAs: number): Peer {
 
 /** A running daemon's parts on memory adapters, with a router next to it that it peers with. */
 export async function world() {
-  const store = new MemoryStore();
+  const store = new MemoryStore({ classes: NAMESPACES });
   const state = new State(store);
   const kernel = new MemoryKernel();
   const firewall = new MemoryFirewall();

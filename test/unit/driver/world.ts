@@ -1,6 +1,7 @@
 import type { Context } from '../../../src/driver/context.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
+import { NAMESPACES } from '../../../src/model/namespaces.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
 import { State } from '../../../src/plan/state.ts';
 import type { Listener } from '../../../src/ports/kernel.ts';
@@ -9,7 +10,7 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 
 /** A driver on a memory store, with a host that does all it is asked to at once. */
 export function world(change: Partial<Context> = {}) {
-  const store = new MemoryStore();
+  const store = new MemoryStore({ classes: NAMESPACES });
   const state = new State(store);
   const time = { now: 1_000_000 };
   const dead = new Set<string>();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
+import { NAMESPACES } from '../../../src/model/namespaces.ts';
 import { NOTHING } from '../../../src/plan/endpoint.ts';
 import { State } from '../../../src/plan/state.ts';
 import type { Json } from '../../../src/ports/store.ts';
@@ -46,9 +47,10 @@ describe('Planner', () => {
   let dead: Set<string>;
   let changed: string[];
   let subject: Planner;
-  const put = (key: string, value: unknown) => store.commit([{ key, value: value as Json }]);
+  const put = (key: string, value: unknown) =>
+    store.commit([{ key: key.replace(/^(network|endpoint)/, `$1/${store.origin}`), value: value as Json }]);
   beforeEach(async () => {
-    [store, dead, changed] = [new MemoryStore(), new Set(), []];
+    [store, dead, changed] = [new MemoryStore({ classes: NAMESPACES }), new Set(), []];
     await put('pool/p1', POOL);
     await put('network/n1', NETWORK);
     const state = new State(store);
@@ -94,7 +96,7 @@ describe('Planner', () => {
     assert.deepEqual(changed, []);
     await put('endpoint/e2', endpoint('e2', '10.1.0.3'));
     assert.deepEqual(changed, ['e1']);
-    await store.commit([{ key: 'endpoint/e1' }]);
+    await store.commit([{ key: `endpoint/${store.origin}/e1` }]);
     assert.deepEqual(changed, ['e1', 'e2']);
   });
 });

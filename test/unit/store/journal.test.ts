@@ -166,7 +166,7 @@ describe('journal file', () => {
 
   it('without its identity is refused', async () => {
     await make();
-    sql("DELETE FROM record; DELETE FROM origin");
+    sql('DELETE FROM record; DELETE FROM origin');
     assert.throws(() => new JournalStore({ file }), {
       code: 'NR_STORE_FAILED',
       message: /has no first row/,

@@ -1,0 +1,10 @@
+import type { Class } from '../ports/store.ts';
+
+/** What the records of each namespace are. A release that does not know a namespace keeps its records all the same. */
+export const NAMESPACES: ReadonlyMap<string, Class> = new Map([
+  /** Networks as Docker knows them on one host. */
+  ['network', 'owned'],
+  ['endpoint', 'owned'],
+  ['allocation', 'owned'],
+  ['pool', 'shared'],
+]);
