@@ -6,7 +6,7 @@ import { asCoded } from './errors.ts';
 import { NftFirewall } from './firewall/nft.ts';
 import { Conntrack } from './kernel/conntrack.ts';
 import { IprouteKernel } from './kernel/iproute.ts';
-import { NAMESPACES } from './model/namespaces.ts';
+import { NAMESPACES } from './plan/namespaces.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Docker } from './ports/docker.ts';
 import type { Firewall, Flows } from './ports/firewall.ts';

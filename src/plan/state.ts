@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
-import { NAMESPACES } from '../model/namespaces.ts';
 import { type Network, networkSchema } from '../model/network.ts';
 import { type Allocation, allocationSchema, type Pool, poolSchema } from '../model/pool.ts';
 import type { Entry, Store } from '../ports/store.ts';
+import { NAMESPACES } from './namespaces.ts';
 
 /**
  * The store's records as what they mean. A record that does not parse is left out, so that a poison one stops

@@ -1,8 +1,8 @@
 import type { Context } from '../../../src/driver/context.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
-import { NAMESPACES } from '../../../src/model/namespaces.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
+import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import { State } from '../../../src/plan/state.ts';
 import type { Listener } from '../../../src/ports/kernel.ts';
 import type { LearnedRoute } from '../../../src/ports/speaker.ts';

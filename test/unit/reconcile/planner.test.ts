@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
-import { NAMESPACES } from '../../../src/model/namespaces.ts';
 import { NOTHING } from '../../../src/plan/endpoint.ts';
+import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import { State } from '../../../src/plan/state.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import { Planner } from '../../../src/reconcile/planner.ts';
