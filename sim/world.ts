@@ -287,7 +287,6 @@ export class World {
     cluster.claims.claim(
       space,
       value,
-      false,
       ({ nonce }) => [
         {
           key: `allocation/${host.id}/${id}/${value}`,

@@ -160,6 +160,29 @@ export class Allocator {
     return value;
   }
 
+  /** How many values a strict `next` would find within a range, counted up to `limit`. */
+  spare(limit: number, now: number, within: Range = this): number {
+    const { first, last } = intersect(this, within);
+    let count = 0;
+    for (const { value, at } of this.#freed) {
+      if (count >= limit || this.#rests(at, now)) break;
+      if (value >= first && value <= last) count++;
+    }
+    for (let value = first; value <= last && count < limit; count++) {
+      const next = this.#lowest(value, last, undefined);
+      if (next === undefined) break;
+      value = next + 1n;
+    }
+    return count;
+  }
+
+  /** Whether all values of a chunk are set apart. */
+  isReserved(chunk: bigint): boolean {
+    const first = this.first + chunk * BigInt(this.chunkSize);
+    const range = intersect(this, { first, last: first + BigInt(this.chunkSize) - 1n });
+    return this.#reserved.overlap(range) === range.last - range.first + 1n;
+  }
+
   /** Gives a value back, to rest from now on. False for one that is not held: nothing is done. */
   free(value: bigint, now: number): boolean {
     if (!this.held(value)) return false;

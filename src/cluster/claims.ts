@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import type { Taken } from '../allocator/allocator.ts';
 import { CodedError } from '../errors.ts';
-import type { Change, Entry } from '../ports/store.ts';
+import type { Change, Entry, Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
 import type { Ownership } from './ownership.ts';
 import type { Done, Ended, Ground, Method } from './ports.ts';
-import { chunkOf, type Space, type Spaces } from './spaces.ts';
+import { chunkOf, isHeld, type Space, type Spaces, valueSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
@@ -14,26 +15,38 @@ const REDIRECTS = 3;
 
 const loanSchema = z.object({
   space: z.string(),
-  value: z.string().regex(/^\d{1,39}$/),
+  value: valueSchema,
   /** Tells this use of the value from every other. */
   nonce: z.string(),
-  /** Others may use it, too, if they say the same. */
-  shared: z.boolean(),
 });
 /** The use of a value by somebody who does not own its chunk. */
 export type Loan = z.infer<typeof loanSchema>;
 
-const borrowerSchema = z.object({ to: z.string(), nonce: z.string(), shared: z.boolean() });
+const claimSchema = loanSchema.extend({
+  /** Of an earlier use by the same member, which has ended; the owner may not have heard of that. */
+  replaces: z.string().optional(),
+});
+type Claim = z.infer<typeof claimSchema>;
+
+const borrowerSchema = z.object({ to: z.string(), nonce: z.string() });
 const lentSchema = z.object({ borrowers: z.array(borrowerSchema) });
 export type Borrower = z.infer<typeof borrowerSchema>;
 
-const allocationSchema = z.looseObject({ nonce: z.string().optional(), shared: z.boolean().optional() });
+const allocationSchema = z.looseObject({
+  /** Of the loan, if the value is borrowed. */
+  nonce: z.string().optional(),
+  /** Whoever says so, too, may have the value at the same time. */
+  shared: z.boolean().optional(),
+});
 
-/** What an explicit value was given by. */
+/** What an explicit value was given by: both are kept in the allocation. */
 export interface Grant {
-  /** Kept in the allocation if the value is borrowed. */
   readonly nonce?: string | undefined;
+  /** Others have the value, too, and all of them share it. */
+  readonly shared?: true | undefined;
 }
+
+const grantSchema = z.object({ nonce: z.string(), shared: z.literal(true).optional() });
 
 /** Values that a user names: of our own chunks at once, of others' by their owner's durable consent. */
 export class Claims {
@@ -44,6 +57,7 @@ export class Claims {
   readonly #standing: Standing;
   readonly #ground: Ground;
   readonly #boot: string;
+  readonly #describe: (space: string, value: bigint) => string;
   #count = 0;
   /** Claims that are not answered, by nonce. */
   readonly #open = new Map<string, { readonly owner: string; readonly end: Done<Grant> }>();
@@ -56,6 +70,7 @@ export class Claims {
     standing: Standing;
     ground: Ground;
     boot: string;
+    describe: (space: string, value: bigint) => string;
   }) {
     this.#replica = parts.replica;
     this.#members = parts.members;
@@ -64,24 +79,31 @@ export class Claims {
     this.#standing = parts.standing;
     this.#ground = parts.ground;
     this.#boot = parts.boot;
+    this.#describe = parts.describe;
+    this.#replica.observe('returning', ({ after }) => {
+      if (after) this.#giveBack(after);
+    });
   }
 
   /**
-   * Gets a value for this host, and writes with it what `use` says: at least the allocation, with the nonce of the
-   * grant. Both are durable when `done` is called.
-   * @throws (to `done`) NR_ADDRESS_IN_USE, NR_MEMBER_UNREACHABLE naming the owner, and what Standing.mayGive throws
+   * Gets a value for this host, and writes with it what `use` says: at least the allocation, with the grant. Both are
+   * durable when `done` is called.
+   *
+   * A value that others have is given, too, if all of them share it: each holder's allocation says so.
+   * @throws (to `done`) NR_ADDRESS_IN_USE, NR_ADDRESS_RESERVED, NR_MEMBER_UNREACHABLE naming the owner, and what
+   * Standing.mayGive throws
    */
-  claim(
-    space: Space,
-    value: bigint,
-    shared: boolean,
-    use: (grant: Grant) => readonly Change[],
-    done: Ended,
-  ): void {
+  claim(space: Space, value: bigint, use: (grant: Grant) => readonly Change[], done: Ended): void {
     const nonce = `${this.#boot}-${++this.#count}`;
+    const returning = this.#replica.get(`returning/${space.id}/${value}`);
+    const replaces = returning && nonceIn(returning);
     const granted: Done<Grant> = (error, grant) => {
       if (error || !grant) return done(error);
-      this.#replica.write(use(grant), (failure) => {
+      const returned = returning && this.#replica.get(returning.key);
+      // The loan that was to be given back has become this one.
+      const settled =
+        grant.nonce && returned && nonceIn(returned) === replaces ? [{ key: returned.key }] : [];
+      this.#replica.write([...use(grant), ...settled], (failure) => {
         // A borrowed value goes back by the owner's next audit, which we know nothing of then.
         if (failure && !grant.nonce && !this.#isUsed(space.id, `${value}`))
           this.#spaces.allocator(space.id)?.free(value, 0);
@@ -90,17 +112,26 @@ export class Claims {
     };
     try {
       this.#standing.mayGive();
-      this.#ask({ space: space.id, value: `${value}`, nonce, shared }, space, REDIRECTS, granted);
+      const claim = { space: space.id, value: `${value}`, nonce };
+      this.#ask(replaces === undefined ? claim : { ...claim, replaces }, space, REDIRECTS, granted);
     } catch (error) {
       done(error as CodedError);
     }
   }
 
+  /** Ids of the others that have a value, as far as their records are known. To be called rarely: they are on disk. */
+  others(space: string, value: bigint): string[] {
+    return this.#members
+      .present()
+      .map(({ id }) => id)
+      .filter((id) => id !== this.#replica.origin && isHeld(this.#allocation(id, space, `${value}`)));
+  }
+
   /** Changes that free an allocation, and see to it that the owner learns of it. */
   release(space: string, value: bigint): Change[] {
-    const entry = this.#replica.get(this.#allocationKey(space, `${value}`));
+    const entry = this.#allocation(this.#replica.origin, space, `${value}`);
     if (!entry) return [];
-    const { nonce } = allocationSchema.parse(entry.value);
+    const nonce = nonceIn(entry);
     const returning = nonce === undefined ? [] : [this.#returning(space, `${value}`, nonce)];
     return [{ key: entry.key }, ...returning];
   }
@@ -119,15 +150,15 @@ export class Claims {
     const used = this.#replica.list('allocation');
     const back = this.#replica.list('returning');
     return [...used, ...back].flatMap((entry) => {
-      const { nonce, shared = false } = allocationSchema.parse(entry.value);
+      const nonce = nonceIn(entry);
       const [space = '', value = ''] = entry.key.split('/').slice(-2);
-      return nonce === undefined ? [] : [{ space, value, nonce, shared }];
+      return nonce === undefined ? [] : [{ space, value, nonce }];
     });
   }
 
   /** `claim`: a value of ours for another member. The same nonce again is the same answer. */
   readonly serveClaim: Method = (from, body, done) => {
-    const claim = loanSchema.parse(body);
+    const claim = claimSchema.parse(body);
     const space = this.#spaces.get(claim.space);
     if (!space) return done(new CodedError('NR_POOL_UNKNOWN', `there is no space ${claim.space}`));
     this.#standing.mayGive();
@@ -136,15 +167,17 @@ export class Claims {
     }
     const owner = this.#ownerOf(space, BigInt(claim.value));
     if (owner !== this.#replica.origin) return done(undefined, { body: { owner: owner ?? null } });
-    const refusal = this.#lend(space, claim, from, (error) =>
-      done(error, error ? undefined : { body: { nonce: claim.nonce } }),
+    this.#lend(space, claim, from, (error, grant) =>
+      done(
+        error,
+        grant ? { body: { nonce: claim.nonce, ...(grant.shared && { shared: true }) } } : undefined,
+      ),
     );
-    if (refusal) done(refusal);
   };
 
   /** `release`: a borrower needs a value no longer. */
   readonly serveRelease: Method = (from, body, done) => {
-    const { space: id, value, nonce } = loanSchema.omit({ shared: true }).parse(body);
+    const { space: id, value, nonce } = loanSchema.parse(body);
     const space = this.#spaces.get(id);
     if (!space) return done(undefined, { body: {} }); // with the space went all of its loans
     this.#standing.mayGive();
@@ -158,14 +191,12 @@ export class Claims {
 
   /** `audit`: which of the loans to it a borrower does not know. */
   readonly serveAudit: Method = (from, body, done) => {
-    const { loans } = z.object({ loans: z.array(loanSchema.omit({ shared: true })) }).parse(body);
+    const { loans } = z.object({ loans: z.array(loanSchema) }).parse(body);
     const unknown = loans.filter(({ space, value, nonce }) => {
       if (this.#open.has(nonce)) return false;
-      const entry = this.#replica.get(this.#allocationKey(space, value));
+      const entry = this.#allocation(this.#replica.origin, space, value);
       const returning = this.#replica.get(`returning/${space}/${value}`);
-      return ![entry, returning].some(
-        (one) => one && allocationSchema.safeParse(one.value).data?.nonce === nonce,
-      );
+      return ![entry, returning].some((one) => one && nonceIn(one) === nonce);
     });
     // Not before what was read is durable: an allocation that is on its way to the disk is known, its undoing is not.
     this.#replica.write([], (error) => done(error, { body: { unknown: unknown.map(({ nonce }) => nonce) } }));
@@ -190,25 +221,27 @@ export class Claims {
     for (const [member, list] of loans) this.#audit(member, list.slice(0, 500));
   }
 
-  #ask(claim: Loan, space: Space, redirects: number, done: Done<Grant>): void {
+  #ask(claim: Claim, space: Space, redirects: number, done: Done<Grant>): void {
     const owner = this.#ownerOf(space, BigInt(claim.value));
     if (owner === this.#replica.origin) return this.#takeOwn(space, claim, done);
     if (owner === undefined || this.#standing.frozen(owner)) {
-      return done(new CodedError('NR_MEMBER_UNREACHABLE', `the owner of ${claim.value} is being forgotten`));
+      const what = `the owner of ${this.#named(space, claim.value)} is being forgotten`;
+      return done(new CodedError('NR_MEMBER_UNREACHABLE', what));
     }
     this.#open.set(claim.nonce, { owner, end: done });
-    this.#ground.calls.ask(owner, 'claim', claim, ASK_MS, (error, answer) => {
+    this.#ground.calls.ask(owner, 'claim', claim as Json, ASK_MS, (error, answer) => {
       if (!this.#open.delete(claim.nonce)) return; // abandoned meanwhile
       if (error) return done(error);
-      const body = z.object({ nonce: z.string() }).safeParse(answer?.body).data;
-      if (body?.nonce === claim.nonce) return done(undefined, { nonce: claim.nonce });
+      const grant = grantSchema.safeParse(answer?.body).data;
+      if (grant?.nonce === claim.nonce) return done(undefined, grant);
       if (redirects > 0 && this.#ownerOf(space, BigInt(claim.value)) !== owner)
         return this.#ask(claim, space, redirects - 1, done);
-      done(new CodedError('NR_MEMBER_UNREACHABLE', `the owner of ${claim.value} has just changed`));
+      const what = `the owner of ${this.#named(space, claim.value)} has just changed`;
+      done(new CodedError('NR_MEMBER_UNREACHABLE', what));
     });
   }
 
-  #takeOwn(space: Space, claim: Loan, done: Done<Grant>): void {
+  #takeOwn(space: Space, claim: Claim, done: Done<Grant>): void {
     const value = BigInt(claim.value);
     const allocator = this.#spaces.allocator(space.id);
     if (!allocator?.owns(chunkOf(space, value))) {
@@ -219,35 +252,42 @@ export class Claims {
     }
     const taken = allocator.take(value);
     if (taken === 'taken') return done(undefined, {});
-    if (claim.shared && this.#isShared(space.id, claim.value)) return done(undefined, {});
-    done(inUse(space, claim.value, this.#replica.origin));
+    const own = this.#allocation(this.#replica.origin, space.id, claim.value);
+    if (
+      taken === 'held' &&
+      !isHeld(own) &&
+      this.#areSharing(space.id, claim.value, this.#borrowers(space.id, claim.value))
+    )
+      return done(undefined, { shared: true });
+    done(this.#refusal(space, claim.value, taken));
   }
 
-  #lend(space: Space, claim: Loan, to: string, done: Ended): CodedError | undefined {
-    const key = this.#lentKey(space.id, claim.value);
-    const entry = this.#replica.get(key);
-    const standing = entry ? borrowersIn(entry) : [];
+  #lend(space: Space, claim: Claim, to: string, done: Done<Grant>): void {
+    const standing = this.#borrowers(space.id, claim.value);
     if (standing.some((one) => one.to === to && one.nonce === claim.nonce)) {
-      this.#replica.write([], done); // durable is what stands, not what is on its way
-      return undefined;
+      const shared = standing.length > 1 ? { shared: true as const } : {};
+      this.#replica.write([], (error) => done(error, shared)); // durable is what stands, not what is on its way
+      return;
     }
     const value = BigInt(claim.value);
     const allocator = this.#spaces.allocator(space.id);
     if (!allocator?.owns(chunkOf(space, value))) {
-      this.#own(space, chunkOf(space, value), (error) => {
-        const refusal = error ?? this.#lend(space, claim, to, done);
-        if (refusal) done(refusal);
-      });
-      return undefined;
+      this.#own(space, chunkOf(space, value), (error) =>
+        error ? done(error) : this.#lend(space, claim, to, done),
+      );
+      return;
     }
-    if (allocator.take(value) !== 'taken' && !(claim.shared && this.#isShared(space.id, claim.value)))
-      return inUse(space, claim.value, standing[0]?.to ?? this.#replica.origin);
-    const borrowers = [...standing, { to, nonce: claim.nonce, shared: claim.shared }];
-    this.#replica.write([{ key, value: { borrowers } }], (error) => {
-      if (error && standing.length === 0) allocator.free(value, 0);
-      done(error);
+    const others = standing.filter((one) => one.to !== to || one.nonce !== claim.replaces);
+    const own = isHeld(this.#allocation(this.#replica.origin, space.id, claim.value));
+    const isRenewed = others.length < standing.length && others.length === 0 && !own;
+    const taken = isRenewed ? 'taken' : allocator.take(value);
+    const shared = taken === 'held' && this.#areSharing(space.id, claim.value, others);
+    if (taken !== 'taken' && !shared) return done(this.#refusal(space, claim.value, taken));
+    const borrowers = [...others, { to, nonce: claim.nonce }];
+    this.#replica.write([{ key: this.#lentKey(space.id, claim.value), value: { borrowers } }], (error) => {
+      if (error && !this.#isUsed(space.id, claim.value)) allocator.free(value, 0);
+      done(error, shared ? { shared } : {});
     });
-    return undefined;
   }
 
   /** Makes a chunk of our treasury one of ours by name. */
@@ -265,20 +305,26 @@ export class Claims {
   }
 
   #isUsed(space: string, value: string): boolean {
-    const keys = [this.#allocationKey(space, value), this.#lentKey(space, value)];
-    return keys.some((key) => this.#replica.get(key));
+    const own = this.#allocation(this.#replica.origin, space, value);
+    return isHeld(own) || this.#replica.get(this.#lentKey(space, value)) !== undefined;
   }
 
-  /** Whether all who use a value of ours share it. */
-  #isShared(space: string, value: string): boolean {
-    const own = this.#replica.get(this.#allocationKey(space, value));
-    const lent = this.#replica.get(this.#lentKey(space, value));
-    const ownShares = !own || allocationSchema.parse(own.value).shared === true;
+  /** Whether these borrowers, and this host if it has the value itself, all say that they share it. */
+  #areSharing(space: string, value: string, borrowers: readonly Borrower[]): boolean {
+    const own = this.#allocation(this.#replica.origin, space, value);
+    const theirs = borrowers.map(({ to, nonce }) => {
+      const entry = this.#allocation(to, space, value);
+      return isHeld(entry) && nonceIn(entry) === nonce ? entry : undefined;
+    });
+    const holders = isHeld(own) ? [own, ...theirs] : theirs;
     return (
-      (own !== undefined || lent !== undefined) &&
-      ownShares &&
-      (!lent || borrowersIn(lent).every((one) => one.shared))
+      holders.length > 0 && holders.every((one) => one && allocationSchema.safeParse(one.value).data?.shared)
     );
+  }
+
+  #borrowers(space: string, value: string): Borrower[] {
+    const entry = this.#replica.get(this.#lentKey(space, value));
+    return entry ? borrowersIn(entry) : [];
   }
 
   #takeBack(space: string, value: string, isMeant: (borrower: Borrower) => boolean): Change[] {
@@ -291,10 +337,10 @@ export class Claims {
 
   #giveBack(entry: Entry): void {
     const [, id = '', value = ''] = entry.key.split('/');
-    const { nonce } = z.object({ nonce: z.string() }).parse(entry.value);
+    const nonce = nonceIn(entry);
     const forget = () => this.#replica.write([{ key: entry.key, expect: entry.version }], () => {});
     const space = this.#spaces.get(id);
-    if (!space) return forget();
+    if (!space || nonce === undefined) return forget();
     const owner = this.#ownerOf(space, BigInt(value));
     if (owner === this.#replica.origin) {
       const back = this.#takeBack(id, value, (one) => one.to === owner && one.nonce === nonce);
@@ -327,8 +373,22 @@ export class Claims {
     return this.#ownership.chunk(space.id, space.domain, chunkOf(space, value));
   }
 
-  #allocationKey(space: string, value: string): string {
-    return `allocation/${this.#replica.origin}/${space}/${value}`;
+  #allocation(member: string, space: string, value: string): Entry | undefined {
+    return this.#replica.get(`allocation/${member}/${space}/${value}`);
+  }
+
+  /** Who has the value, if somebody has. */
+  #refusal(space: Space, value: string, taken: Taken): CodedError {
+    const named = this.#named(space, value);
+    if (taken !== 'held') return new CodedError('NR_ADDRESS_RESERVED', `${named} is for nobody`);
+    const own = isHeld(this.#allocation(this.#replica.origin, space.id, value));
+    const holder = own ? undefined : this.#borrowers(space.id, value)[0]?.to;
+    const host = this.#members.nameOf(holder ?? this.#replica.origin);
+    return new CodedError('NR_ADDRESS_IN_USE', `${named} is in use on host ${host}`);
+  }
+
+  #named(space: Space, value: string): string {
+    return this.#describe(space.id, BigInt(value));
   }
 
   #lentKey(space: string, value: string): string {
@@ -344,6 +404,6 @@ function borrowersIn(entry: Entry): Borrower[] {
   return lentSchema.safeParse(entry.value).data?.borrowers ?? [];
 }
 
-function inUse(space: Space, value: string, by: string): CodedError {
-  return new CodedError('NR_ADDRESS_IN_USE', `value ${value} of ${space.id} is in use by host ${by}`);
+function nonceIn(entry: Entry): string | undefined {
+  return allocationSchema.safeParse(entry.value).data?.nonce;
 }

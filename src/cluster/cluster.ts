@@ -6,6 +6,7 @@ import { Collector } from './collector.ts';
 import { Forgetting } from './forgetting.ts';
 import { Leaving } from './leaving.ts';
 import { Members } from './members.ts';
+import { type Judge, Names } from './names.ts';
 import { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
 import { Spaces } from './spaces.ts';
@@ -24,6 +25,10 @@ export interface ClusterOptions {
   readonly restMs: number;
   /** Whether this host has endpoints or networks in a space: it keeps chunks of those only. */
   readonly isUsed: (space: string) => boolean;
+  /** What may not be created; nothing by default. */
+  readonly judge?: Judge | undefined;
+  /** What a person calls a value of a space, for errors. */
+  readonly describe?: ((space: string, value: bigint) => string) | undefined;
 }
 
 /** One host's part in the protocol: who is in, who owns what, who gets what. All of it stands on the replica's records. */
@@ -34,6 +39,7 @@ export class Cluster {
   readonly standing: Standing;
   readonly wants: Wants;
   readonly claims: Claims;
+  readonly names: Names;
   readonly admission: Admission;
   readonly forgetting: Forgetting;
   readonly leaving: Leaving;
@@ -44,7 +50,7 @@ export class Cluster {
   #stopped = false;
   #cancel = () => {};
 
-  constructor({ replica, ground, boot, restMs, isUsed }: ClusterOptions) {
+  constructor({ replica, ground, boot, restMs, isUsed, judge, describe }: ClusterOptions) {
     this.#ground = ground;
     this.#isUsed = isUsed;
     const members = new Members(replica);
@@ -52,13 +58,17 @@ export class Cluster {
     const spaces = new Spaces(replica, restMs, () => ground.timer.now());
     const standing = new Standing(replica, members);
     const parts = { replica, members, ownership, spaces, standing, ground, boot };
-    const claims = new Claims(parts);
+    const claims = new Claims({
+      ...parts,
+      describe: describe ?? ((space, value) => `value ${value} of ${space}`),
+    });
     this.members = members;
     this.ownership = ownership;
     this.spaces = spaces;
     this.standing = standing;
     this.claims = claims;
     this.wants = new Wants(parts);
+    this.names = new Names({ ...parts, judge: judge ?? (() => undefined) });
     this.admission = new Admission(parts);
     this.forgetting = new Forgetting({ ...parts, claims });
     this.leaving = new Leaving(parts);
@@ -78,6 +88,7 @@ export class Cluster {
       ['claim', claims.serveClaim],
       ['release', claims.serveRelease],
       ['audit', claims.serveAudit],
+      ['create', this.names.serve],
       ['admit', this.admission.serveAdmit],
       ['stored', this.admission.serveStored],
       ['promise', this.forgetting.servePromise],

@@ -61,7 +61,10 @@ export class Collector {
     return this.#members
       .present()
       .map(({ id }) => id)
-      .filter((id) => !dead.some((one) => covers(this.#settled.get(id)?.vector, one)));
+      .filter(
+        (id) =>
+          id !== this.#replica.origin && !dead.some((one) => covers(this.#settled.get(id)?.vector, one)),
+      );
   }
 
   /** Drops what can go. To be called from time to time. @returns how many */
@@ -92,9 +95,10 @@ export class Collector {
     }
   }
 
-  /** What every present member is known to have seen. */
+  /** What every present member is known to have seen: this host, what is on its disk. */
   #floor(): Vector | undefined {
-    const reports = this.#members.present().map(({ id }) => this.#settled.get(id));
+    const others = this.#members.present().filter(({ id }) => id !== this.#replica.origin);
+    const reports = others.map(({ id }) => this.#settled.get(id));
     const floor = new Vector();
     for (const [origin, known] of this.#replica.vector) {
       let least = known;

@@ -20,7 +20,7 @@ const vectorSchema = z.record(z.string(), z.number().int().nonnegative());
 const promisedSchema = z.object({
   vector: vectorSchema,
   members: z.array(z.string()),
-  loans: z.array(z.object({ space: z.string(), value: z.string(), nonce: z.string(), shared: z.boolean() })),
+  loans: z.array(z.object({ space: z.string(), value: z.string(), nonce: z.string() })),
 });
 type Promised = z.infer<typeof promisedSchema>;
 
@@ -236,12 +236,12 @@ export class Forgetting {
       .present()
       .find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));
     if (late) return this.#end(attempt, new CodedError('NR_FORGET_BUSY', `${late.id} has just come in`));
-    const loans = new Map<string, { to: string; nonce: string; shared: boolean }[]>();
+    const loans = new Map<string, { to: string; nonce: string }[]>();
     for (const [to, promised] of attempt.promised) {
       for (const loan of promised.loans) {
         if (to === me || !this.#isVictims(attempt, loan)) continue;
         const key = `lent/${me}/${loan.space}/${loan.value}`;
-        loans.set(key, [...(loans.get(key) ?? []), { to, nonce: loan.nonce, shared: loan.shared }]);
+        loans.set(key, [...(loans.get(key) ?? []), { to, nonce: loan.nonce }]);
       }
     }
     const changes: Change[] = attempt.victims.flatMap((id) => [

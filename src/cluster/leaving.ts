@@ -6,6 +6,7 @@ import type { Replica } from '../store/replica.ts';
 import { goneChange, type Members } from './members.ts';
 import { DEFAULT_DOMAIN, type Ownership } from './ownership.ts';
 import type { Ended, Ground, Method } from './ports.ts';
+import { isHeld } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 2000;
@@ -48,7 +49,10 @@ export class Leaving {
    */
   leave(done: Ended): void {
     if (this.#standing.halted) return done(undefined);
-    const used = [...this.#replica.list('allocation'), ...this.#replica.list('returning')];
+    const used = [
+      ...[...this.#replica.list('allocation')].filter(isHeld),
+      ...this.#replica.list('returning'),
+    ];
     if (used.length > 0)
       return done(new CodedError('NR_MEMBER_IN_USE', `${used.length} values of this host are in use`));
     const successors = this.#successors();

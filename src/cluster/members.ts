@@ -45,6 +45,11 @@ export class Members {
     return this.#members.get(id);
   }
 
+  /** What a person calls a member. */
+  nameOf(id: string): string {
+    return this.#members.get(id)?.name ?? id.slice(0, 12);
+  }
+
   isPresent(id: string): boolean {
     return this.#members.has(id) && !this.#gone.has(id);
   }

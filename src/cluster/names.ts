@@ -17,7 +17,7 @@ const creationSchema = z.object({
   records: z.array(z.object({ key: z.string(), value: z.json() })).min(1),
 });
 const requestSchema = creationSchema.extend({ known: z.number().int().nonnegative() });
-/** Records that have to be unique within a domain, such as a pool with its space. */
+/** Records that are made together, such as a pool with its space. The first one's key is the name that is unique. */
 export type Creation = z.infer<typeof creationSchema>;
 
 /** What may not be created beside what stands: a coded error, or nothing. Every member judges alike. */
@@ -49,8 +49,8 @@ export class Names {
   }
 
   /**
-   * Creates records, everywhere or nowhere. They are durable, and known here, when `done` is called. That the same ones
-   * stand already is no error.
+   * Creates records, everywhere or nowhere. If the name stands already, whoever made it, nothing is done, and that is no
+   * error: the caller takes what stands. It is durable, and known here, when `done` is called.
    * @throws (to `done`) what the judge finds, NR_MEMBER_UNREACHABLE naming the treasury, what Standing.mayGive throws
    */
   create(creation: Creation, done: Ended): void {
@@ -98,7 +98,7 @@ export class Names {
 
   /** Waits until the records are here: with the answer, or by gossip a little later. */
   #arrived(creation: Creation, done: Ended): void {
-    const isHere = () => creation.records.every(({ key }) => this.#replica.get(key));
+    const isHere = () => this.#replica.get(nameIn(creation)) !== undefined;
     if (isHere()) return this.#replica.write([], done);
     const stop = this.#replica.onDurable(() => {
       if (isHere()) end(undefined);
@@ -114,8 +114,8 @@ export class Names {
   }
 
   #decide(creation: Creation, done: Ended): void {
-    if (creation.records.every(({ key, value }) => this.#stands(key, value as Json))) {
-      this.#replica.write([], done); // asked again; durable is what stands, not what is on its way
+    if (this.#replica.get(nameIn(creation))) {
+      this.#replica.write([], done); // durable is what stands, not what is on its way
       return;
     }
     const refusal = this.#judge(creation);
@@ -123,10 +123,11 @@ export class Names {
     const changes = creation.records.map(
       ({ key, value }): Change => ({ key, value: value as Json, expect: null }),
     );
-    this.#replica.write(changes, done);
+    // The name last: who has heard of it has heard of what belongs to it.
+    this.#replica.write(changes.reverse(), done);
   }
+}
 
-  #stands(key: string, value: Json): boolean {
-    return JSON.stringify(this.#replica.get(key)?.value) === JSON.stringify(value);
-  }
+function nameIn({ records }: Creation): string {
+  return records[0]!.key;
 }

@@ -1,16 +1,22 @@
 import { z } from 'zod';
 import { Allocator } from '../allocator/allocator.ts';
+import type { Freed } from '../allocator/freed.ts';
 import type { Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import { ownerOf } from './ownership.ts';
 
+/** A value as text; there may be 2^64 of them. */
+export const valueSchema = z.string().regex(/^\d{1,39}$/);
+
 const spaceSchema = z.object({
   /** Whose treasury owns what was never given to anybody. */
   domain: z.string(),
-  /** How many values there are, from 0: a decimal number, as there may be 2^64. */
+  /** How many values there are, from 0: a decimal number. */
   size: z.string().regex(/^[1-9]\d{0,38}$/),
   /** Values in a chunk. */
   chunk: z.number().int().min(1).max(4096),
+  /** Values that nobody can have. */
+  reserved: z.array(valueSchema).optional(),
 });
 /** Integers to be given to one holder each: a pool's addresses, VNIs, VLANs. */
 export type Space = z.infer<typeof spaceSchema> & { readonly id: string };
@@ -28,14 +34,21 @@ export class Spaces {
     this.#replica = replica;
     this.#restMs = restMs;
     this.#now = now;
-    for (const entry of replica.list('space')) this.#space(entry.key, entry);
-    replica.observe('space', ({ key, after }) => this.#space(key, after));
+    for (const entry of replica.list('space')) this.#open(entry.key, entry);
+    this.#fill((id) => this.#allocators.get(id));
+    replica.observe('space', ({ key, after }) => {
+      const opened = this.#open(key, after);
+      if (opened) this.#fill((id) => (id === opened ? this.#allocators.get(id) : undefined));
+    });
     replica.observe('chunk', ({ key, after }) => this.#chunk(key, after));
-    for (const namespace of ['allocation', 'lent'])
-      replica.observe(namespace, ({ key, before, after }) => {
-        if (before && !after) this.#freed(key);
-        else if (after) this.#held(key);
-      });
+    replica.observe('allocation', ({ key, after }) => {
+      if (isHeld(after)) this.#held(key);
+      else this.#freed(key, since(after));
+    });
+    replica.observe('lent', ({ key, after }) => {
+      if (after) this.#held(key);
+      else this.#freed(key, undefined);
+    });
   }
 
   get(id: string): Space | undefined {
@@ -51,15 +64,16 @@ export class Spaces {
     return this.#allocators.get(id);
   }
 
-  #space(key: string, entry: Entry | undefined): void {
+  /** The id of a space that came with this. */
+  #open(key: string, entry: Entry | undefined): string | undefined {
     const id = key.slice('space/'.length);
     const parsed = spaceSchema.safeParse(entry?.value);
     if (!parsed.success) {
       this.#spaces.delete(id);
       this.#allocators.delete(id);
-      return;
+      return undefined;
     }
-    if (this.#spaces.has(id)) return;
+    if (this.#spaces.has(id)) return undefined;
     const space = { ...parsed.data, id };
     this.#spaces.set(id, space);
     const allocator = new Allocator({
@@ -69,14 +83,28 @@ export class Spaces {
       restMs: this.#restMs,
       owned: 'none',
     });
+    for (const value of space.reserved ?? [])
+      allocator.reserve({ first: BigInt(value), last: BigInt(value) });
     this.#allocators.set(id, allocator);
-    for (const chunk of this.#replica.list('chunk'))
-      if (chunk.key.startsWith(`chunk/${id}/`)) this.#chunk(chunk.key, chunk);
-    for (const namespace of ['allocation', 'lent']) {
-      const prefix = `${namespace}/${this.#replica.origin}/${id}/`;
-      for (const { key: held } of this.#replica.list(namespace))
-        if (held.startsWith(prefix)) this.#held(held);
+    return id;
+  }
+
+  /** Takes over what the records say of spaces that are new here. */
+  #fill(fresh: (id: string) => Allocator | undefined): void {
+    for (const entry of this.#replica.list('chunk')) {
+      if (fresh(entry.key.split('/')[1] ?? '')) this.#chunk(entry.key, entry);
     }
+    const resting = new Map<Allocator, Freed[]>();
+    for (const namespace of ['lent', 'allocation'])
+      for (const entry of this.#replica.list(namespace)) {
+        const { allocator, value } = this.#placeOf(entry.key, fresh);
+        if (!allocator || value === undefined) continue;
+        const at = namespace === 'lent' ? undefined : since(entry);
+        if (at === undefined) allocator.load([value]);
+        else if (resting.get(allocator)?.push({ value, at }) === undefined)
+          resting.set(allocator, [{ value, at }]);
+      }
+    for (const [allocator, freed] of resting) allocator.load([], freed);
   }
 
   #chunk(key: string, entry: Entry | undefined): void {
@@ -88,20 +116,41 @@ export class Spaces {
   }
 
   #held(key: string): void {
-    const [, owner, id = '', value = ''] = key.split('/');
-    if (owner !== this.#replica.origin || !/^\d+$/.test(value)) return;
-    const allocator = this.#allocators.get(id);
-    if (allocator && allocator.take(BigInt(value)) !== 'taken') allocator.load([BigInt(value)]);
+    const { allocator, value } = this.#placeOf(key, (id) => this.#allocators.get(id));
+    if (allocator && value !== undefined && allocator.take(value) !== 'taken') allocator.load([value]);
   }
 
-  #freed(key: string): void {
-    const [, owner, id = '', value = ''] = key.split('/');
-    if (owner !== this.#replica.origin || !/^\d+$/.test(value)) return;
-    // Shared with others, it may still be in use.
-    const keys = ['allocation', 'lent'].map((namespace) => `${namespace}/${owner}/${id}/${value}`);
-    if (!keys.some((one) => this.#replica.get(one)))
-      this.#allocators.get(id)?.free(BigInt(value), this.#now());
+  /** An allocation or a loan went; `at`: since when the value rests, now by default. */
+  #freed(key: string, at: number | undefined): void {
+    const { allocator, value, name } = this.#placeOf(key, (id) => this.#allocators.get(id));
+    if (!allocator || value === undefined) return;
+    // Shared with others it may still be in use, and who has taken it since is on the way to the disk.
+    if (isHeld(this.#replica.get(`allocation/${name}`)) || this.#replica.get(`lent/${name}`)) return;
+    if (allocator.held(value)) allocator.free(value, at ?? this.#now());
+    else if (at !== undefined) allocator.load([], [{ value, at }]);
   }
+
+  #placeOf(
+    key: string,
+    find: (id: string) => Allocator | undefined,
+  ): { allocator?: Allocator | undefined; value?: bigint; name?: string } {
+    const [, owner, id = '', value = '', more] = key.split('/');
+    if (owner !== this.#replica.origin || more !== undefined || !/^\d+$/.test(value)) return {};
+    return { allocator: find(id), value: BigInt(value), name: `${owner}/${id}/${value}` };
+  }
+}
+
+/** Since when an allocation is nobody's and rests, in milliseconds since 1970; undefined for one that somebody has. */
+function since(entry: Entry | undefined): number | undefined {
+  const value = entry?.value;
+  if (value === null || typeof value !== 'object' || !('use' in value) || value.use !== 'resting')
+    return undefined;
+  return 'since' in value && typeof value.since === 'number' ? value.since : 0;
+}
+
+/** Whether an allocation is somebody's. */
+export function isHeld(entry: Entry | undefined): entry is Entry {
+  return entry !== undefined && since(entry) === undefined;
 }
 
 /** The number of the chunk that has the value. */

@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { intersect, type Range } from '../allocator/ranges.ts';
 import { CodedError } from '../errors.ts';
 import type { Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
-import type { Space, Spaces } from './spaces.ts';
+import { chunkOf, type Space, type Spaces, valueSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
@@ -17,7 +18,13 @@ const LOOK_MAX = 65_536n;
 /** Of our own writes, those that an answer brings along; with more of them the asker waits for gossip. */
 const BRING_MAX = 200;
 
-const wantSchema = z.object({ space: z.string(), known: z.number().int().nonnegative() });
+const wantSchema = z.object({
+  space: z.string(),
+  known: z.number().int().nonnegative(),
+  /** The chunk has to have a value within. */
+  first: valueSchema,
+  last: valueSchema,
+});
 
 /** Chunks on their way: asked for by who runs short, given by the treasury, given back by who has too many. */
 export class Wants {
@@ -48,20 +55,21 @@ export class Wants {
   }
 
   /**
-   * Gets a further chunk: from our own treasury, from the space's, or from whoever has one free. Several wishes for
-   * one space are one.
+   * Gets a further chunk with a value within a range: from our own treasury, from the space's, or from whoever has one
+   * free. Several wishes for the same are one.
    * @throws (to `done`) NR_POOL_FULL, NR_MEMBER_UNREACHABLE, and what Standing.mayGive throws
    */
-  want(space: Space, done: Ended = () => {}): void {
-    const waiting = this.#asking.get(space.id);
+  want(space: Space, done: Ended = () => {}, within: Range = wholeOf(space)): void {
+    const wish = `${space.id} ${within.first} ${within.last}`;
+    const waiting = this.#asking.get(wish);
     if (waiting) {
       waiting.push(done);
       return;
     }
-    this.#asking.set(space.id, [done]);
+    this.#asking.set(wish, [done]);
     const end: Ended = (error) => {
-      const all = this.#asking.get(space.id) ?? [];
-      this.#asking.delete(space.id);
+      const all = this.#asking.get(wish) ?? [];
+      this.#asking.delete(wish);
       for (const one of all) one(error);
     };
     try {
@@ -78,7 +86,7 @@ export class Wants {
     // Whoever is asked second is a matter of luck, so that not everybody turns to the same host.
     const start = Math.floor(this.#ground.random() * others.length);
     const order = [...others.slice(start), ...others.slice(0, start)];
-    this.#askNext(space, treasury === undefined ? order : [treasury, ...order], undefined, end);
+    this.#askNext(space, within, treasury === undefined ? order : [treasury, ...order], undefined, end);
   }
 
   /** Gives chunks back that are too many, and all of spaces that are not used here. */
@@ -104,14 +112,14 @@ export class Wants {
 
   /** `want`: a chunk for who asks, if this host has a free one to give. */
   readonly serve: Method = (from, body, done) => {
-    const { space: id, known } = wantSchema.parse(body);
+    const { space: id, known, first, last } = wantSchema.parse(body);
     const space = this.#spaces.get(id);
     if (!space) return done(new CodedError('NR_POOL_UNKNOWN', `there is no space ${id}`));
     this.#standing.mayGive();
     if (!this.#members.get(from)?.complete || this.#standing.frozen(from)) {
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} is not a member that may own anything`));
     }
-    const chunk = this.#giveable(space);
+    const chunk = this.#giveable(space, { first: BigInt(first), last: BigInt(last) });
     if (chunk === undefined) return done(new CodedError('NR_POOL_FULL', 'no chunk is free here'));
     this.#give(space, [chunk], from, (error) => {
       const range = this.#replica.range(this.#replica.origin, known, BRING_MAX);
@@ -119,7 +127,13 @@ export class Wants {
     });
   };
 
-  #askNext(space: Space, order: readonly string[], failure: CodedError | undefined, end: Ended): void {
+  #askNext(
+    space: Space,
+    within: Range,
+    order: readonly string[],
+    failure: CodedError | undefined,
+    end: Ended,
+  ): void {
     const [next, ...rest] = order;
     if (next === undefined) {
       return end(failure ?? new CodedError('NR_POOL_FULL', 'no host has a free chunk left'));
@@ -133,19 +147,25 @@ export class Wants {
       }
       // An owner that cannot be asked is what stands in the way; that others have none left is not.
       const worse = error?.code === 'NR_POOL_FULL' ? failure : (failure ?? error);
-      this.#askNext(space, rest, worse, end);
+      this.#askNext(space, within, rest, worse, end);
     };
-    if (next === this.#replica.origin) this.#takeOwn(space, answered);
-    else if (this.#standing.frozen(next)) this.#askNext(space, rest, failure, end);
+    if (next === this.#replica.origin) this.#takeOwn(space, within, answered);
+    else if (this.#standing.frozen(next)) this.#askNext(space, within, rest, failure, end);
     else {
-      const body = { space: space.id, known: this.#replica.known(next) } satisfies Json;
+      const { first, last } = within;
+      const body: Json = {
+        space: space.id,
+        known: this.#replica.known(next),
+        first: `${first}`,
+        last: `${last}`,
+      };
       this.#ground.calls.ask(next, 'want', body, ASK_MS, answered);
     }
   }
 
   /** The treasury needs a chunk for itself. */
-  #takeOwn(space: Space, done: Done<Answer>): void {
-    const chunk = this.#unwritten(space);
+  #takeOwn(space: Space, within: Range, done: Done<Answer>): void {
+    const chunk = this.#unwritten(space, within);
     if (chunk === undefined) return done(new CodedError('NR_POOL_FULL', 'no chunk is free here'));
     this.#replica.write([ownedBy(chunkKey(space.id, chunk), this.#replica.origin)], (error) =>
       done(error, error ? undefined : {}),
@@ -167,21 +187,30 @@ export class Wants {
   }
 
   /** A chunk that can be given to somebody else; it is not ours to use any more. */
-  #giveable(space: Space): bigint | undefined {
-    const unwritten = this.#unwritten(space);
+  #giveable(space: Space, within: Range): bigint | undefined {
+    const unwritten = this.#unwritten(space, within);
     if (unwritten !== undefined) return unwritten;
+    const [from, to] = [chunkOf(space, within.first), chunkOf(space, within.last)];
     // The last one with nothing in it is kept.
-    return [...this.#freeChunks(space)].slice(1).find((chunk) => this.#disown(space, chunk));
+    return [...this.#freeChunks(space)]
+      .slice(1)
+      .filter((chunk) => chunk >= from && chunk <= to)
+      .find((chunk) => this.#disown(space, chunk));
   }
 
   /** A chunk that was never given to anybody, if the space's treasury is ours. */
-  #unwritten(space: Space): bigint | undefined {
+  #unwritten(space: Space, within: Range): bigint | undefined {
     if (this.#ownership.treasury(space.domain) !== this.#replica.origin) return undefined;
-    const count = (BigInt(space.size) + BigInt(space.chunk) - 1n) / BigInt(space.chunk);
-    const start = this.#next.get(space.id) ?? 0n;
+    const { first, last } = intersect(within, wholeOf(space));
+    if (first > last) return undefined;
+    const [from, to] = [chunkOf(space, first), chunkOf(space, last)];
+    const count = to - from + 1n;
+    const next = this.#next.get(space.id) ?? from;
+    const start = next >= from && next <= to ? next - from : 0n;
     for (let step = 0n; step < count && step < LOOK_MAX; step++) {
-      const chunk = (start + step) % count;
-      if (this.#ownership.isWritten(space.id, chunk)) continue;
+      const chunk = from + ((start + step) % count);
+      if (this.#ownership.isWritten(space.id, chunk) || this.#spaces.allocator(space.id)?.isReserved(chunk))
+        continue;
       this.#next.set(space.id, chunk + 1n);
       return chunk;
     }
@@ -200,4 +229,8 @@ export class Wants {
   #disown(space: Space, chunk: bigint): boolean {
     return this.#spaces.allocator(space.id)?.disown(chunk, this.#ground.timer.now()) ?? false;
   }
+}
+
+function wholeOf({ size }: Space): Range {
+  return { first: 0n, last: BigInt(size) - 1n };
 }

@@ -64,7 +64,10 @@ describe('allocator, against a naive one', () => {
                 JSON.stringify(one),
               );
             assert.deepEqual(real.counts(now), naive.counts(now), JSON.stringify(one));
-            assert.deepEqual(real.counts(now, within), naive.counts(now, within), JSON.stringify(one));
+            const counts = naive.counts(now, within);
+            assert.deepEqual(real.counts(now, within), counts, JSON.stringify(one));
+            for (const limit of [0, 3, 100])
+              assert.equal(real.spare(limit, now, within), Math.min(limit, Number(counts.free)));
           }
           for (let value = options.first - 1n; value <= options.last + 1n; value++) {
             assert.equal(real.held(value), naive.held(value));

@@ -20,6 +20,16 @@ function drain(allocator: Allocator, now = 0): bigint[] {
 }
 
 describe('allocator', () => {
+  it('tells of chunks that are set apart whole', () => {
+    const allocator = pool('10.0.0.0/29', { chunkSize: 3 });
+    allocator.reserve({ first: allocator.first, last: allocator.first + 3n });
+    allocator.reserve({ first: allocator.last - 1n, last: allocator.last });
+    assert.deepEqual(
+      [0n, 1n, 2n].map((chunk) => allocator.isReserved(chunk)),
+      [true, false, true],
+    );
+  });
+
   for (const [cidr, size] of [
     ['10.0.0.0/31', 2],
     ['10.0.0.7/32', 1],

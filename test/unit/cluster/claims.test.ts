@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import type { Grant } from '../../../src/cluster/claims.ts';
+import type { Json } from '../../../src/ports/store.ts';
+import { Hosts } from './world.ts';
+
+describe('claims', () => {
+  const key = (hosts: Hosts, index: number, value: number) => `allocation/${hosts.at(index).id}/s/${value}`;
+
+  /** A claim of a host, and what it ended with; `shared`: its endpoint says so at once. */
+  function claim(hosts: Hosts, index: number, value: number, shared?: true): string {
+    const use = (grant: Grant) => {
+      const kept = { use: 'endpoint', ...grant, ...(shared && { shared }) };
+      return [{ key: key(hosts, index, value), value: JSON.parse(JSON.stringify(kept)) as Json }];
+    };
+    return hosts.ended((done) =>
+      hosts.at(index).cluster.claims.claim(hosts.space(index), BigInt(value), use, done),
+    );
+  }
+
+  const release = (hosts: Hosts, index: number, value: number) =>
+    hosts.ended((done) =>
+      hosts.at(index).store.write(hosts.at(index).cluster.claims.release('s', BigInt(value)), done),
+    );
+
+  const isShared = (hosts: Hosts, index: number, value: number) =>
+    (hosts.at(index).store.get(key(hosts, index, value))?.value as { shared?: boolean } | undefined)?.shared;
+
+  const borrowers = (hosts: Hosts, value: number) =>
+    (
+      hosts.at(0).store.get(`lent/${hosts.at(0).id}/s/${value}`)?.value as {
+        borrowers: { to: string }[];
+      } | null
+    )?.borrowers.map(({ to }) => to[0]);
+
+  it('get a value of another by its consent, which names who has it', () => {
+    const hosts = new Hosts(3);
+    assert.equal(claim(hosts, 1, 5), 'done');
+    assert.deepEqual(borrowers(hosts, 5), ['2']);
+    assert.match(claim(hosts, 2, 5), /NR_ADDRESS_IN_USE: value 5 of s is in use on host h2;/);
+    assert.match(claim(hosts, 0, 5), /NR_ADDRESS_IN_USE: value 5 of s is in use on host h2;/);
+    assert.equal(claim(hosts, 0, 6), 'done');
+    assert.match(claim(hosts, 2, 6), /in use on host h1/);
+  });
+
+  it('give a value back at once', () => {
+    const hosts = new Hosts(3);
+    claim(hosts, 1, 5);
+    assert.equal(release(hosts, 1, 5), 'done');
+    assert.equal(borrowers(hosts, 5), undefined);
+    assert.deepEqual([...hosts.at(1).store.list('returning')], []);
+    assert.equal(claim(hosts, 2, 5), 'done');
+  });
+
+  it('get a value again whose release the owner has not heard of', () => {
+    const hosts = new Hosts(2);
+    claim(hosts, 1, 5);
+    hosts.at(0).deaf = true;
+    release(hosts, 1, 5);
+    assert.equal([...hosts.at(1).store.list('returning')].length, 1);
+    hosts.at(0).deaf = false;
+    assert.equal(claim(hosts, 1, 5), 'done');
+    assert.deepEqual(borrowers(hosts, 5), ['2'], 'once');
+    assert.deepEqual([...hosts.at(1).store.list('returning')], []);
+    hosts.pass(10_000);
+    assert.deepEqual(borrowers(hosts, 5), ['2'], 'for good');
+  });
+
+  it('are shared while all who have the value share it, as their records say', () => {
+    const hosts = new Hosts(4);
+    assert.equal(claim(hosts, 1, 5, true), 'done');
+    assert.match(claim(hosts, 2, 5), /IN_USE/, 'nobody knows yet that host 2 shares it');
+    hosts.gossip();
+    assert.equal(claim(hosts, 2, 5), 'done');
+    assert.equal(isShared(hosts, 2, 5), true);
+    hosts.gossip();
+    assert.equal(claim(hosts, 0, 5), 'done', 'the owner, too');
+    assert.equal(isShared(hosts, 0, 5), true);
+    const sole = hosts.at(2).store;
+    sole.write(
+      [{ key: key(hosts, 2, 5), value: { use: 'endpoint', nonce: 'other', shared: true } }],
+      () => {},
+    );
+    hosts.gossip();
+    assert.match(claim(hosts, 3, 5), /IN_USE/, 'a record of another loan proves nothing');
+    assert.deepEqual(
+      hosts
+        .at(3)
+        .cluster.claims.others('s', 5n)
+        .map((id) => id[0])
+        .sort(),
+      ['1', '2', '3'],
+    );
+  });
+
+  it('are not shared with one that has the value for itself', () => {
+    const hosts = new Hosts(3);
+    claim(hosts, 1, 5);
+    claim(hosts, 0, 6);
+    hosts.gossip();
+    assert.match(claim(hosts, 2, 5, true), /in use on host h2/);
+    assert.match(claim(hosts, 0, 5, true), /in use on host h2/);
+    assert.match(claim(hosts, 2, 6, true), /in use on host h1/);
+  });
+
+  it('name the owner that cannot be reached', () => {
+    const hosts = new Hosts(2, { describe: (_space, value) => `10.0.0.${value}` });
+    hosts.at(0).deaf = true;
+    const use = () => [];
+    let answer = '';
+    hosts.at(1).cluster.claims.claim(hosts.space(1), 5n, use, (error) => {
+      answer = error?.message ?? '';
+    });
+    hosts.pass(1000);
+    assert.match(answer, /NR_MEMBER_UNREACHABLE: 1+ does not answer/);
+    hosts.at(0).deaf = false;
+    claim(hosts, 0, 6);
+    assert.match(claim(hosts, 1, 6), /10\.0\.0\.6 is in use on host h1/);
+  });
+});

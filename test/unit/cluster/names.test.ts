@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import type { Creation } from '../../../src/cluster/names.ts';
+import { CodedError } from '../../../src/errors.ts';
+import { Hosts } from './world.ts';
+
+const creation = (name: string, space: string): Creation => ({
+  domain: 'tenant/default',
+  records: [
+    { key: `pool/${name}`, value: { space } },
+    { key: `space/${space}`, value: { domain: 'tenant/default', size: '4', chunk: 4 } },
+  ],
+});
+
+describe('names', () => {
+  const create = (hosts: Hosts, index: number, name: string, space: string) =>
+    hosts.ended((done) => hosts.at(index).cluster.names.create(creation(name, space), done));
+
+  it('are made by the treasury, and known to who asked when that ends', () => {
+    const hosts = new Hosts(3);
+    assert.equal(create(hosts, 1, 'a', 'x'), 'done');
+    assert.deepEqual(hosts.at(1).store.get('pool/a')?.value, { space: 'x' });
+    assert.ok(hosts.at(1).cluster.spaces.get('x'));
+    assert.equal(hosts.at(1).store.get('pool/a')?.version.origin, hosts.at(0).id);
+  });
+
+  it('are taken as they stand by who comes later', () => {
+    const hosts = new Hosts(3);
+    const ended = [1, 2].map((index) => {
+      let answer: string | undefined;
+      hosts.at(index).cluster.names.create(creation('a', `x${index}`), (error) => {
+        answer = error?.message ?? 'done';
+      });
+      return () => answer;
+    });
+    hosts.run();
+    assert.deepEqual(
+      ended.map((answer) => answer()),
+      ['done', 'done'],
+    );
+    const spaces = [0, 1, 2].map((index) => hosts.at(index).store.get('pool/a')?.value);
+    assert.deepEqual(spaces, [{ space: 'x1' }, { space: 'x1' }, { space: 'x1' }]);
+    assert.equal(hosts.at(2).cluster.spaces.get('x2'), undefined);
+  });
+
+  it('are refused by the judge of the treasury, and nothing is made', () => {
+    const judge = ({ records }: Creation) =>
+      records[0]?.key === 'pool/bad' ? new CodedError('NR_POOL_OVERLAP', 'it is bad') : undefined;
+    const hosts = new Hosts(2, { judge });
+    assert.match(create(hosts, 1, 'bad', 'x'), /NR_POOL_OVERLAP: it is bad/);
+    assert.match(create(hosts, 0, 'bad', 'x'), /NR_POOL_OVERLAP: it is bad/);
+    assert.equal(hosts.at(0).store.get('space/x'), undefined);
+    assert.equal(create(hosts, 1, 'good', 'x'), 'done');
+  });
+});

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import type { Range } from '../../../src/allocator/ranges.ts';
+import { Hosts } from './world.ts';
+
+describe('wants', () => {
+  const want = (hosts: Hosts, index: number, within?: Range) =>
+    hosts.ended((done) => hosts.at(index).cluster.wants.want(hosts.space(index), done, within));
+  const owned = (hosts: Hosts, index: number) =>
+    [...hosts.at(index).cluster.spaces.allocator('s')!.ownedChunks()].map(Number);
+
+  it('get a chunk that has a value of the range', () => {
+    const hosts = new Hosts(3);
+    assert.equal(want(hosts, 1, { first: 10n, last: 17n }), 'done');
+    assert.equal(want(hosts, 2, { first: 10n, last: 17n }), 'done');
+    assert.equal(want(hosts, 0, { first: 10n, last: 17n }), 'done');
+    assert.deepEqual([owned(hosts, 1), owned(hosts, 2), owned(hosts, 0)], [[2], [3], [4]]);
+    assert.match(want(hosts, 1, { first: 10n, last: 17n }), /NR_POOL_FULL/);
+    assert.equal(want(hosts, 1, { first: 60n, last: 1000n }), 'done');
+    assert.deepEqual(owned(hosts, 1), [2, 15]);
+    assert.match(want(hosts, 1, { first: 64n, last: 1000n }), /NR_POOL_FULL/);
+  });
+
+  it('get any chunk without a range, and none that is reserved whole', () => {
+    const hosts = new Hosts(2);
+    const reserved = ['0', '3'];
+    const space = { domain: 'd', size: '4', chunk: 1, reserved };
+    hosts.at(0).store.write([{ key: 'space/r', value: space }], () => {});
+    hosts.gossip();
+    const more = () => hosts.ended((done) => hosts.at(1).cluster.wants.want(hosts.space(1, 'r'), done));
+    assert.deepEqual([more(), more()], ['done', 'done']);
+    assert.match(more(), /NR_POOL_FULL/);
+    assert.deepEqual([...hosts.at(1).cluster.spaces.allocator('r')!.ownedChunks()], [1n, 2n]);
+  });
+});
