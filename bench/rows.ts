@@ -10,9 +10,11 @@ import { restartRow } from './rows/restart.ts';
 import { routesRow } from './rows/routes.ts';
 import { runRow } from './rows/run.ts';
 import { streamRow } from './rows/stream.ts';
+import { wireRow } from './rows/wire.ts';
 
 export const rows: readonly Row[] = [
   journalRow,
+  wireRow,
   runRow,
   streamRow,
   restartRow,

@@ -75,6 +75,8 @@ export interface Reply {
   readonly kind: 'reply';
   readonly id: number;
   readonly body?: unknown;
+  /** What the asker would otherwise wait for until it comes by gossip. */
+  readonly ranges?: readonly Range[] | undefined;
   readonly error?: { readonly code: string; readonly what: string } | undefined;
 }
 
