@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CodedError } from '../../../../src/errors.ts';
+import { createAuthority, issue } from '../../../../src/store/trust/authority.ts';
+import { TrustFolder } from '../../../../src/store/trust/folder.ts';
+import { drawSecret, presharedKey } from '../../../../src/store/trust/secret.ts';
+
+const CLUSTER = '0f3b2c1a-0000-4000-8000-1234567890ab';
+const NOW = Date.UTC(2027, 0, 1);
+
+describe('folder of keys', () => {
+  let base: string;
+  let path: string;
+  let folder: TrustFolder;
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), 'net-routed-trust-'));
+    path = join(base, 'trust');
+    folder = new TrustFolder(path);
+  });
+  afterEach(() => rmSync(base, { recursive: true }));
+
+  const failed = (what: RegExp) => (error: unknown) =>
+    error instanceof CodedError && error.code === 'NR_TRUST_FAILED' && what.test(error.message);
+
+  it('keeps the identity that it has drawn', () => {
+    const { id } = folder.identity();
+    assert.equal(folder.identity().id, id);
+    assert.equal(new TrustFolder(path).identity().id, id);
+  });
+
+  it('is for its owner only, whatever umask there is, and whoever copied it', () => {
+    const umask = process.umask(0);
+    try {
+      folder.identity();
+      folder.keepSecrets([drawSecret(CLUSTER)]);
+    } finally {
+      process.umask(umask);
+    }
+    assert.equal(statSync(path).mode & 0o777, 0o700);
+    for (const name of readdirSync(path)) assert.equal(statSync(join(path, name)).mode & 0o777, 0o600, name);
+    chmodSync(join(path, 'node.key'), 0o644);
+    folder.identity();
+    assert.equal(statSync(join(path, 'node.key')).mode & 0o777, 0o600);
+  });
+
+  it('keeps certificates, the authority and secrets', async () => {
+    assert.deepEqual([folder.membership(), folder.authority(), folder.secrets()], [undefined, undefined, []]);
+    const authority = await createAuthority(CLUSTER, NOW);
+    const certificate = await issue(authority, folder.identity().publicKey, NOW);
+    folder.keepMembership({ certificate, authority: authority.certificate });
+    assert.equal(folder.authority(), undefined, 'most members do not hold the key');
+    assert.equal(folder.membership()?.certificate.serialNumber, certificate.serialNumber);
+    assert.equal(folder.membership()?.authority.serialNumber, authority.certificate.serialNumber);
+    folder.keepAuthority(authority);
+    assert.equal(folder.authority()?.cluster, CLUSTER);
+    assert.ok(folder.authority()?.privateKey.equals(authority.privateKey));
+    const secrets = [drawSecret(CLUSTER), drawSecret(CLUSTER)];
+    folder.keepSecrets(secrets);
+    assert.deepEqual(folder.secrets().map(presharedKey), secrets.map(presharedKey));
+  });
+
+  it('forgets the certificate with the identity that it is for', async () => {
+    const authority = await createAuthority(CLUSTER, NOW);
+    const { id, publicKey } = folder.identity();
+    folder.keepMembership({
+      certificate: await issue(authority, publicKey, NOW),
+      authority: authority.certificate,
+    });
+    assert.notEqual(folder.renewIdentity().id, id);
+    assert.equal(folder.membership(), undefined);
+  });
+
+  it('replaces files as a whole, and is not held up by what a crash has left', () => {
+    folder.keepSecrets([drawSecret(CLUSTER)]);
+    const old = readFileSync(join(path, 'cluster.secret'), 'utf8');
+    writeFileSync(join(path, 'cluster.secret.new'), 'half', { mode: 0o666 });
+    assert.equal(folder.secrets().length, 1);
+    const next = drawSecret(CLUSTER);
+    folder.keepSecrets([next]);
+    assert.notEqual(readFileSync(join(path, 'cluster.secret'), 'utf8'), old);
+    assert.deepEqual(folder.secrets().map(presharedKey), [presharedKey(next)]);
+    assert.equal(statSync(join(path, 'cluster.secret')).mode & 0o777, 0o600);
+    assert.ok(!existsSync(join(path, 'cluster.secret.new')));
+  });
+
+  it('says which file is damaged, and changes nothing', () => {
+    folder.identity();
+    folder.keepSecrets([drawSecret(CLUSTER)]);
+    for (const name of readdirSync(path)) writeFileSync(join(path, name), 'damaged\n');
+    assert.throws(() => folder.identity(), failed(/node\.key/));
+    assert.throws(() => folder.secrets(), failed(/cluster\.secret.*mistake/));
+    assert.equal(readFileSync(join(path, 'node.key'), 'utf8'), 'damaged\n');
+    writeFileSync(join(path, 'node.crt'), '');
+    writeFileSync(join(path, 'cluster.crt'), '');
+    assert.throws(() => folder.membership(), failed(/node\.crt/));
+    rmSync(path, { recursive: true });
+    writeFileSync(path, '');
+    assert.throws(() => folder.renewIdentity(), failed(/node\.key/));
+  });
+});
