@@ -2,6 +2,7 @@
 import type { Row } from './row.ts';
 import { addressRow } from './rows/address.ts';
 import { bootRow } from './rows/boot.ts';
+import { handshakeRow } from './rows/handshake.ts';
 import { joinRow } from './rows/join.ts';
 import { journalRow } from './rows/journal.ts';
 import { memoryRow } from './rows/memory.ts';
@@ -15,6 +16,7 @@ import { wireRow } from './rows/wire.ts';
 export const rows: readonly Row[] = [
   journalRow,
   wireRow,
+  handshakeRow,
   runRow,
   streamRow,
   restartRow,
