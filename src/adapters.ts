@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CLUSTER_CLASSES } from './cluster/namespaces.ts';
 import { NETWORK_PLUGIN } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
 import { DockerClient } from './docker/client.ts';
@@ -35,7 +36,7 @@ export function openAdapters(settings: Settings, log: Log, clock: Clock, kept: (
   const { stateDir, runDir, dockerSocket } = settings;
   const store = new JournalStore({
     file: join(stateDir, 'store.db'),
-    classes: NAMESPACES,
+    classes: new Map([...CLUSTER_CLASSES, ...NAMESPACES]),
     report: (error, { key }) =>
       log.error({ err: asCoded(error), key }, 'an observer of the store has failed'),
   });

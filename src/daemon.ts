@@ -10,12 +10,17 @@ import { Metrics } from './api/metrics.ts';
 import { Pulse } from './api/pulse.ts';
 import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
+import { Collector } from './cluster/collector.ts';
+import { Members } from './cluster/members.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';
 import { adopt, buildParts, type Parts } from './parts.ts';
+
+/** How often traces of removed records are looked for, in milliseconds. */
+const SWEEP_MS = 10_000;
 
 /** One host's daemon: from the settings to sockets that answer, and back. */
 export class Daemon {
@@ -60,6 +65,7 @@ export class Daemon {
     routing.start();
     await starting;
     janitor.start();
+    this.#sweep(store);
 
     const services = this.#services(adapters, parts);
     await this.#servePlugins(services, () => parts.liveness.abandon(parts.state.endpoints.all()));
@@ -87,6 +93,20 @@ export class Daemon {
 
   #endWith(...parts: readonly { close(): Promise<void> }[]): void {
     for (const part of parts) this.#ends.push(() => part.close());
+  }
+
+  /** Removed records leave a trace for other hosts. A host that is alone forgets them soon. */
+  #sweep(store: Adapters['store']): void {
+    const collector = new Collector(store, new Members(store));
+    let cancel = () => {};
+    const later = () => {
+      cancel = this.#clock.after(SWEEP_MS, () => {
+        collector.collect();
+        later();
+      });
+    };
+    later();
+    this.#ends.push(() => cancel());
   }
 
   /** A router forwards; that this host has to is not left to the moment when Docker does it, dropping all else. */
