@@ -42,25 +42,14 @@ export interface Ranges {
   readonly ranges: readonly Range[];
 }
 
-/** What a member had on disk when it made its how-manieth report; passed on by others. */
+/** What a member had on disk when it made its how-manieth report since it started; passed on by others. */
 export interface Report {
   readonly kind: 'report';
   readonly id: string;
-  readonly boot: string;
+  /** The member's own sequence at its start: tells its reports from those of its earlier lives. */
+  readonly life: number;
   readonly number: number;
   readonly vector: VectorView;
-}
-
-/** One part of all records, in order of key; the last has the vector that was known when the first was read. */
-export interface SnapshotPart {
-  readonly kind: 'snapshot';
-  readonly records: readonly Versioned[];
-  readonly vector?: VectorView | undefined;
-}
-
-/** Asks for a snapshot: of a joiner, or one that was away too long. */
-export interface SnapshotRequest {
-  readonly kind: 'snapshot-request';
 }
 
 /** A request to whom it concerns. `id` is the sender's, for the answer. Bodies are plain JSON values. */
@@ -87,14 +76,4 @@ export interface Goodbye {
   readonly what: string;
 }
 
-export type Message =
-  | Hello
-  | Knowledge
-  | Probe
-  | Ranges
-  | Report
-  | SnapshotPart
-  | SnapshotRequest
-  | Request
-  | Reply
-  | Goodbye;
+export type Message = Hello | Knowledge | Probe | Ranges | Report | Request | Reply | Goodbye;

@@ -1,5 +1,5 @@
 import type { VectorView } from '../../crdt/vector.ts';
-import type { Hello, Message, Range, Reply, SnapshotPart } from '../messages.ts';
+import type { Hello, Message, Range, Reply } from '../messages.ts';
 import { malformed } from './error.ts';
 import { DEPTH_MAX, FRAME_MAX, NAME_MAX, WHAT_MAX } from './limits.ts';
 import type { Reader } from './reader.ts';
@@ -64,31 +64,22 @@ const BODIES: Bodies = {
   },
   report: {
     type: 5,
-    write: ({ id, boot, number, vector }, table) => [
+    write: ({ id, life, number, vector }, table) => [
       table.id(id),
-      table.text(named(boot)),
+      natural(life),
       natural(number),
       ...vectorFields(vector),
     ],
     read: (reader, table) => ({
       kind: 'report',
       id: table.id(reader.integer()),
-      boot: table.text(reader.text(NAME_MAX)),
+      life: reader.integer(),
       number: reader.integer(),
       vector: readVector(reader),
     }),
   },
-  snapshot: {
-    type: 6,
-    write: ({ records, vector }, table) => [
-      records.map((one) => recordFields(table, one, [table.id(one.origin), positive(one.sequence)])),
-      ...(vector ? vectorFields(vector) : []),
-    ],
-    read: readSnapshot,
-  },
-  'snapshot-request': { type: 7, write: () => [], read: () => ({ kind: 'snapshot-request' }) },
   request: {
-    type: 8,
+    type: 6,
     write: ({ id, method, body }, table) => trimmed([natural(id), named(method), json(body, table)]),
     read: (reader, table) => ({
       kind: 'request',
@@ -98,7 +89,7 @@ const BODIES: Bodies = {
     }),
   },
   reply: {
-    type: 9,
+    type: 7,
     write: ({ id, body, ranges, error }, table) =>
       trimmed([
         natural(id),
@@ -110,7 +101,7 @@ const BODIES: Bodies = {
     read: readReply,
   },
   goodbye: {
-    type: 10,
+    type: 8,
     write: ({ code, what }) => [named(code), sentence(what)],
     read: (reader) => ({ kind: 'goodbye', code: reader.text(NAME_MAX), what: reader.text(WHAT_MAX) }),
   },
@@ -160,14 +151,6 @@ function readRange(reader: Reader, table: TableReader): Range {
     return readRecord(reader, table, { origin, sequence });
   });
   return { origin, from, to: natural(sequence + beyond), records };
-}
-
-function readSnapshot(reader: Reader, table: TableReader): SnapshotPart {
-  const records = rows(reader, () => {
-    const origin = table.id(reader.integer());
-    return readRecord(reader, table, { origin, sequence: positive(reader.integer()) });
-  });
-  return { kind: 'snapshot', records, ...(!reader.absent() && { vector: readVector(reader) }) };
 }
 
 function readReply(reader: Reader, table: TableReader): Reply {

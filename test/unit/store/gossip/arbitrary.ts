@@ -13,7 +13,6 @@ export const anyId = hex(32);
 const someId = fc.nat(5).map((n) => `${n}`.padStart(32, 'a0'));
 const id = fc.oneof(someId, anyId);
 const natural = fc.oneof(fc.nat(300), fc.maxSafeNat());
-const sequence = fc.integer({ min: 1, max: 2 ** 40 });
 const name = fc.string({ maxLength: 20, unit: 'grapheme' });
 const uuid = fc.uuid();
 
@@ -69,10 +68,6 @@ function recordOf(of: Content, origin: string, at: number): Versioned {
   };
 }
 
-export const anyRecord: fc.Arbitrary<Versioned> = fc
-  .tuple(content, id, sequence)
-  .map(([of, origin, at]) => recordOf(of, origin, at));
-
 const range: fc.Arbitrary<Range> = fc
   .record({
     origin: id,
@@ -117,18 +112,10 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   record({
     kind: fc.constant('report' as const),
     id,
-    boot: fc.oneof(name, uuid),
+    life: natural,
     number: natural,
     vector,
   }),
-  {
-    weight: 2,
-    arbitrary: record({ kind: fc.constant('snapshot' as const), records: fc.array(anyRecord), vector }, [
-      'kind',
-      'records',
-    ]),
-  },
-  record({ kind: fc.constant('snapshot-request' as const) }),
   record({
     kind: fc.constant('request' as const),
     id: natural,
