@@ -3,7 +3,7 @@ import { quote } from '../net/address.ts';
 import type { Change, Class, Entry, Observation, Store, Version } from '../ports/store.ts';
 import type { Backing, Step } from './backing.ts';
 import { HybridClock, STAMP_MAX } from './crdt/clock.ts';
-import { type Dot, namespaceIn, ownerIn, sameDot, stands, type Versioned } from './crdt/record.ts';
+import { type Dot, namespaceIn, ownerIn, sameDot, sizeOf, stands, type Versioned } from './crdt/record.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { checkNamespace, encode, isRecord, namespaceOf } from './encode.ts';
 import type { Range } from './gossip/messages.ts';
@@ -13,6 +13,9 @@ import { Shelf } from './shelf.ts';
 
 /** The local record of the last stamp when something was forgotten. */
 const CLOCK = 'clock/last';
+
+/** A range ends with the record that makes it so large, in bytes as sizeOf counts them: several fit into a message. */
+export const RANGE_BYTES = 1024 * 1024;
 
 /** What the protocol above lets in. It never stops the vector from advancing, except beyond `limit`. */
 export interface Admission {
@@ -209,15 +212,6 @@ export class Replica implements Store {
     return whole;
   }
 
-  /** Knows from now on what a complete snapshot's sender knew. */
-  knowAll(vector: VectorView): void {
-    for (const [origin, sequence] of vector) {
-      if (origin !== this.origin)
-        this.#vector.advance(origin, Math.min(sequence, this.admission.limit(origin)));
-    }
-    this.#stageMoves([]);
-  }
-
   /**
    * Forgets versions without a trace, where they still stand: tombstones that everybody has seen, records that a
    * space's end makes void. Returns how many.
@@ -244,12 +238,18 @@ export class Replica implements Store {
     this.#stage({ moves: [], steps: [{ do: 'drop-owner', origin }], done: () => {}, failed: () => {} });
   }
 
-  /** What is durable and known of an origin beyond `from`; with at most so many records, else up to where they go. */
+  /**
+   * What is durable and known of an origin beyond `from`; with at most so many records, and {@link RANGE_BYTES}, else up
+   * to where they go.
+   */
   range(origin: string, from: number, limit = Number.POSITIVE_INFINITY): Range {
     const records: Versioned[] = [];
+    let bytes = 0;
     for (const version of this.#backing.range(origin, from, this.#durable.of(origin))) {
       records.push(version);
-      if (records.length === limit) return { origin, from, to: version.sequence, records };
+      bytes += sizeOf(version);
+      if (records.length === limit || bytes >= RANGE_BYTES)
+        return { origin, from, to: version.sequence, records };
     }
     return { origin, from, to: Math.max(from, this.#durable.of(origin)), records };
   }

@@ -1,9 +1,11 @@
+import { sizeOf } from '../../store/crdt/record.ts';
 import { Vector, type VectorView, vectorHash } from '../../store/crdt/vector.ts';
 import type { Knowledge, Probe, Range, Ranges } from '../../store/gossip/messages.ts';
-import type { Replica } from '../../store/replica.ts';
+import { RANGE_BYTES, type Replica } from '../../store/replica.ts';
 
-/** Records in one message, and bytes that may wait for the peer before nothing more is sent. */
+/** Records in one message: it ends with the range that makes it as large as a single one may be. */
 const RECORDS_MAX = 1000;
+/** Bytes that may wait for the peer before nothing more is sent. */
 const WAITING_MAX = 1024 * 1024;
 
 /** One end of a connection that is kept. Messages may be lost; exchanges of vectors repair that. */
@@ -66,11 +68,13 @@ export class Link {
     const has = this.#has;
     if (!has || this.#wire.waiting > WAITING_MAX) return;
     let left = RECORDS_MAX;
+    let bytes = RANGE_BYTES;
     const ranges: Range[] = [];
     for (const [origin, known] of this.#replica.vector) {
-      if (known <= has.of(origin) || left <= 0) continue;
+      if (known <= has.of(origin) || left <= 0 || bytes <= 0) continue;
       const range = this.#replica.range(origin, has.of(origin), left);
       left -= range.records.length;
+      for (const version of range.records) bytes -= sizeOf(version);
       ranges.push(range);
       has.advance(origin, range.to);
     }

@@ -40,6 +40,11 @@ export function ownerIn(key: string): string {
   return end < 0 ? key.slice(start) : key.slice(start, end);
 }
 
+/** About what a version takes up in memory and, at most, in a message, in bytes. */
+export function sizeOf({ key, text = '', seal }: Versioned): number {
+  return Buffer.byteLength(key) + Buffer.byteLength(text) + (seal?.length ?? 0) + 64;
+}
+
 /** Longest key and largest value in bytes of UTF-8; what is beyond is refused everywhere alike. */
 export const KEY_MAX = 1024;
 export const VALUE_MAX = 64 * 1024;

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { Link } from '../../../../src/cluster/gossip/link.ts';
+import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
+import { encode } from '../../../../src/store/gossip/frames.ts';
+import type { Message } from '../../../../src/store/gossip/messages.ts';
+import { MemoryDisk, MemoryStore } from '../../../../src/store/memory.ts';
+
+const [A, B, C] = ['a', 'b', 'c'].map((one) => one.repeat(32)) as [string, string, string];
+
+function store(id: string): MemoryStore {
+  return new MemoryStore({ disk: new MemoryDisk(id), classes: CLUSTER_CLASSES, durability: 'manual' });
+}
+
+/** Records with values of so many bytes. */
+function fill(of: MemoryStore, count: number, bytes: number): void {
+  for (let i = 0; i < count; i++)
+    of.write([{ key: `host/${of.origin}/${i}`, value: `${i}`.padEnd(bytes, 'é~') }], () => {});
+  of.sync();
+}
+
+/** A link from one store to another that knows nothing, and what it has sent. */
+function linked(from: MemoryStore): { link: Link; sent: Message[]; wire: { waiting: number } } {
+  const sent: Message[] = [];
+  const wire = { waiting: 0, send: (message: Message) => void sent.push(message) };
+  const link = new Link(B, from, wire);
+  link.take({ kind: 'vector', vector: new Map() });
+  return { link, sent, wire };
+}
+
+function rangesIn(sent: readonly Message[]) {
+  return sent.flatMap((message) => (message.kind === 'ranges' ? [message] : []));
+}
+
+describe('a link', () => {
+  it('sends large values in messages that fit into frames, and counts as had only what was sent', () => {
+    const [a, b, c] = [store(A), store(B), store(C)];
+    fill(a, 80, 40_000);
+    fill(c, 40, 40_000);
+    while (a.known(C) < c.known(C)) a.merge([c.range(C, a.known(C))]);
+    a.sync();
+    const { link, sent } = linked(a);
+    while (link.isBehind) link.flush();
+    const messages = rangesIn(sent);
+    assert.ok(messages.length > 3, 'one is not enough');
+    for (const message of messages) encode(message, A);
+    for (const { ranges } of messages) assert.ok(b.merge(ranges), 'without holes');
+    b.sync();
+    assert.deepEqual([...b.vector], [...a.vector]);
+    assert.equal(b.all('host').length, a.all('host').length);
+  });
+
+  it('sends small ones by the thousand', () => {
+    const a = store(A);
+    fill(a, 2500, 10);
+    const { link, sent } = linked(a);
+    while (link.isBehind) link.flush();
+    assert.deepEqual(
+      rangesIn(sent).map(({ ranges }) => ranges[0]!.records.length),
+      [1000, 1000, 500],
+    );
+  });
+
+  it('sends nothing to a peer that has much to read', () => {
+    const a = store(A);
+    const { link, sent, wire } = linked(a);
+    fill(a, 1, 10);
+    wire.waiting = 2 * 1024 * 1024;
+    link.flush();
+    assert.equal(rangesIn(sent).length, 0);
+    wire.waiting = 0;
+    link.flush();
+    assert.equal(rangesIn(sent).length, 1);
+  });
+});
