@@ -90,6 +90,8 @@ const TABLE = {
   ],
   NR_MEMBER_REFUSED: [403, 'join the cluster first: net-routed join HOST --token TOKEN'],
   NR_MEMBER_GONE: [409, 'the host takes a new identity by itself, and joins again'],
+  NR_MEMBER_CLONED: [409, 'decide which of the two hosts is to stay, and let the other one join anew'],
+  NR_MEMBER_ROLLED_BACK: [409, 'remove its state, let another host forget it, and join anew'],
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],
   NR_MEMBER_HALTED: [503, 'net-routed status tells why, and what becomes of the running containers'],
@@ -112,6 +114,11 @@ export type ErrorCode = keyof typeof TABLE;
 
 /** All codes, for the documentation's test. */
 export const ERROR_CODES = Object.keys(TABLE) as ErrorCode[];
+
+/** Whether a text that came from elsewhere is a code of this release. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(TABLE, text);
+}
 
 /** An error with a code of the table: `what` says what was wrong, the table what to do. */
 export class CodedError extends Error {

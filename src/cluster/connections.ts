@@ -1,0 +1,464 @@
+import type { CodedError } from '../errors.ts';
+import type { Json } from '../ports/store.ts';
+import type { Hello, Message, Request } from '../store/gossip/messages.ts';
+import type { Connection, Transport } from '../store/gossip/transport.ts';
+import { FrameError } from '../store/gossip/wire/error.ts';
+import type { Replica } from '../store/replica.ts';
+import { Backoff } from './backoff.ts';
+import type { Cluster } from './cluster.ts';
+import type { Gossip, GossipMessage } from './gossip/gossip.ts';
+import { judge } from './greeting.ts';
+import type { Answer, Calls, Done, Ground } from './ports.ts';
+import { Requests } from './requests.ts';
+import type { Halt } from './standing.ts';
+
+/** Version of the protocol that this release speaks. */
+const PROTOCOL = 1;
+/** Links that each host opens, if there are so many others. */
+const DEGREE = 3;
+const KEEP_MS = 500;
+/** A link to somebody else is tried so often: what is linked among itself would never hear of the others. */
+const ROTATE_MS = 10_000;
+/** Until the other side has said hello, and until a connection for requests that is not used is closed. */
+const HELLO_MS = 5000;
+const IDLE_MS = 60_000;
+/** A connection that ends sooner counts as one that could not be made. */
+const STABLE_MS = 5000;
+
+/** Where a member can be reached. */
+export interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A connection after both have said hello. */
+interface Session {
+  readonly connection: Connection;
+  readonly peer: string;
+  readonly hello: Hello;
+  readonly since: number;
+  /** Present on one that is kept. */
+  readonly link: ReturnType<Gossip['connected']> | undefined;
+  lastUse: number;
+  /** A request on it went without answer, and nothing else has come since. */
+  isSuspect: boolean;
+}
+
+type Found = (session: Session | undefined) => void;
+
+interface Self {
+  /** UUID. */
+  readonly cluster: string;
+  readonly boot: string;
+  /** The sequence of the write that made this start known; it is durable. */
+  readonly bootSequence: number;
+}
+
+/** What a host is told about itself, by which code. */
+const CODES: Record<Halt, 'NR_MEMBER_GONE' | 'NR_MEMBER_CLONED' | 'NR_MEMBER_ROLLED_BACK'> = {
+  gone: 'NR_MEMBER_GONE',
+  clone: 'NR_MEMBER_CLONED',
+  rollback: 'NR_MEMBER_ROLLED_BACK',
+};
+
+/** The connections of this host to others: a few are kept for gossip, others are made when somebody is asked. */
+export class Connections implements Calls {
+  readonly #transport: Transport;
+  readonly #replica: Replica;
+  readonly #ground: Omit<Ground, 'calls'>;
+  readonly #self: Self;
+  readonly #placeOf: (member: string) => Place | undefined;
+  readonly #seeds: () => Iterable<Place>;
+  readonly #requests: Requests;
+  readonly #backoff: Backoff;
+  readonly #sessions = new Set<Session>();
+  /** Those who wait until a connection to the member is there. */
+  readonly #dialing = new Map<string, Found[]>();
+  /** When a member was last heard, and by how much its clock was ahead of ours, in milliseconds. */
+  readonly #heard = new Map<string, { at: number; offsetMs: number }>();
+  readonly #stops: (() => void)[] = [];
+  #parts: { readonly cluster: Cluster; readonly gossip: Gossip } | undefined;
+  #rotateAt = 0;
+  #stopped = false;
+  #cancel = () => {};
+
+  constructor(parts: {
+    transport: Transport;
+    replica: Replica;
+    ground: Omit<Ground, 'calls'>;
+    self: Self;
+    /** Where a member says that it can be reached. */
+    placeOf: (member: string) => Place | undefined;
+    /** Where others may be while nobody is linked. */
+    seeds: () => Iterable<Place>;
+  }) {
+    this.#transport = parts.transport;
+    this.#replica = parts.replica;
+    this.#ground = parts.ground;
+    this.#self = parts.self;
+    this.#placeOf = parts.placeOf;
+    this.#seeds = parts.seeds;
+    this.#requests = new Requests(parts.ground.timer);
+    this.#backoff = new Backoff(parts.ground.timer.now, parts.ground.random);
+  }
+
+  /** Begins to let others in, and to keep links to some. */
+  start(cluster: Cluster, gossip: Gossip): void {
+    this.#parts = { cluster, gossip };
+    this.#transport.onConnection((connection) => this.#greet(connection, undefined, () => {}));
+    this.#stops.push(
+      this.#replica.observe('gone', () => this.#review()),
+      this.#replica.observe('promise', () => this.#review()),
+    );
+    this.#keep();
+  }
+
+  /** Members that a connection is open with, and whether one of these is a link. */
+  get peers(): ReadonlyMap<string, { readonly isLinked: boolean }> {
+    const peers = new Map<string, { isLinked: boolean }>();
+    for (const { peer, link } of this.#sessions)
+      peers.set(peer, { isLinked: link !== undefined || (peers.get(peer)?.isLinked ?? false) });
+    return peers;
+  }
+
+  /** When a member was last heard on a connection, and by how much its clock was ahead of ours, in milliseconds. */
+  heard(member: string): { readonly at: number; readonly offsetMs: number } | undefined {
+    return this.#heard.get(member);
+  }
+
+  /** Why there is no connection to a member, if one was tried. */
+  trouble(member: string): string | undefined {
+    return this.#backoff.why(member);
+  }
+
+  ask(member: string, method: string, body: Json, ms: number, done: Done<Answer>): void {
+    let used: Session | undefined;
+    const late = () => {
+      if (used && used.lastUse <= askedAt) used.isSuspect = true;
+    };
+    const askedAt = this.#ground.timer.now();
+    const request = this.#requests.open(member, { method, body, ms }, done, late);
+    this.#withSession(member, (session) => {
+      used = session;
+      this.#pose(request, session);
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+    for (const stop of this.#stops) stop();
+    for (const { connection } of [...this.#sessions]) connection.close('this host stops');
+    this.#requests.stop();
+  }
+
+  #keep(): void {
+    if (this.#stopped) return;
+    const now = this.#ground.timer.now();
+    for (const session of [...this.#sessions])
+      if (!session.link && session.lastUse < now - IDLE_MS) this.#close(session, 'not used any more');
+    const { members, standing } = this.#parts!.cluster;
+    const linked = new Set(this.#links().map(({ peer }) => peer));
+    const others = members
+      .present()
+      .map(({ id }) => id)
+      .filter((id) => id !== this.#transport.id && !linked.has(id) && !this.#dialing.has(id))
+      .filter((id) => this.#backoff.isReady(id) && !standing.frozen(id) && this.#placeOf(id));
+    const next = others[Math.floor(this.#ground.random() * others.length)];
+    const rotates = now >= this.#rotateAt;
+    if (rotates) this.#rotateAt = now + ROTATE_MS * (0.5 + this.#ground.random());
+    const isFull = this.#links().filter(({ connection }) => connection.dialed).length >= DEGREE;
+    if (next !== undefined && (rotates || !isFull)) this.#dialMember(next, 'link', () => this.#thin());
+    if (linked.size === 0) this.#dialSeeds();
+    this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
+  }
+
+  #links(): Session[] {
+    return [...this.#sessions].filter(({ link }) => link);
+  }
+
+  /** Of more links than this host has to open, the oldest goes. */
+  #thin(): void {
+    const opened = this.#links().filter(({ connection }) => connection.dialed);
+    if (opened.length > DEGREE) this.#close(opened[0]!, 'another one took its place');
+  }
+
+  #dialSeeds(): void {
+    for (const place of this.#seeds()) {
+      const name = nameOf(place);
+      if (!this.#backoff.isReady(name) || this.#dialing.has(name)) continue;
+      this.#dialing.set(name, []);
+      this.#dial(place, undefined, 'link', () => this.#dialing.delete(name));
+    }
+  }
+
+  #withSession(member: string, call: Found): void {
+    const session = this.#sessionWith(member);
+    if (session) call(session);
+    else this.#dialMember(member, 'call', call);
+  }
+
+  #sessionWith(member: string): Session | undefined {
+    return [...this.#sessions].find(({ peer, isSuspect }) => peer === member && !isSuspect);
+  }
+
+  #dialMember(member: string, purpose: Hello['purpose'], call: Found): void {
+    const others = this.#dialing.get(member);
+    if (others) {
+      others.push(call);
+      return;
+    }
+    const place = this.#placeOf(member);
+    if (!place) return call(undefined);
+    this.#dialing.set(member, [call]);
+    this.#dial(place, member, purpose, (session) => {
+      const all = this.#dialing.get(member) ?? [];
+      this.#dialing.delete(member);
+      for (const one of all) one(session);
+    });
+  }
+
+  #dial(place: Place, member: string | undefined, purpose: Hello['purpose'], done: Found): void {
+    const name = member ?? nameOf(place);
+    this.#transport.dial(place.address, place.port, member).then(
+      (connection) => {
+        if (this.#stopped) return connection.close('this host stops');
+        this.#greet(connection, purpose, (session) => {
+          if (!session) this.#backoff.failed(name, 'it did not let us in');
+          done(session);
+        });
+      },
+      (error: Error) => {
+        if (this.#stopped) return;
+        // Once: the rest of the series says the same.
+        if (this.#backoff.failed(name, error.message) === 1)
+          this.#ground.log.info({ err: error, ...place, member }, 'could not connect');
+        done(undefined);
+      },
+    );
+  }
+
+  /** Both say hello; what the other says decides whether it comes in. `purpose`: undefined for one that called us. */
+  #greet(connection: Connection, purpose: Hello['purpose'] | undefined, done: Found): void {
+    let session: Session | undefined;
+    let isAnswered = false;
+    const finish: Found = (result) => {
+      if (isAnswered) return;
+      isAnswered = true;
+      cancel();
+      done(result);
+    };
+    const cancel = this.#ground.timer.after(HELLO_MS, () => connection.close('no hello came'));
+    connection.onClose(() => {
+      finish(undefined);
+      if (session && this.#sessions.has(session)) this.#broke(session);
+    });
+    if (purpose !== undefined) connection.send(this.#hello(purpose));
+    connection.onMessage((message) => {
+      if (session) return this.#take(session, message);
+      if (message.kind === 'goodbye') return this.#heardGoodbye(connection, message.code, message.what);
+      if (message.kind !== 'hello') return connection.close('the first word was no hello');
+      if (purpose === undefined) connection.send(this.#hello(message.purpose));
+      if (!this.#letsIn(connection, message)) return finish(undefined);
+      session = this.#opened(connection, message, purpose ?? message.purpose);
+      finish(session);
+    });
+  }
+
+  #letsIn(connection: Connection, hello: Hello): boolean {
+    const refuse = (code: string, what: string) => {
+      connection.send({ kind: 'goodbye', code, what });
+      connection.close(what);
+      return false;
+    };
+    const { cluster } = this.#parts!;
+    if (hello.cluster !== this.#self.cluster) return refuse('NR_MEMBER_REFUSED', 'another cluster');
+    if (hello.id !== connection.peer) return refuse('NR_MEMBER_REFUSED', 'not the id that was proven');
+    if (hello.protocol < PROTOCOL) return refuse('NR_MEMBER_REFUSED', 'a protocol that is no longer spoken');
+    if (hello.id === this.#transport.id) {
+      // One of the seeds may be this host.
+      if (hello.boot === this.#self.boot) {
+        connection.close('this is myself');
+        return false;
+      }
+      cluster.standing.halt('clone');
+      return refuse(CODES.clone, 'this is my own identity');
+    }
+    const halt = judge(hello, this.#replica, cluster.members);
+    if (halt) return refuse(CODES[halt], `${hello.id} counts as ${halt}`);
+    if (hello.purpose === 'link' && !this.#mayLink(hello.id))
+      return refuse('NR_MEMBER_REFUSED', `${hello.id} is not known here, or is being forgotten`);
+    return true;
+  }
+
+  /** Members may. Who is not yet a member by its own records knows nobody, and listens to all. */
+  #mayLink(peer: string): boolean {
+    const { members, standing } = this.#parts!.cluster;
+    if (standing.frozen(peer)) return false;
+    return members.isPresent(peer) || !members.isPresent(this.#transport.id);
+  }
+
+  #opened(connection: Connection, hello: Hello, purpose: Hello['purpose']): Session {
+    const now = this.#ground.timer.now();
+    const peer = connection.peer;
+    this.#heard.set(peer, { at: now, offsetMs: hello.wallMs - now });
+    // Who reaches us can be reached.
+    if (!connection.dialed) this.#backoff.succeeded(peer);
+    const wire = {
+      get waiting() {
+        return connection.buffered;
+      },
+      send: (message: GossipMessage) => void this.#send(connection, message),
+    };
+    const link = purpose === 'link' ? this.#parts!.gossip.connected(peer, wire) : undefined;
+    const session: Session = { connection, peer, hello, since: now, link, lastUse: now, isSuspect: false };
+    this.#sessions.add(session);
+    if (link) this.#single(session);
+    return session;
+  }
+
+  /**
+   * One link to each peer is enough. When both have dialled, both ends keep the one that the lower id opened; else the
+   * newer one, as the other end may have forgotten the older.
+   */
+  #single(newer: Session): void {
+    const older = this.#links().find((one) => one !== newer && one.peer === newer.peer);
+    if (!older) return;
+    const mine = this.#transport.id < newer.peer;
+    const isSame = older.connection.dialed === newer.connection.dialed;
+    const surplus = isSame || newer.connection.dialed === mine ? older : newer;
+    this.#close(surplus, 'there are two');
+  }
+
+  #take(session: Session, message: Message): void {
+    const { connection, peer } = session;
+    session.lastUse = this.#ground.timer.now();
+    session.isSuspect = false;
+    const heard = this.#heard.get(peer);
+    if (heard) heard.at = session.lastUse;
+    switch (message.kind) {
+      case 'request':
+        return this.#serve(session, message);
+      case 'reply':
+        return this.#requests.replied(peer, message);
+      case 'goodbye':
+        return this.#heardGoodbye(connection, message.code, message.what);
+      case 'hello':
+        return this.#close(session, 'a second hello');
+      default:
+        session.link?.take(message);
+    }
+  }
+
+  #serve(session: Session, { id, method, body }: Request): void {
+    this.#parts!.cluster.serve(method, session.peer, body as Json, (error, answer) => {
+      if (!this.#sessions.has(session)) return;
+      const failed = (code: CodedError['code'], what: string) =>
+        this.#send(session.connection, { kind: 'reply', id, error: { code, what } });
+      if (error) return void failed(error.code, error.what);
+      const { body: value, ranges } = answer ?? {};
+      const reply = {
+        kind: 'reply',
+        id,
+        ...(value !== undefined && { body: value }),
+        ...(ranges && { ranges }),
+      };
+      if (!this.#send(session.connection, reply as Message))
+        failed('NR_INTERNAL', `the answer to ${method} is too large`);
+    });
+  }
+
+  /** What others say of this host: that it is not who it thinks it is. */
+  #heardGoodbye(connection: Connection, code: string, what: string): void {
+    const halt = (Object.keys(CODES) as Halt[]).find((one) => CODES[one] === code);
+    if (halt) this.#parts!.cluster.standing.halt(halt);
+    this.#ground.log.info({ peer: connection.peer, code, what }, 'a member ended the connection');
+    connection.close(what);
+  }
+
+  /** Ends connections with those who may not have them any more. */
+  #review(): void {
+    const { members, standing } = this.#parts!.cluster;
+    for (const session of [...this.#sessions]) {
+      const { connection, peer, link } = session;
+      if (members.gone(peer)) {
+        this.#send(connection, {
+          kind: 'goodbye',
+          code: CODES.gone,
+          what: `${peer} is not a member any more`,
+        });
+        this.#close(session, 'gone');
+      } else if (link && standing.frozen(peer)) this.#close(session, 'being forgotten');
+    }
+  }
+
+  /** This host ends it. */
+  #close(session: Session, why: string): void {
+    this.#remove(session);
+    session.connection.close(why);
+  }
+
+  /** It has ended without this host's doing. */
+  #broke(session: Session): void {
+    const { connection, peer, since } = session;
+    this.#remove(session);
+    if (this.#stopped || !connection.dialed || this.#sessionWith(peer)) return;
+    if (this.#ground.timer.now() - since < STABLE_MS)
+      this.#backoff.failed(peer, 'the connection ended at once');
+    else this.#backoff.succeeded(peer);
+  }
+
+  #remove(session: Session): void {
+    const { link, peer } = session;
+    this.#sessions.delete(session);
+    link?.ended();
+    if (this.#stopped) return;
+    // Every request may be asked again, and the answer may have been lost.
+    const other = this.#sessionWith(peer);
+    for (const request of this.#requests.of(peer)) this.#pose(request, other);
+  }
+
+  #pose(request: Request, session: Session | undefined): void {
+    if (!this.#requests.isOpen(request)) return;
+    if (!session) this.#requests.fail(request.id, 'cannot be reached');
+    else if (!this.#send(session.connection, request))
+      this.#requests.fail(request.id, 'cannot be asked so much');
+  }
+
+  /** False for what is too large for a frame. */
+  #send(connection: Connection, message: Message): boolean {
+    try {
+      connection.send(message);
+      return true;
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#ground.log.warn(
+        { err: error, peer: connection.peer, kind: message.kind },
+        'a message cannot be sent',
+      );
+      // What is left out of a link comes never; what is asked or answered is told to be too large.
+      if (message.kind !== 'request' && message.kind !== 'reply')
+        connection.close('a message cannot be sent');
+      return false;
+    }
+  }
+
+  #hello(purpose: Hello['purpose']): Hello {
+    const { cluster, boot, bootSequence } = this.#self;
+    const wallMs = this.#ground.timer.now();
+    return {
+      kind: 'hello',
+      protocol: PROTOCOL,
+      cluster,
+      id: this.#transport.id,
+      boot,
+      bootSequence,
+      purpose,
+      wallMs,
+    };
+  }
+}
+
+function nameOf({ address, port }: Place): string {
+  return `${address} ${port}`;
+}

@@ -1,0 +1,423 @@
+import assert from 'node:assert/strict';
+import type { Hello, Message } from '../../../src/store/gossip/messages.ts';
+import { areAlike, asked, CLUSTER, MemoryNetwork, type NodeOptions, type Wired, Wiring } from './wiring.ts';
+import { SPACE } from './world.ts';
+
+const IDS = [...'0123456789abcdef'].map((digit) => digit.repeat(32));
+const [A, B, C] = IDS as [string, string, string];
+
+describe('connections', () => {
+  let network: MemoryNetwork;
+  let wiring: Wiring;
+
+  beforeEach(() => {
+    network = new MemoryNetwork();
+    wiring = new Wiring();
+  });
+  afterEach(() => wiring.end());
+
+  const portOf = (id: string) => 7000 + IDS.indexOf(id);
+  const start = (id: string, options?: NodeOptions): Promise<Wired> => {
+    wiring.places.set(id, { address: 'memory', port: portOf(id) });
+    return wiring.node(network.transport(id, portOf(id)), options);
+  };
+
+  /** So many members that know of each other. */
+  async function cluster(count: number): Promise<Wired[]> {
+    const ids = IDS.slice(0, count);
+    const nodes: Wired[] = [];
+    for (const id of ids) nodes.push(await start(id));
+    const founder = nodes[0]!;
+    await founder.store.commit([...wiring.members(ids), { key: 'space/s', value: SPACE }]);
+    for (const node of nodes.slice(1)) node.store.merge([founder.store.range(founder.id, 0)]);
+    await wiring.until(() => areAlike(nodes));
+    return nodes;
+  }
+
+  const linksOf = (node: Wired) => [...node.connections.peers.values()].filter((one) => one.isLinked).length;
+  const write = (node: Wired, key: string) => node.store.commit([{ key, value: node.id }]);
+
+  /** A stranger on the network that says what it likes. */
+  function stranger(id: string, to: Wired) {
+    const [here, far] = network.pair(id, to.id);
+    const heard: Message[] = [];
+    here.onMessage((message) => void heard.push(message));
+    network.connect(to.id, far);
+    return { here, heard };
+  }
+  const hello = (id: string, more: Partial<Hello> = {}): Hello => ({
+    kind: 'hello',
+    protocol: 1,
+    cluster: CLUSTER,
+    id,
+    boot: 'theirs',
+    bootSequence: 1,
+    purpose: 'call',
+    wallMs: 1_800_000_000_000,
+    ...more,
+  });
+  const codesIn = (heard: readonly Message[]) =>
+    heard.flatMap((message) => (message.kind === 'goodbye' ? [message.code] : []));
+
+  it('bring what one writes to all others', async () => {
+    const nodes = await cluster(5);
+    for (const node of nodes) await write(node, `policy/${node.id}`);
+    await wiring.until(() => areAlike(nodes), 2000);
+    for (const node of nodes) assert.equal([...node.store.all('policy')].length, 5);
+  });
+
+  it('keep three links that each has opened, and no two to the same', async () => {
+    const nodes = await cluster(8);
+    await wiring.until(() => nodes.every((node) => linksOf(node) >= 3));
+    await wiring.pass(5000);
+    for (const { gossip } of nodes) assert.equal(new Set(gossip.peers).size, gossip.peers.length);
+  });
+
+  it('keep one link when two dial each other at once', async () => {
+    const [a, b] = await cluster(2);
+    network.cut(() => false);
+    await wiring.until(() => linksOf(a!) + linksOf(b!) === 0);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    network.dials.length = 0;
+    network.hold = promise;
+    network.cut(() => true);
+    await wiring.until(() => network.dials.includes('0>1') && network.dials.includes('1>0'));
+    resolve();
+    await wiring.until(() => network.connections.filter(({ sent }) => sent.includes('vector')).length >= 4);
+    await wiring.pass(100);
+    assert.deepEqual([linksOf(a!), linksOf(b!)], [1, 1]);
+    assert.deepEqual([a!.gossip.peers, b!.gossip.peers], [[B], [A]]);
+    for (const [from, to] of [[a!, B] as const, [b!, A] as const])
+      assert.equal(await settle(asked(from, to, 'stored', { id: A })), '{"stored":true}');
+    const kept = network.connections.filter(({ reason }) => reason === undefined);
+    assert.deepEqual(
+      kept.map(({ self, dialed }) => [self, dialed]),
+      [
+        [A, true],
+        [B, false],
+      ],
+    );
+  });
+
+  it('keep the newer of two that the same host has opened', async () => {
+    const a = await start(A);
+    await a.store.commit(wiring.members([A, B]));
+    const opened = [];
+    for (let count = 0; count < 2; count++) {
+      const { here } = stranger(B, a);
+      here.send(hello(B, { purpose: 'link' }));
+      opened.push(here);
+      await wiring.pass(50);
+    }
+    assert.equal(linksOf(a), 1);
+    assert.deepEqual(
+      opened.map(({ reason }) => reason === undefined),
+      [false, true],
+    );
+  });
+
+  it('are tried with others now and then, and not more of them are kept', async () => {
+    const nodes = await cluster(16);
+    await wiring.pass(10_000);
+    network.dials.length = 0;
+    await wiring.pass(40_000);
+    assert.deepEqual(new Set(network.dials.map(([from]) => from)).size, 16, 'everybody has tried');
+    for (const { id } of nodes) {
+      const opened = network.connections.filter(
+        ({ self, dialed, reason }) => self === id && dialed && reason === undefined,
+      );
+      assert.ok(opened.length <= 4, `${opened.length} of ${id[0]}`);
+    }
+  });
+
+  /** What a promise ends with, while time passes. */
+  async function settle<T>(promise: Promise<T>, ms = 20_000): Promise<T> {
+    let ended = false;
+    void promise.finally(() => {
+      ended = true;
+    });
+    await wiring.until(() => ended, ms);
+    return promise;
+  }
+
+  it('carry wants, claims and names', async () => {
+    const [a, b, c] = await cluster(3);
+    const space = () => b!.cluster.spaces.get('s')!;
+    const ended = (call: (done: (error?: Error) => void) => void) =>
+      settle(new Promise<string>((resolve) => call((error) => resolve(error?.message ?? 'done'))));
+    assert.equal(await ended((done) => b!.cluster.wants.want(space(), done)), 'done');
+    assert.equal(b!.cluster.ownership.of(B).length, 1);
+    const use = (node: Wired) => () => [{ key: `allocation/${node.id}/s/60`, value: { state: 'held' } }];
+    assert.equal(await ended((done) => c!.cluster.claims.claim(space(), 60n, use(c!), done)), 'done');
+    assert.match(
+      await ended((done) => b!.cluster.claims.claim(space(), 60n, use(b!), done)),
+      /NR_ADDRESS_IN_USE/,
+    );
+    assert.ok(a!.store.get(`lent/${A}/s/60`));
+  });
+
+  it('answer a request with an error of the other host, and one that takes too long with unreachable', async () => {
+    const [a] = await cluster(2);
+    assert.match(await settle(asked(a!, B, 'no-such', {})), /NR_METHOD_UNKNOWN/);
+    network.cut(() => false);
+    assert.match(await settle(asked(a!, B, 'stored', { id: A })), /NR_MEMBER_UNREACHABLE/);
+    assert.match(
+      await settle(asked(a!, C, 'stored', { id: A })),
+      /NR_MEMBER_UNREACHABLE/,
+      'no place is known',
+    );
+  });
+
+  it('take answers only from who was asked, and once', async () => {
+    const [a] = await cluster(3);
+    await wiring.until(() => linksOf(a!) === 2);
+    const toB = network.connections.find(({ self, peer, reason }) => self === B && peer === A && !reason)!;
+    const toC = network.connections.find(({ self, peer, reason }) => self === C && peer === A && !reason)!;
+    // B does not answer this one at all.
+    const answer = asked(a!, B, 'stored', { id: A });
+    toB.sendBytes = () => {};
+    for (let id = 0; id < 100; id++) toC.send({ kind: 'reply', id, body: 'forged' });
+    assert.match(await settle(answer), /NR_MEMBER_UNREACHABLE/);
+  });
+
+  it('ask again on another connection when the one asked on ends', async () => {
+    const [a] = await cluster(2);
+    await wiring.until(() => linksOf(a!) === 1);
+    const dead = network.connections.filter(({ reason }) => reason === undefined);
+    for (const one of dead) one.isDead = true;
+    assert.match(await settle(asked(a!, B, 'stored', { id: A }, 500)), /NR_MEMBER_UNREACHABLE/);
+    assert.equal(await settle(asked(a!, B, 'stored', { id: A }, 500)), '{"stored":true}', 'on a new one');
+  });
+
+  it('end a request when the connection ends, and not with its deadline', async () => {
+    const [a] = await cluster(2);
+    await wiring.until(() => linksOf(a!) === 1);
+    const toA = network.connections.find(({ self, reason }) => self === B && !reason)!;
+    toA.sendBytes = () => {};
+    const answer = asked(a!, B, 'stored', { id: A }, 60_000);
+    await wiring.pass(100);
+    toA.close('cut');
+    assert.match(await settle(answer, 1000), /NR_MEMBER_UNREACHABLE/);
+  });
+
+  it('pose a request again on another connection when one ends', async () => {
+    const [a, b] = await cluster(2);
+    await wiring.until(() => linksOf(a!) === 1);
+    const toA = network.connections.find(({ self, reason }) => self === B && !reason)!;
+    const { here, heard } = stranger(B, a!);
+    here.send(hello(B, { boot: b!.boot }));
+    await wiring.pass(50);
+    toA.sendBytes = () => {};
+    const answer = asked(a!, B, 'stored', { id: A }, 60_000);
+    await wiring.pass(50);
+    toA.close('cut');
+    await wiring.until(() => heard.some(({ kind }) => kind === 'request'), 1000);
+    const { id } = heard.find(({ kind }) => kind === 'request') as { id: number };
+    here.send({ kind: 'reply', id, body: 'here' });
+    assert.equal(await settle(answer, 1000), '"here"');
+  });
+
+  it('go on with a host that was killed and started again', async () => {
+    const nodes = await cluster(3);
+    const c = nodes[2]!;
+    await write(c, 'policy/before');
+    await wiring.until(() => areAlike(nodes));
+    const { disk } = c.store;
+    await c.stop();
+    await write(nodes[0]!, 'policy/meanwhile');
+    await wiring.pass(20_000);
+    const again = await start(C, { disk, boot: 'second' });
+    await wiring.until(() => areAlike([nodes[0]!, nodes[1]!, again]), 15_000);
+    assert.ok(again.store.get('policy/meanwhile'));
+    assert.equal(again.cluster.standing.halted, undefined);
+  });
+
+  it('are made again after a cut, soon but not in a storm', async () => {
+    const nodes = await cluster(2);
+    network.cut(() => false);
+    network.dials.length = 0;
+    await wiring.pass(60_000);
+    assert.ok(network.dials.length > 8 && network.dials.length < 60, `${network.dials.length} dials`);
+    await write(nodes[0]!, 'policy/apart');
+    network.cut(() => true);
+    await wiring.until(() => areAlike(nodes), 15_000);
+  });
+
+  it('join halves that have kept as many links as they want among themselves', async () => {
+    const nodes = await cluster(16);
+    const side = (id: string) => IDS.indexOf(id) < 8;
+    network.cut((from, to) => side(from) === side(to));
+    await wiring.pass(60_000);
+    await write(nodes[0]!, 'policy/left');
+    await write(nodes[15]!, 'policy/right');
+    await wiring.pass(1000);
+    assert.ok(!areAlike(nodes));
+    network.cut(() => true);
+    await wiring.until(() => areAlike(nodes), 15_000);
+  });
+
+  it('tell a host that is gone so, whoever of the two has dialled, and end what is open', async () => {
+    const nodes = await cluster(3);
+    const [a, , c] = nodes;
+    await wiring.until(() => [...a!.connections.peers.keys()].includes(C));
+    const seal = a!.store.known(C);
+    await a!.store.commit([{ key: `gone/${C}`, value: { seal, how: 'forgotten', by: A } }]);
+    await wiring.until(() => c!.cluster.standing.halted === 'gone', 1000);
+    await wiring.until(() => ![...a!.connections.peers.keys()].includes(C), 1000);
+    const { disk } = c!.store;
+    await c!.stop();
+    const again = await start(C, { disk, boot: 'second' });
+    await wiring.until(() => again.cluster.standing.halted === 'gone', 15_000);
+    assert.ok(![...a!.connections.peers.keys()].includes(C));
+  });
+
+  it('close the link of a host that is frozen, and take none from it, but answer it', async () => {
+    const [a, b] = await cluster(2);
+    await wiring.until(() => linksOf(a!) === 1);
+    const promise = { coordinator: C, attempt: 1, limit: a!.store.known(B) };
+    await a!.store.commit([{ key: `promise/${B}`, value: promise }]);
+    await wiring.until(() => linksOf(a!) === 0 && linksOf(b!) === 0, 1000);
+    await wiring.pass(20_000);
+    assert.deepEqual([linksOf(a!), linksOf(b!)], [0, 0]);
+    assert.equal(b!.cluster.standing.halted, undefined);
+    assert.equal(await settle(asked(b!, A, 'stored', { id: B })), '{"stored":true}');
+    await a!.store.commit([{ key: `promise/${B}` }]);
+    await wiring.until(() => linksOf(a!) === 1, 30_000);
+  });
+
+  it('tell a copy of a host so', async () => {
+    const [a, b] = await cluster(2);
+    await wiring.until(() => linksOf(a!) === 1);
+    const copy = stranger(B, a!);
+    copy.here.send(hello(B, { boot: 'copy', bootSequence: b!.store.known(B) }));
+    await wiring.until(() => codesIn(copy.heard).length > 0, 1000);
+    assert.deepEqual(codesIn(copy.heard), ['NR_MEMBER_CLONED']);
+    await wiring.until(() => copy.here.reason !== undefined, 1000);
+  });
+
+  for (const [what, said, code] of [
+    ['of another cluster', { cluster: CLUSTER.replace('0', '1') }, 'NR_MEMBER_REFUSED'],
+    ['under another id', { id: B }, 'NR_MEMBER_REFUSED'],
+    ['of no protocol', { protocol: 0 }, 'NR_MEMBER_REFUSED'],
+    ['for a link of one that is no member', { purpose: 'link' }, 'NR_MEMBER_REFUSED'],
+  ] as const) {
+    it(`refuse a hello ${what}`, async () => {
+      const [a] = await cluster(2);
+      const { here, heard } = stranger(C, a!);
+      here.send({ ...hello(C), ...said });
+      await wiring.until(() => here.reason !== undefined, 1000);
+      assert.deepEqual(codesIn(heard), [code]);
+      assert.ok(!a!.connections.peers.has(C));
+      assert.equal(a!.cluster.standing.halted, undefined);
+    });
+  }
+
+  it('end when no hello comes, or something else before it', async () => {
+    const [a] = await cluster(2);
+    const silent = stranger(C, a!);
+    const rash = stranger(C, a!);
+    rash.here.send({ kind: 'request', id: 1, method: 'stored', body: { id: A } });
+    await wiring.until(() => rash.here.reason !== undefined, 1000);
+    assert.deepEqual(rash.heard, []);
+    assert.equal(silent.here.reason, undefined);
+    await wiring.until(() => silent.here.reason !== undefined, 6000);
+  });
+
+  it('do not take a seed that is this very host for a copy', async () => {
+    const seeds = [{ address: 'memory', port: portOf(A) }];
+    const a = await start(A, { seeds });
+    await a.store.commit(wiring.members([A]));
+    await wiring.pass(20_000);
+    assert.ok(network.dials.includes('0>0'));
+    assert.equal(a.cluster.standing.halted, undefined);
+    assert.equal(a.connections.peers.size, 0);
+  });
+
+  it('find a copy of this very host', async () => {
+    const [a] = await cluster(2);
+    const { here, heard } = stranger(A, a!);
+    here.send(hello(A));
+    await wiring.until(() => here.reason !== undefined, 1000);
+    assert.deepEqual(codesIn(heard), ['NR_MEMBER_CLONED']);
+    assert.equal(a!.cluster.standing.halted, 'clone');
+  });
+
+  it('find members by a seed while none is known', async () => {
+    const [a, b] = await cluster(2);
+    const c = await start(C, { seeds: [{ address: 'memory', port: portOf(B) }] });
+    await wiring.pass(10_000);
+    assert.equal(c.store.get(`member/${A}`), undefined, 'nobody has let it in');
+    const [, , member] = wiring.members([A, B, C]);
+    await a!.store.commit([member!]);
+    await wiring.until(() => areAlike([a!, b!, c]), 20_000);
+    assert.ok(c.store.get(`member/${A}`));
+  });
+
+  it('outlive poison: bytes that are no frame, answers to nothing, a second hello', async () => {
+    const nodes = await cluster(3);
+    const [a] = nodes;
+    await wiring.until(() => linksOf(a!) === 2);
+    const ofB = () =>
+      network.connections.find(({ self, peer, reason }) => self === B && peer === A && !reason);
+    ofB()!.sendBytes(Uint8Array.of(0, 0, 0, 3, 1, 4, 0xff));
+    await wiring.until(() => linksOf(a!) === 1, 1000);
+    await wiring.until(() => ofB() !== undefined && linksOf(a!) === 2);
+    ofB()!.send({ kind: 'reply', id: 77, body: { a: 1 } });
+    ofB()!.send({ kind: 'request', id: 1, method: 'claim', body: 'nonsense' });
+    ofB()!.send(hello(B));
+    await wiring.until(() => linksOf(a!) === 1, 1000);
+    await write(nodes[1]!, 'policy/after');
+    await wiring.until(() => areAlike(nodes));
+    assert.deepEqual(wiring.warnings, []);
+  });
+
+  it('tell who asks too much, and go on', async () => {
+    const [a] = await cluster(2);
+    const body = { id: 'x'.repeat(5 * 1024 * 1024) };
+    assert.match(
+      await settle(asked(a!, B, 'stored', body)),
+      /NR_MEMBER_UNREACHABLE.*cannot be asked so much/,
+    );
+    assert.equal(await settle(asked(a!, B, 'stored', { id: A })), '{"stored":true}');
+  });
+
+  it('close those for requests when they are not used', async () => {
+    const [a, b] = await cluster(2);
+    const promise = { coordinator: C, attempt: 1, limit: 0 };
+    await a!.store.commit([{ key: `promise/${B}`, value: promise }]);
+    assert.equal(await settle(asked(b!, A, 'stored', { id: B })), '{"stored":true}');
+    await wiring.until(() => b!.connections.peers.size === 1, 1000);
+    await wiring.until(() => b!.connections.peers.size === 0, 90_000);
+  });
+
+  it('know when a member was heard, and how far its clock is ahead', async () => {
+    const a = await start(A);
+    const b = await start(B, { aheadMs: 90_000 });
+    await a.store.commit(wiring.members([A, B]));
+    b.store.merge([a.store.range(A, 0)]);
+    await wiring.until(() => areAlike([a, b]) && linksOf(a) === 1);
+    const { at, offsetMs } = a.connections.heard(B)!;
+    assert.ok(Math.abs(offsetMs - 90_000) < 1000, `${offsetMs}`);
+    assert.ok(Math.abs(b.connections.heard(A)!.offsetMs + 90_000) < 1000);
+    await wiring.pass(5000);
+    assert.ok(a.connections.heard(B)!.at > at);
+  });
+
+  it('say why a member cannot be reached', async () => {
+    const [a] = await cluster(2);
+    network.cut(() => false);
+    await wiring.until(() => a!.connections.trouble(B)?.includes('nobody is there') ?? false);
+    network.cut(() => true);
+    await wiring.until(() => linksOf(a!) === 1);
+    await wiring.until(() => a!.connections.trouble(B) === undefined);
+  });
+
+  it('leave nothing running when they stop', async () => {
+    const nodes = await cluster(2);
+    await wiring.until(() => linksOf(nodes[0]!) === 1);
+    const answer = asked(nodes[0]!, B, 'stored', { id: A });
+    void answer;
+    await nodes[0]!.stop();
+    await wiring.until(() => linksOf(nodes[1]!) === 0, 1000);
+  });
+});

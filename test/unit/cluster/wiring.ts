@@ -1,0 +1,262 @@
+/** Nodes that talk over connections: in memory, or over TLS of this machine. Time stands still but in `until`. */
+import { setImmediate } from 'node:timers/promises';
+import { Cluster } from '../../../src/cluster/cluster.ts';
+import { Connections, type Place } from '../../../src/cluster/connections.ts';
+import { Gossip } from '../../../src/cluster/gossip/gossip.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { decode, encode } from '../../../src/store/gossip/frames.ts';
+import type { Message } from '../../../src/store/gossip/messages.ts';
+import { type Connection, DialError, type Transport } from '../../../src/store/gossip/transport.ts';
+import { Splitter } from '../../../src/store/gossip/wire/splitter.ts';
+import { MemoryDisk, MemoryStore } from '../../../src/store/memory.ts';
+import { ManualClock } from '../store/manualclock.ts';
+
+export const CLUSTER = '0f3b2c1a-0000-4000-8000-1234567890ab';
+const FRAME_MAX = 4 * 1024 * 1024;
+
+/** One end of a connection in memory. */
+export class MemoryConnection implements Connection {
+  readonly peer: string;
+  readonly dialed: boolean;
+  readonly remote = 'memory';
+  readonly self: string;
+  buffered = 0;
+  /** Nothing that is sent arrives, and nobody notices. */
+  isDead = false;
+  reason: string | undefined;
+  other!: MemoryConnection;
+  readonly sent: Message['kind'][] = [];
+  readonly #ends: ((reason: string) => void)[] = [];
+  readonly #early: Uint8Array[] = [];
+  #handler: ((message: Message) => void) | undefined;
+
+  constructor(self: string, peer: string, dialed: boolean) {
+    this.self = self;
+    this.peer = peer;
+    this.dialed = dialed;
+  }
+
+  send(message: Message): void {
+    this.sent.push(message.kind);
+    this.sendBytes(encode(message, this.self));
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    const { other } = this;
+    if (this.reason === undefined && !this.isDead) process.nextTick(() => other.#arrive(bytes));
+  }
+
+  onMessage(call: (message: Message) => void): void {
+    this.#handler = call;
+    for (const bytes of this.#early.splice(0)) this.#arrive(bytes);
+  }
+
+  onClose(call: (reason: string) => void): void {
+    this.#ends.push(call);
+  }
+
+  close(reason: string): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    this.#handler = undefined;
+    process.nextTick(() => {
+      for (const call of this.#ends.splice(0)) call(reason);
+      if (!this.isDead) this.other.close('closed');
+    });
+  }
+
+  #arrive(bytes: Uint8Array): void {
+    if (this.reason !== undefined) return;
+    if (!this.#handler) {
+      this.#early.push(bytes);
+      return;
+    }
+    try {
+      for (const frame of new Splitter(FRAME_MAX).push(bytes)) {
+        const message = decode(frame, this.peer);
+        if (message) this.#handler?.(message);
+      }
+    } catch (error) {
+      this.close(error instanceof Error ? error.name : 'unhandled');
+    }
+  }
+}
+
+/** Who can be dialled, by port; all have one address. */
+export class MemoryNetwork {
+  readonly connections: MemoryConnection[] = [];
+  readonly #nodes = new Map<number, { id: string; connected: (connection: Connection) => void }>();
+  /** Dials so far, from and to. */
+  readonly dials: string[] = [];
+  /** What is dialled waits for this. */
+  hold: Promise<void> | undefined;
+  /** Whether two ids get through to each other. */
+  reaches: (from: string, to: string) => boolean = () => true;
+
+  transport(id: string, port: number): Transport {
+    return {
+      id,
+      listen: () => Promise.reject(new Error('not in memory')),
+      dial: async (_address, to, expected) => {
+        const there = this.#nodes.get(to);
+        this.dials.push(`${id[0]}>${there?.id[0]}`);
+        await setImmediate();
+        await this.hold;
+        if (!there || !this.reaches(id, there.id)) throw new DialError('unreachable', 'nobody is there');
+        if (expected !== undefined && there.id !== expected) throw new DialError('identity', 'another one');
+        const [here, far] = this.pair(id, there.id);
+        there.connected(far);
+        return here;
+      },
+      onConnection: (connected) => void this.#nodes.set(port, { id, connected }),
+      close: async () => {
+        this.#nodes.delete(port);
+        for (const connection of this.connections) if (connection.self === id) connection.close('stopped');
+      },
+    };
+  }
+
+  pair(from: string, to: string): [MemoryConnection, MemoryConnection] {
+    const [here, far] = [new MemoryConnection(from, to, true), new MemoryConnection(to, from, false)];
+    here.other = far;
+    far.other = here;
+    this.connections.push(here, far);
+    return [here, far];
+  }
+
+  /** Somebody has opened this connection to a node. */
+  connect(to: string, connection: MemoryConnection): void {
+    for (const { id, connected } of this.#nodes.values()) if (id === to) connected(connection);
+  }
+
+  /** Ends all that do not get through any more. */
+  cut(reaches: (from: string, to: string) => boolean): void {
+    this.reaches = reaches;
+    for (const one of this.connections) if (!reaches(one.self, one.peer)) one.close('cut');
+  }
+}
+
+export interface Wired {
+  readonly id: string;
+  readonly store: MemoryStore;
+  readonly cluster: Cluster;
+  readonly gossip: Gossip;
+  readonly connections: Connections;
+  readonly transport: Transport;
+  readonly boot: string;
+  stop(): Promise<void>;
+}
+
+export interface NodeOptions {
+  readonly disk?: MemoryDisk;
+  readonly boot?: string;
+  readonly cluster?: string;
+  readonly seeds?: readonly Place[];
+  /** How far ahead its clock is, in milliseconds. */
+  readonly aheadMs?: number;
+}
+
+/** Nodes, by their transports. */
+export class Wiring {
+  readonly clock = new ManualClock(1_800_000_000_000);
+  readonly nodes: Wired[] = [];
+  readonly warnings: object[] = [];
+  readonly places = new Map<string, Place>();
+  #seed = 1;
+
+  /** Starts a node; its start is on disk when this ends. */
+  async node(transport: Transport, options: NodeOptions = {}): Promise<Wired> {
+    const { disk = new MemoryDisk(transport.id), boot = `boot-${this.#seed}` } = options;
+    const now = () => this.clock.now() + (options.aheadMs ?? 0);
+    const store = new MemoryStore({ disk, classes: CLUSTER_CLASSES, wallMs: now });
+    const [entry] = await store.commit([{ key: `host/${transport.id}`, value: { boot } }]);
+    const log = { warn: (what: object) => void this.warnings.push(what), info: () => {} };
+    const ground = { timer: { now, after: this.clock.after }, random: () => this.#random(), log };
+    const connections = new Connections({
+      transport,
+      replica: store,
+      ground,
+      self: { cluster: options.cluster ?? CLUSTER, boot, bootSequence: entry!.version.sequence },
+      placeOf: (member) => this.places.get(member),
+      seeds: () => options.seeds ?? [],
+    });
+    const whole = { ...ground, calls: connections };
+    const cluster = new Cluster({ replica: store, ground: whole, boot, restMs: 60_000, isUsed: () => true });
+    const { collector, standing } = cluster;
+    const gossip = new Gossip({
+      replica: store,
+      collector,
+      ground: whole,
+      onAhead: () => standing.halt('rollback'),
+    });
+    connections.start(cluster, gossip);
+    const node: Wired = {
+      id: transport.id,
+      store,
+      cluster,
+      gossip,
+      connections,
+      transport,
+      boot,
+      stop: async () => {
+        if (this.nodes.includes(node)) this.nodes.splice(this.nodes.indexOf(node), 1);
+        connections.stop();
+        gossip.stop();
+        cluster.stop();
+        store.kill();
+        await transport.close();
+      },
+    };
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** What makes these ids members, for a node to write. */
+  members(ids: readonly string[]) {
+    return ids.map((id, index) => ({
+      key: `member/${id}`,
+      value: { number: index + 1, key: 'k', complete: true, name: `h${index + 1}` },
+    }));
+  }
+
+  /** Lets time pass until something is so. Gives up after so many milliseconds of that time. */
+  async until(condition: () => boolean, ms = 60_000): Promise<void> {
+    for (let passed = 0; !condition(); passed += 10) {
+      if (passed > ms) throw new Error(`in vain: ${condition}`);
+      await this.pass(10);
+    }
+  }
+
+  /** Lets time pass, and what is due happen. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 10) {
+      this.clock.pass(Math.min(10, ms - passed));
+      for (let turn = 0; turn < 4; turn++) await setImmediate();
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const node of [...this.nodes]) await node.stop();
+  }
+
+  /** From 0 to 1, the same in each run. */
+  #random(): number {
+    this.#seed = (this.#seed * 48_271) % 2_147_483_647;
+    return this.#seed / 2_147_483_647;
+  }
+}
+
+/** All know the same, durably. */
+export function areAlike(nodes: readonly Wired[]): boolean {
+  const [first, ...others] = nodes.map(({ store }) => JSON.stringify([...store.vector].sort()));
+  return others.every((other) => other === first);
+}
+
+/** A request, and how it ends. */
+export function asked(node: Wired, member: string, method: string, body: object, ms = 1000): Promise<string> {
+  return new Promise((resolve) =>
+    node.connections.ask(member, method, body as never, ms, (error, answer) =>
+      resolve(error ? `${error.code}: ${error.what}` : JSON.stringify(answer?.body)),
+    ),
+  );
+}
