@@ -1,9 +1,10 @@
 /** Nodes that talk over connections: in memory, or over TLS of this machine. Time stands still but in `until`. */
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { Cluster } from '../../../src/cluster/cluster.ts';
 import { Connections, type Place } from '../../../src/cluster/connections.ts';
 import { Gossip } from '../../../src/cluster/gossip/gossip.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { decode, encode } from '../../../src/store/gossip/frames.ts';
 import type { Message } from '../../../src/store/gossip/messages.ts';
 import { type Connection, DialError, type Transport } from '../../../src/store/gossip/transport.ts';
@@ -158,11 +159,18 @@ export interface NodeOptions {
 
 /** Nodes, by their transports. */
 export class Wiring {
-  readonly clock = new ManualClock(1_800_000_000_000);
+  /** Real time, for what happens outside of this process; else one that stands still but in `until` and `pass`. */
+  readonly clock: Clock;
+  readonly #manual: ManualClock | undefined;
   readonly nodes: Wired[] = [];
   readonly warnings: object[] = [];
   readonly places = new Map<string, Place>();
   #seed = 1;
+
+  constructor(clock?: Clock) {
+    this.#manual = clock ? undefined : new ManualClock(1_800_000_000_000);
+    this.clock = clock ?? this.#manual!;
+  }
 
   /** Starts a node; its start is on disk when this ends. */
   async node(transport: Transport, options: NodeOptions = {}): Promise<Wired> {
@@ -229,8 +237,9 @@ export class Wiring {
 
   /** Lets time pass, and what is due happen. */
   async pass(ms: number): Promise<void> {
+    if (!this.#manual) return setTimeout(ms);
     for (let passed = 0; passed < ms; passed += 10) {
-      this.clock.pass(Math.min(10, ms - passed));
+      this.#manual.pass(Math.min(10, ms - passed));
       for (let turn = 0; turn < 4; turn++) await setImmediate();
     }
   }
