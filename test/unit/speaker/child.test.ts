@@ -108,6 +108,8 @@ describe('speaker/gobgp/child', () => {
     ] as const) {
       it(`is found by its arguments when the file ${what}, which is then written anew`, async () => {
         const id = await child.spawn();
+        // Until then the shell may just have forked, and the other half has the same arguments for a moment.
+        await waitFor(() => existsSync(`${fifo}.${id.pid}`), 'waited');
         lose();
         assert.deepEqual(child.running(), id);
         assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), id);
