@@ -64,7 +64,9 @@ export class Leaving {
       this.#going = false;
       done(error);
     };
-    this.#replica.write([{ key: 'self/leaving', value: true }], (error) => {
+    // Once only: a successor has to know our last write.
+    const changes = this.#standing.leaving ? [] : [{ key: 'self/leaving', value: true }];
+    this.#replica.write(changes, (error) => {
       if (error) end(error);
       else this.#handOver(successors, end);
     });
