@@ -84,6 +84,10 @@ const TABLE = {
   NR_VERB_UNSUPPORTED: [405, 'use a method that the header Allow names'],
   NR_QUERY_INVALID: [400, 'docs/cli.md lists the paths of the operator API with their parameters'],
   NR_ANSWER_UNKNOWN: [502, 'use the net-routed command of the release that the daemon runs'],
+  NR_CLUSTER_EXISTS: [409, 'leave the cluster first: net-routed leave'],
+  NR_CLUSTER_NONE: [409, 'make a cluster with net-routed init, or join one with net-routed join'],
+  NR_CLUSTER_KEY: [409, 'ask a host that holds it; net-routed hosts shows which one made the cluster'],
+  NR_JOIN_IN_USE: [409, 'remove the networks of this host first: docker network rm'],
   NR_MEMBER_UNREACHABLE: [
     503,
     'bring the host back, or forget it if it will not return: net-routed forget HOST',

@@ -1,4 +1,4 @@
-import type { CodedError } from '../errors.ts';
+import { CodedError } from '../errors.ts';
 import type { Json } from '../ports/store.ts';
 import type { Hello, Message, Request } from '../store/gossip/messages.ts';
 import type { Connection, Transport } from '../store/gossip/transport.ts';
@@ -8,7 +8,7 @@ import { Backoff } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
 import type { Gossip, GossipMessage } from './gossip/gossip.ts';
 import { judge } from './greeting.ts';
-import type { Answer, Calls, Done, Ground } from './ports.ts';
+import type { Answer, Calls, Done, Ground, Method } from './ports.ts';
 import { Requests } from './requests.ts';
 import type { Halt } from './standing.ts';
 
@@ -69,6 +69,7 @@ export class Connections implements Calls {
   readonly #self: Self;
   readonly #placeOf: (member: string) => Place | undefined;
   readonly #seeds: () => Iterable<Place>;
+  readonly #methods: ReadonlyMap<string, Method>;
   readonly #requests: Requests;
   readonly #backoff: Backoff;
   readonly #sessions = new Set<Session>();
@@ -91,7 +92,10 @@ export class Connections implements Calls {
     placeOf: (member: string) => Place | undefined;
     /** Where others may be while nobody is linked. */
     seeds: () => Iterable<Place>;
+    /** What hosts ask each other for besides the protocol, newcomers as well. */
+    methods?: ReadonlyMap<string, Method>;
   }) {
+    this.#methods = parts.methods ?? new Map();
     this.#transport = parts.transport;
     this.#replica = parts.replica;
     this.#ground = parts.ground;
@@ -124,6 +128,11 @@ export class Connections implements Calls {
   /** When a member was last heard on a connection, and by how much its clock was ahead of ours, in milliseconds. */
   heard(member: string): { readonly at: number; readonly offsetMs: number } | undefined {
     return this.#heard.get(member);
+  }
+
+  /** By how much the clocks of those that a connection is open with are ahead of ours, in milliseconds. */
+  *offsets(): Iterable<number> {
+    for (const peer of this.peers.keys()) yield this.#heard.get(peer)!.offsetMs;
   }
 
   /** Why there is no connection to a member, if one was tried. */
@@ -351,7 +360,9 @@ export class Connections implements Calls {
   }
 
   #serve(session: Session, { id, method, body }: Request): void {
-    this.#parts!.cluster.serve(method, session.peer, body as Json, (error, answer) => {
+    const { cluster } = this.#parts!;
+    const serve = this.#methods.get(method);
+    const done: Done<Answer> = (error, answer) => {
       if (!this.#sessions.has(session)) return;
       const failed = (code: CodedError['code'], what: string) =>
         this.#send(session.connection, { kind: 'reply', id, error: { code, what } });
@@ -365,7 +376,14 @@ export class Connections implements Calls {
       };
       if (!this.#send(session.connection, reply as Message))
         failed('NR_INTERNAL', `the answer to ${method} is too large`);
-    });
+    };
+    if (!serve) return cluster.serve(method, session.peer, body as Json, done);
+    try {
+      serve(session.peer, body as Json, done);
+    } catch (cause) {
+      const invalid = new CodedError('NR_REQUEST_INVALID', `${method} cannot be understood`, { cause });
+      done(cause instanceof CodedError ? cause : invalid);
+    }
   }
 
   /** What others say of this host: that it is not who it thinks it is. */

@@ -22,6 +22,8 @@ export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
   ['returning', 'local'],
   /** Members that this one has promised to freeze: `promise/ID`. */
   ['promise', 'local'],
+  /** What is known of tokens that let a host in: `ticket/ID`. */
+  ['ticket', 'shared'],
   /** What this host knows of its own membership: `self/STATE`. */
   ['self', 'local'],
 ]);

@@ -80,6 +80,11 @@ export class TrustFolder {
     });
   }
 
+  /** This host holds the cluster's key no more. @throws NR_TRUST_FAILED */
+  dropAuthority(): void {
+    this.#guarded(CLUSTER_KEY, () => removePrivate(this.#path, CLUSTER_KEY));
+  }
+
   /** The secrets of a cluster without authority, the one to dial with first; empty for none. @throws NR_TRUST_FAILED */
   secrets(): ClusterSecret[] {
     return this.#guarded(SECRETS, () => {

@@ -1,0 +1,13 @@
+/** Clocks of hosts that keep time differ by less. */
+const TOLERANCE_MS = 60_000;
+
+/**
+ * The time that shared writes are stamped with, in milliseconds since 1970: this host's own clock, or the latest of its
+ * peers' clocks if it is ahead of all of them by more than a minute. A single clock that is far ahead would make each of
+ * its writes win for as long as the others need to get there.
+ * `offsets`: by how much each peer's clock is ahead of ours, in milliseconds.
+ */
+export function stampTime(now: number, offsets: Iterable<number>): number {
+  const nearest = Math.max(...offsets, Number.NEGATIVE_INFINITY);
+  return Number.isFinite(nearest) && nearest < -TOLERANCE_MS ? now + nearest : now;
+}
