@@ -7,7 +7,7 @@ import { showEndpoints } from './endpoints.ts';
 import { checkHealth } from './health.ts';
 import { type Keys, lookUp, lookUpAll } from './lookup.ts';
 import type { Metrics } from './metrics.ts';
-import { Names } from './names.ts';
+import { type Known, Names } from './names.ts';
 import { showNetworks } from './networks.ts';
 import { showPeers } from './peers.ts';
 import { showPools } from './pools.ts';
@@ -32,23 +32,24 @@ export interface ApiRoute {
 export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
   const names = new Names(services.docker, services.clock);
   const get = (path: string, handler: ApiRoute['handler']): ApiRoute => ({ method: 'GET', path, handler });
-  const endpoints = async () => showEndpoints(services, pulse.failures(), await names.known());
-  const networks = async () => showNetworks(services, await names.known());
+  const endpoints = (known: Known) => showEndpoints(services, pulse.failures(), known);
+  const networks = (known: Known) => showNetworks(services, known);
   return [
     get('/v1/status', async () => showStatus(services, pulse, await names.known())),
-    get('/v1/networks', async () => ({ networks: await networks() })),
+    get('/v1/networks', async () => ({ networks: networks(await names.known()) })),
     get('/v1/networks/{id}', async (request) =>
-      lookUp(idOf(request), await networks(), networkKeys, 'NR_NETWORK_UNKNOWN'),
+      names.found((known) => lookUp(idOf(request), networks(known), networkKeys, 'NR_NETWORK_UNKNOWN')),
     ),
     get('/v1/endpoints', async (request) => {
       const name = queryOf(request, 'name');
-      const all = await endpoints();
-      return {
-        endpoints: name === undefined ? all : lookUpAll(name, all, endpointKeys, 'NR_ENDPOINT_UNKNOWN'),
-      };
+      const named = (known: Known) =>
+        name === undefined
+          ? endpoints(known)
+          : lookUpAll(name, endpoints(known), endpointKeys, 'NR_ENDPOINT_UNKNOWN');
+      return { endpoints: await names.found(named) };
     }),
     get('/v1/endpoints/{id}', async (request) =>
-      lookUp(idOf(request), await endpoints(), endpointKeys, 'NR_ENDPOINT_UNKNOWN'),
+      names.found((known) => lookUp(idOf(request), endpoints(known), endpointKeys, 'NR_ENDPOINT_UNKNOWN')),
     ),
     get('/v1/pools', async () => ({ pools: showPools(services, await names.known()) })),
     get('/v1/peers', async () => showPeers(services)),

@@ -1,3 +1,4 @@
+import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker, DockerNetwork } from '../ports/docker.ts';
 import { bounded } from './bounded.ts';
@@ -40,6 +41,34 @@ export class Names {
       this.#asking ??= this.#ask();
       await bounded(this.#asking, WAIT_MS, 'names').catch(() => {});
     }
+    return this.#said();
+  }
+
+  /**
+   * What `look` finds by the names that are known; if none of them is what it looks for, by those that Docker gives
+   * now, since a container that was started a moment ago has its name already.
+   * @throws as `look` does
+   */
+  async found<T>(look: (known: Known) => Promise<T> | T): Promise<T> {
+    try {
+      return await look(await this.known());
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.status !== 404) throw error;
+      return look(await this.#now());
+    }
+  }
+
+  /** The names that Docker gives when it is asked after this call. Never throws, at most WAIT_MS. */
+  async #now(): Promise<Known> {
+    const afresh = (this.#asking ?? Promise.resolve()).then(() => {
+      this.#asking ??= this.#ask();
+      return this.#asking;
+    });
+    await bounded(afresh, WAIT_MS, 'names').catch(() => {});
+    return this.#said();
+  }
+
+  #said(): Known {
     const networks = new Map(this.#listed.map(({ id, name }) => [id, name]));
     const containers = new Map(
       this.#listed.flatMap(({ endpoints }) =>

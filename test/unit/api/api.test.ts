@@ -17,6 +17,7 @@ import {
 } from '../../../src/api/views.ts';
 import type { Janitor } from '../../../src/driver/janitor.ts';
 import { CodedError } from '../../../src/errors.ts';
+import type { DockerNetwork } from '../../../src/ports/docker.ts';
 import { alsoIn, HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
 
 describe('operator API', () => {
@@ -234,6 +235,20 @@ describe('operator API', () => {
       assert.equal(problem.code, 'NR_ID_AMBIGUOUS');
       assert.match(problem.what, /"eee" may be eeef00000000, eeee00000000 \(web in mine\)$/);
       assert.equal((await ask('/v1/endpoints/eeee', endpointView)).id, id('eeee'));
+    });
+
+    it('are found by names that Docker gave a moment ago', async () => {
+      await ask('/v1/endpoints', endpointsView); // what Docker says is known now, for a while
+      const [network] = it_.host.docker as readonly DockerNetwork[];
+      assert.ok(network);
+      it_.host.docker = [
+        { ...network, name: 'ours', endpoints: [{ id: id('eeee'), container: id('cccc'), name: 'db' }] },
+      ];
+      assert.equal((await ask('/v1/endpoints?name=db', endpointsView)).endpoints[0]?.id, id('eeee'));
+      it_.host.docker = [{ ...network, name: 'theirs' }];
+      assert.equal((await ask('/v1/networks/theirs', networkView)).id, id('aaaa'));
+      it_.host.docker = [{ ...network, endpoints: [{ id: id('eeee'), container: id('cccc'), name: 'etc' }] }];
+      assert.equal((await ask('/v1/endpoints/etc', endpointView)).id, id('eeee'));
     });
 
     it('are all shown that a name is meant for: a container has one in each of its networks', async () => {
