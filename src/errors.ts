@@ -47,6 +47,7 @@ const TABLE = {
   NR_STORE_FAILED: [503, 'check free space and permissions of the state folder'],
   NR_STORE_NEWER: [503, 'run the release that wrote the state, or a newer one'],
   NR_STORE_LOCKED: [503, 'stop the other daemon that uses this state folder'],
+  NR_STORE_IDENTITY: [503, 'restore the state folder as a whole, or move it away to begin as a new host'],
   NR_STORE_CONFLICT: [409, 'try again: the record was changed in the meantime'],
   NR_STORE_RECORD: [500, 'report this: a record that the store cannot keep reached it'],
   NR_STORE_TOO_LARGE: [413, 'give fewer or shorter options; a record holds at most 64 KiB'],

@@ -4,6 +4,8 @@ import { SqliteBacking } from './sqlite.ts';
 export interface JournalOptions extends ReplicaOptions {
   /** Path of the SQLite file; it and its folder are made if they are missing. */
   readonly file: string;
+  /** The id that this replica is to have. */
+  readonly origin?: string | undefined;
 }
 
 /**
@@ -16,8 +18,8 @@ export interface JournalOptions extends ReplicaOptions {
  * ```
  */
 export class JournalStore extends Replica {
-  /** @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER */
+  /** @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER, NR_STORE_IDENTITY */
   constructor(options: JournalOptions) {
-    super(new SqliteBacking(options.file), options);
+    super(new SqliteBacking(options.file, options.origin), options);
   }
 }

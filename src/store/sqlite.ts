@@ -6,6 +6,7 @@ import type { Backing, Batch, Step } from './backing.ts';
 import type { Versioned } from './crdt/record.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { prepareFile, protectFile } from './files.ts';
+import { renameOrigin } from './rename.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 
 /** Primary result codes of SQLite (sqlite3.h). */
@@ -41,8 +42,11 @@ export class SqliteBacking implements Backing {
   readonly #numbers = new Map<string, number>();
   readonly #names = new Map<number, string>();
 
-  /** @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER */
-  constructor(file: string) {
+  /**
+   * `origin`: the id that the replica is to have from now on; its own by default, which was drawn when it was made.
+   * @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER, NR_STORE_IDENTITY
+   */
+  constructor(file: string, origin?: string) {
     this.#file = file;
     let database: DatabaseSync | undefined;
     try {
@@ -52,6 +56,7 @@ export class SqliteBacking implements Backing {
       database = new DatabaseSync(file);
       prepareDatabase(database);
       migrate(database);
+      if (origin !== undefined) renameOrigin(database, file, origin);
       rmSync(`${file}-shm`, { force: true }); // left by the look before: under the exclusive lock it is nobody's
       for (const row of database.prepare('SELECT number, name, known FROM origin').all()) {
         this.#name(Number(row.number), String(row.name));
