@@ -12,6 +12,8 @@ import type { Standing } from './standing.ts';
 const ASK_MS = 1000;
 /** How often a chunk may turn out to have moved on while it is asked for. */
 const REDIRECTS = 3;
+/** Of our own writes, those that an answer brings along. */
+const BRING_MAX = 200;
 
 const loanSchema = z.object({
   space: z.string(),
@@ -25,8 +27,10 @@ export type Loan = z.infer<typeof loanSchema>;
 const claimSchema = loanSchema.extend({
   /** Of an earlier use by the same member, which has ended; the owner may not have heard of that. */
   replaces: z.string().optional(),
+  /** What the claimant knows of the owner's writes. */
+  known: z.number().int().nonnegative(),
 });
-type Claim = z.infer<typeof claimSchema>;
+type Claim = Omit<z.infer<typeof claimSchema>, 'known'>;
 
 const borrowerSchema = z.object({ to: z.string(), nonce: z.string() });
 const lentSchema = z.object({ borrowers: z.array(borrowerSchema) });
@@ -119,6 +123,13 @@ export class Claims {
     }
   }
 
+  /** Whether somebody has a value of ours in a space. */
+  isLending(space: string): boolean {
+    const prefix = `lent/${this.#replica.origin}/${space}/`;
+    for (const { key } of this.#replica.list('lent')) if (key.startsWith(prefix)) return true;
+    return false;
+  }
+
   /** Ids of the others that have a value, as far as their records are known. To be called rarely: they are on disk. */
   others(space: string, value: bigint): string[] {
     return this.#members
@@ -166,7 +177,13 @@ export class Claims {
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} is not a member that may own anything`));
     }
     const owner = this.#ownerOf(space, BigInt(claim.value));
-    if (owner !== this.#replica.origin) return done(undefined, { body: { owner: owner ?? null } });
+    if (owner !== this.#replica.origin) {
+      // We may have given the chunk away a moment ago: the claimant hears of that first, and asks whom it has to.
+      return this.#replica.write([], (error) => {
+        const ranges = [this.#replica.range(this.#replica.origin, claim.known, BRING_MAX)];
+        done(error, error ? undefined : { body: { owner: owner ?? null }, ranges });
+      });
+    }
     this.#lend(space, claim, from, (error, grant) =>
       done(
         error,
@@ -229,11 +246,13 @@ export class Claims {
       return done(new CodedError('NR_MEMBER_UNREACHABLE', what));
     }
     this.#open.set(claim.nonce, { owner, end: done });
-    this.#ground.calls.ask(owner, 'claim', claim as Json, ASK_MS, (error, answer) => {
+    const body = { ...claim, known: this.#replica.known(owner) } as Json;
+    this.#ground.calls.ask(owner, 'claim', body, ASK_MS, (error, answer) => {
       if (!this.#open.delete(claim.nonce)) return; // abandoned meanwhile
       if (error) return done(error);
       const grant = grantSchema.safeParse(answer?.body).data;
       if (grant?.nonce === claim.nonce) return done(undefined, grant);
+      this.#replica.merge(answer?.ranges ?? []);
       if (redirects > 0 && this.#ownerOf(space, BigInt(claim.value)) !== owner)
         return this.#ask(claim, space, redirects - 1, done);
       const what = `the owner of ${this.#named(space, claim.value)} has just changed`;

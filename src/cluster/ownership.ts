@@ -32,6 +32,15 @@ export class Ownership {
     return this.#replica.version(chunkKey(space, chunk)) !== undefined;
   }
 
+  /** Whether all of a space is this host's: the treasury, and every chunk that was ever given to anybody. */
+  isWhole(space: string, domain: string): boolean {
+    const me = this.#replica.origin;
+    if (this.treasury(domain) !== me) return false;
+    for (const entry of this.#replica.list('chunk'))
+      if (entry.key.startsWith(`chunk/${space}/`) && ownerOf(entry) !== me) return false;
+    return true;
+  }
+
   /** Everything with a record that a host owns. */
   of(owner: string): string[] {
     return [...this.#replica.list('chunk'), ...this.#replica.list('treasury')]

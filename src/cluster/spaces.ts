@@ -51,8 +51,9 @@ export class Spaces {
     });
   }
 
+  /** A space, unless its removal is on its way to the disk. */
   get(id: string): Space | undefined {
-    return this.#spaces.get(id);
+    return this.#replica.get(`space/${id}`) && this.#spaces.get(id);
   }
 
   all(): Iterable<Space> {

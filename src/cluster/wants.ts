@@ -35,7 +35,7 @@ export class Wants {
   readonly #standing: Standing;
   readonly #ground: Ground;
   readonly #asking = new Map<string, Ended[]>();
-  /** Where the search for a chunk without a record goes on. */
+  /** Where the search for a chunk without a record goes on, by space and range. */
   readonly #next = new Map<string, bigint>();
 
   constructor(parts: {
@@ -205,13 +205,14 @@ export class Wants {
     if (first > last) return undefined;
     const [from, to] = [chunkOf(space, first), chunkOf(space, last)];
     const count = to - from + 1n;
-    const next = this.#next.get(space.id) ?? from;
-    const start = next >= from && next <= to ? next - from : 0n;
+    const place = `${space.id} ${from} ${to}`;
+    const start = this.#next.get(place) ?? 0n;
     for (let step = 0n; step < count && step < LOOK_MAX; step++) {
-      const chunk = from + ((start + step) % count);
+      const index = (start + step) % count;
+      const chunk = from + index;
       if (this.#ownership.isWritten(space.id, chunk) || this.#spaces.allocator(space.id)?.isReserved(chunk))
         continue;
-      this.#next.set(space.id, chunk + 1n);
+      this.#next.set(place, index + 1n);
       return chunk;
     }
     return undefined;

@@ -6,5 +6,7 @@ export const NAMESPACES: ReadonlyMap<string, Class> = new Map([
   ['network', 'owned'],
   ['endpoint', 'owned'],
   ['allocation', 'owned'],
+  /** Pools that a host's Docker has asked for. */
+  ['pool-use', 'owned'],
   ['pool', 'shared'],
 ]);

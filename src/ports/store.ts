@@ -1,6 +1,6 @@
 /**
- * Durable, keyed records that every part of the daemon decides from. One host's journal today; the gossiped store
- * stands behind the same port, so nothing here assumes that all changes come from this process.
+ * Durable, keyed records that every part of the daemon decides from. Not all changes come from this process: what other
+ * hosts have written arrives by gossip.
  */
 
 /** Value of a record: plain JSON, replaced as a whole. */
@@ -52,6 +52,17 @@ export interface Store {
   get(key: string): Entry | undefined;
   /** All of a namespace as it stands now, ordered by key. Later changes do not show in it. */
   list(namespace: string): Iterable<Entry>;
+  /** As list, with what other hosts own as well, which is read from disk each time: not within a call of Docker. */
+  all(namespace: string): Iterable<Entry>;
+  /**
+   * A part of all, of what is durable only: up to `limit` records with keys after the given one. For going through very
+   * many with pauses in between. `next` is where to go on; absent at the end.
+   */
+  slice(
+    namespace: string,
+    after: string,
+    limit: number,
+  ): { readonly entries: readonly Entry[]; readonly next?: string };
 
   /**
    * Writes all of the changes, in order, or none. Visible to get and list at once; the promise resolves when they are

@@ -129,6 +129,16 @@ export class Replica implements Store {
     return this.#listed(checkNamespace(namespace));
   }
 
+  slice(namespace: string, after: string, limit: number): { entries: Entry[]; next?: string } {
+    const prefix = `${checkNamespace(namespace)}/`;
+    const versions = this.#backing.page(after > prefix ? after : prefix, limit);
+    const entries = versions
+      .filter(({ key, text }) => text !== undefined && key.startsWith(prefix))
+      .map((version) => new Row(version));
+    const last = versions.at(-1)?.key;
+    return versions.length === limit && last?.startsWith(prefix) ? { entries, next: last } : { entries };
+  }
+
   /** The version that stands, a tombstone too. */
   version(key: string): Row | undefined {
     const overlaid = this.#overlay.get(key);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Grant } from '../../../src/cluster/claims.ts';
 import type { Json } from '../../../src/ports/store.ts';
-import { Hosts } from './world.ts';
+import { Hosts, type Node } from './world.ts';
 
 describe('claims', () => {
   const key = (hosts: Hosts, index: number, value: number) => `allocation/${hosts.at(index).id}/s/${value}`;
@@ -100,6 +100,17 @@ describe('claims', () => {
     assert.match(claim(hosts, 2, 5, true), /in use on host h2/);
     assert.match(claim(hosts, 0, 5, true), /in use on host h2/);
     assert.match(claim(hosts, 2, 6, true), /in use on host h1/);
+  });
+
+  it('find the owner of a chunk that was given away in the same moment', () => {
+    const hosts = new Hosts(3);
+    const [, , { cluster }] = hosts.nodes as [Node, Node, Node];
+    cluster.wants.want(hosts.space(2));
+    assert.equal(claim(hosts, 1, 1), 'done', 'of another host');
+    const again = new Hosts(2);
+    again.at(1).cluster.wants.want(again.space(1));
+    assert.equal(claim(again, 1, 1), 'done', 'of our own');
+    assert.deepEqual(borrowers(again, 1), undefined);
   });
 
   it('name the owner that cannot be reached', () => {

@@ -3,6 +3,7 @@ import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import type { Ground } from '../../../src/cluster/ports.ts';
 import type { Space } from '../../../src/cluster/spaces.ts';
 import { CodedError } from '../../../src/errors.ts';
+import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory.ts';
 
@@ -24,11 +25,14 @@ export class Hosts {
   readonly nodes: Node[] = [];
   #due: (() => void)[] = [];
   #timers: { at: number; call: () => void }[] = [];
-  readonly #options: Partial<ClusterOptions>;
+  readonly #options: (store: MemoryStore) => Partial<ClusterOptions>;
 
   /** So many complete members; the first one is the founder, and has the treasury. */
-  constructor(count: number, options: Partial<ClusterOptions> = {}) {
-    this.#options = options;
+  constructor(
+    count: number,
+    options: Partial<ClusterOptions> | ((store: MemoryStore) => Partial<ClusterOptions>) = {},
+  ) {
+    this.#options = typeof options === 'function' ? options : () => options;
     for (let number = 1; number <= count; number++) {
       const id = `${number}`.repeat(32);
       this.nodes.push(this.#node(new MemoryStore(this.#disk(id))));
@@ -92,9 +96,33 @@ export class Hosts {
     return answer;
   }
 
+  /** Calls back when so much time has passed. */
+  readonly after = (ms: number, call: () => void): (() => void) => {
+    const timer = { at: this.time.now + ms, call };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((one) => one !== timer);
+    };
+  };
+
+  /** What a promise comes to, with time passing as long as it needs any. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const noted = promise.finally(() => {
+      settled = true;
+    });
+    noted.catch(() => {});
+    for (let turn = 0; !settled; turn++) {
+      this.run();
+      await new Promise(setImmediate);
+      if (turn > 3) this.pass(100);
+    }
+    return noted;
+  }
+
   #disk(id: string) {
     return {
-      classes: CLUSTER_CLASSES,
+      classes: new Map([...CLUSTER_CLASSES, ...NAMESPACES]),
       wallMs: () => this.time.now,
       schedule: (flush: () => void) => void this.#due.push(flush),
       disk: new MemoryDisk(id),
@@ -126,13 +154,7 @@ export class Hosts {
         calls,
         timer: {
           now: () => this.time.now,
-          after: (ms, call) => {
-            const timer = { at: this.time.now + ms, call };
-            this.#timers.push(timer);
-            return () => {
-              this.#timers = this.#timers.filter((one) => one !== timer);
-            };
-          },
+          after: this.after,
         },
         random: () => 0.5,
         log: { warn: (what) => assertNever(what), info: () => {} },
@@ -140,7 +162,7 @@ export class Hosts {
       boot: `boot-${this.time.now}`,
       restMs: 60_000,
       isUsed: () => true,
-      ...this.#options,
+      ...this.#options(store),
     });
     const node: Node = {
       id,
