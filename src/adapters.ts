@@ -16,9 +16,13 @@ import type { Log } from './ports/log.ts';
 import type { Speaker } from './ports/speaker.ts';
 import { GobgpSpeaker } from './speaker/gobgp/speaker.ts';
 import { JournalStore } from './store/journal.ts';
+import { TrustFolder } from './store/trust/folder.ts';
+import type { Identity as NodeIdentity } from './store/trust/identity.ts';
 
 /** What stands behind the ports. */
 export interface Adapters {
+  /** Who this host is to the others of its cluster. */
+  readonly node: NodeIdentity;
   readonly store: JournalStore;
   readonly kernel: Kernel;
   readonly firewall: Firewall;
@@ -30,17 +34,20 @@ export interface Adapters {
 /**
  * Opens the store and gets the others ready; none of them does anything yet. `kept`: whether the host forwarded what
  * an engine announced before, asked when the engine is there.
- * @throws NR_STORE_*
+ * @throws NR_STORE_*, NR_TRUST_FAILED
  */
 export function openAdapters(settings: Settings, log: Log, clock: Clock, kept: () => boolean): Adapters {
   const { stateDir, runDir, dockerSocket } = settings;
+  const node = new TrustFolder(stateDir).identity();
   const store = new JournalStore({
     file: join(stateDir, 'store.db'),
+    origin: node.id,
     classes: new Map([...CLUSTER_CLASSES, ...NAMESPACES]),
     report: (error, { key }) =>
       log.error({ err: asCoded(error), key }, 'an observer of the store has failed'),
   });
   return {
+    node,
     store,
     kernel: new IprouteKernel({ log }),
     firewall: new NftFirewall({ folder: runDir }),

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Adapters, openAdapters } from './adapters.ts';
@@ -10,17 +11,15 @@ import { Metrics } from './api/metrics.ts';
 import { Pulse } from './api/pulse.ts';
 import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
-import { Collector } from './cluster/collector.ts';
-import { Members } from './cluster/members.ts';
+import { type Beginning, begin } from './cluster/begin.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
+import { takeOver } from './driver/takeover.ts';
 import { asCoded } from './errors.ts';
 import { adopt, buildParts, type Parts } from './parts.ts';
-
-/** How often traces of removed records are looked for, in milliseconds. */
-const SWEEP_MS = 10_000;
+import { spkiOf } from './store/trust/identity.ts';
 
 /** One host's daemon: from the settings to sockets that answer, and back. */
 export class Daemon {
@@ -41,7 +40,7 @@ export class Daemon {
 
   /**
    * Starts in the order of what depends on what. Docker is answered before the routing engine is there.
-   * @throws NR_STORE_*, NR_KERNEL_UNAVAILABLE, NR_SOCKET_IN_USE
+   * @throws NR_STORE_*, NR_TRUST_FAILED, NR_KERNEL_UNAVAILABLE, NR_SOCKET_IN_USE
    */
   async start(): Promise<Services> {
     const settings = this.#settings;
@@ -53,7 +52,9 @@ export class Daemon {
     const adapters = openAdapters(settings, log, clock, () => kept);
     const { store, kernel, firewall, flows, speaker } = adapters;
     this.#endWith(store, kernel, firewall, flows, speaker);
-    const parts = buildParts({ settings, adapters, facts: await kernel.facts(), clock, log });
+    const beginning = await this.#begin(adapters);
+    const parts = buildParts({ settings, adapters, facts: await kernel.facts(), beginning, clock, log });
+    this.#ends.push(() => parts.cluster.stop());
     const { underlay, reconciler, learned, routing, janitor } = parts;
     this.#endWith(underlay, reconciler, learned, routing, janitor);
 
@@ -65,12 +66,19 @@ export class Daemon {
     routing.start();
     await starting;
     janitor.start();
-    this.#sweep(store);
 
     const services = this.#services(adapters, parts);
     await this.#servePlugins(services, () => parts.liveness.abandon(parts.state.endpoints.all()));
     await this.#serveOperator(services);
     return services;
+  }
+
+  /** Makes this start known, and what an earlier release has left one of this. */
+  async #begin({ store, node }: Adapters): Promise<Beginning> {
+    const beginning = await begin(store, spkiOf(node.publicKey).toString('base64'), hostname());
+    const pools = await takeOver(store, this.#clock.now());
+    if (pools > 0) this.#log.info({ pools }, 'took over the pools of an earlier release');
+    return beginning;
   }
 
   /** Whether the reconcile loop goes on; for the watchdog. */
@@ -93,20 +101,6 @@ export class Daemon {
 
   #endWith(...parts: readonly { close(): Promise<void> }[]): void {
     for (const part of parts) this.#ends.push(() => part.close());
-  }
-
-  /** Removed records leave a trace for other hosts. A host that is alone forgets them soon. */
-  #sweep(store: Adapters['store']): void {
-    const collector = new Collector(store, new Members(store));
-    let cancel = () => {};
-    const later = () => {
-      cancel = this.#clock.after(SWEEP_MS, () => {
-        collector.collect();
-        later();
-      });
-    };
-    later();
-    this.#ends.push(() => cancel());
   }
 
   /** A router forwards; that this host has to is not left to the moment when Docker does it, dropping all else. */

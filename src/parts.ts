@@ -1,9 +1,13 @@
 import type { Adapters } from './adapters.ts';
+import { unreachable } from './cluster/alone.ts';
+import type { Beginning } from './cluster/begin.ts';
+import { Cluster } from './cluster/cluster.ts';
 import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
 import type { Context } from './driver/context.ts';
 import { Driver } from './driver/driver.ts';
 import { Janitor } from './driver/janitor.ts';
+import { PoolSpaces } from './driver/spaces.ts';
 import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
 import { State } from './plan/state.ts';
@@ -21,6 +25,7 @@ import { Underlay } from './reconcile/underlay.ts';
 /** What works on the adapters, between Docker's calls and the host. */
 export interface Parts {
   readonly state: State;
+  readonly cluster: Cluster;
   readonly host: Host;
   readonly liveness: Liveness;
   readonly reconciler: Reconciler;
@@ -37,12 +42,29 @@ export function buildParts(given: {
   readonly adapters: Adapters;
   /** What the host is like now. */
   readonly facts: HostFacts;
+  readonly beginning: Beginning;
   readonly clock: Clock;
   readonly log: Log;
 }): Parts {
-  const { settings, adapters, facts, clock, log } = given;
+  const { settings, adapters, facts, beginning, clock, log } = given;
   const { store, kernel, firewall, flows, speaker, docker } = adapters;
   const state = new State(store, (key) => log.error({ key }, 'record does not parse, left out'));
+  const restMs = settings.restSeconds * 1000;
+  const spaces = new PoolSpaces(store, state);
+  const cluster: Cluster = new Cluster({
+    replica: store,
+    ground: {
+      calls: unreachable((member) => cluster.members.nameOf(member)),
+      timer: clock,
+      random: Math.random,
+      log,
+    },
+    boot: beginning.boot,
+    restMs,
+    isUsed: spaces.isUsed,
+    judge: spaces.judge,
+    describe: spaces.describe,
+  });
   const exportable = () => [...[...state.pools.all()].map(({ prefix }) => prefix), ...settings.aliasPrefixes];
   const host = new Host(facts, settings, exportable);
   const liveness = new Liveness(
@@ -84,11 +106,13 @@ export function buildParts(given: {
   const context: Context = {
     store,
     state,
+    cluster,
+    spaces,
     clock,
     log,
     automatic: settings.automaticPools.map(Prefix.parse),
     spread: BigInt(`0x${store.origin.slice(0, 12)}`),
-    restMs: settings.restSeconds * 1000,
+    restMs,
     incarnation: () => host.facts.incarnation,
     alive: (endpoint) => liveness.alive(endpoint),
     present: (endpoint) => liveness.present(endpoint),
@@ -100,7 +124,7 @@ export function buildParts(given: {
     mark: (endpoint) => reconciler.mark(endpoint),
   };
   const driver = new Driver(context);
-  const janitor = new Janitor(context, driver.addresses, docker);
+  const janitor = new Janitor(context, driver, docker);
 
   /** The host or the pools have changed, and with them what may be announced, and how. */
   const renew = (concerned: Iterable<{ readonly id: string }>) => {
@@ -129,7 +153,7 @@ export function buildParts(given: {
     if (id !== undefined && !after) liveness.forget(id);
   });
   speaker.permit(exportable());
-  return { state, host, liveness, reconciler, learned, routing, underlay, driver, janitor };
+  return { state, cluster, host, liveness, reconciler, learned, routing, underlay, driver, janitor };
 }
 
 /** Takes over what an earlier run left in the kernel. To be called before the first pass. */

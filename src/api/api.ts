@@ -36,9 +36,11 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
   const networks = (known: Known) => showNetworks(services, known);
   return [
     get('/v1/status', async () => showStatus(services, pulse, await names.known())),
-    get('/v1/networks', async () => ({ networks: networks(await names.known()) })),
+    get('/v1/networks', async () => ({ networks: await networks(await names.known()) })),
     get('/v1/networks/{id}', async (request) =>
-      names.found((known) => lookUp(idOf(request), networks(known), networkKeys, 'NR_NETWORK_UNKNOWN')),
+      names.found(async (known) =>
+        lookUp(idOf(request), await networks(known), networkKeys, 'NR_NETWORK_UNKNOWN'),
+      ),
     ),
     get('/v1/endpoints', async (request) => {
       const name = queryOf(request, 'name');
@@ -51,7 +53,7 @@ export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
     get('/v1/endpoints/{id}', async (request) =>
       names.found((known) => lookUp(idOf(request), endpoints(known), endpointKeys, 'NR_ENDPOINT_UNKNOWN')),
     ),
-    get('/v1/pools', async () => ({ pools: showPools(services, await names.known()) })),
+    get('/v1/pools', async () => ({ pools: await showPools(services, await names.known()) })),
     get('/v1/peers', async () => showPeers(services)),
     get('/v1/routes', async (request) => {
       const prefix = prefixOf(request);

@@ -37,9 +37,8 @@ export async function measure(services: Services, pulse: Pulse): Promise<Registr
   gauge('networks', 'Networks', [...state.networks.all()].length);
   const addresses = labelled('pool_addresses', 'Addresses of a pool by what they are', 'pool', 'use');
   for (const pool of state.pools.all()) {
-    const { size, held, resting, free, outside } = driver.addresses.usage(pool);
-    const uses = { size, held, resting, free, outside };
-    for (const [use, count] of Object.entries(uses)) addresses.set({ pool: pool.id, use }, Number(count));
+    const usage = await driver.holdings.usage(pool);
+    for (const [use, count] of Object.entries(usage)) addresses.set({ pool: pool.id, use }, Number(count));
   }
 
   gauge('learned_routes', 'Prefixes learned from peers', learned.all().size);

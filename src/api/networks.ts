@@ -4,11 +4,11 @@ import { showPool } from './pools.ts';
 import type { NetworkView } from './views.ts';
 
 /** The networks of this host that are ours. */
-export function showNetworks(services: Services, known: Known): NetworkView[] {
+export async function showNetworks(services: Services, known: Known): Promise<NetworkView[]> {
   const { state, host } = services;
   const endpoints = new Map<string, number>();
   for (const { network } of state.endpoints.all()) endpoints.set(network, (endpoints.get(network) ?? 0) + 1);
-  const shown = [...state.networks.all()].map((network) => {
+  const shown = [...state.networks.all()].map(async (network) => {
     const { name } = known.network(network.id);
     return {
       id: network.id,
@@ -19,8 +19,8 @@ export function showNetworks(services: Services, known: Known): NetworkView[] {
       internal: network.internal,
       createdAt: new Date(network.createdAt).toISOString(),
       endpoints: endpoints.get(network.id) ?? 0,
-      pools: state.poolsOf(network).map((pool) => showPool(pool, services, known)),
+      pools: await Promise.all(state.poolsOf(network).map((pool) => showPool(pool, services, known))),
     };
   });
-  return shown.sort((a, b) => byName(a.name, b.name));
+  return (await Promise.all(shown)).sort((a, b) => byName(a.name, b.name));
 }

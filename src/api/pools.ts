@@ -4,15 +4,16 @@ import { byPrefix } from './compare.ts';
 import type { Known } from './names.ts';
 import type { PoolView } from './views.ts';
 
-/** A pool with how much of it is used. */
-export function showPool(pool: Pool, { state, driver }: Services, known: Known): PoolView {
+/** A pool with how much of it is used, on all hosts. */
+export async function showPool(pool: Pool, { state, driver }: Services, known: Known): Promise<PoolView> {
   const network = state.networkOf(pool.id);
-  const { size, held, resting, free, outside } = driver.addresses.usage(pool);
+  const range = state.poolUses.get(pool.id)?.range;
+  const { size, held, resting, free, outside, here, owned } = await driver.holdings.usage(pool);
   return {
     id: pool.id,
     tenant: pool.tenant,
     prefix: pool.prefix,
-    ...(pool.range !== undefined && { range: pool.range }),
+    ...(range !== undefined && { range }),
     gateway: pool.gateway,
     automatic: pool.automatic,
     ...(network && { network: known.network(network.id) }),
@@ -20,13 +21,14 @@ export function showPool(pool: Pool, { state, driver }: Services, known: Known):
     held: String(held),
     resting: String(resting),
     free: String(free),
-    ...(pool.range !== undefined && { outside: String(outside) }),
+    ...(range !== undefined && { outside: String(outside) }),
+    here: String(here),
+    owned: String(owned),
   };
 }
 
 /** All pools, in the order of their addresses. */
-export function showPools(services: Services, known: Known): PoolView[] {
-  return [...services.state.pools.all()]
-    .map((pool) => showPool(pool, services, known))
-    .sort((a, b) => byPrefix(a.prefix, b.prefix));
+export async function showPools(services: Services, known: Known): Promise<PoolView[]> {
+  const pools = [...services.state.pools.all()].map((pool) => showPool(pool, services, known));
+  return (await Promise.all(pools)).sort((a, b) => byPrefix(a.prefix, b.prefix));
 }

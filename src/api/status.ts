@@ -32,7 +32,7 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     loop: { live: pulse.live(), ...reconciler.stats },
     failures,
     ...showTrouble(services),
-    pools: showPools(services, known),
+    pools: await showPools(services, known),
     paths: {
       store: join(paths.stateDir, 'store.db'),
       runDir: paths.runDir,

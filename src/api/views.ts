@@ -31,13 +31,19 @@ const poolView = z.object({
   gateway: z.string(),
   automatic: z.boolean(),
   network: namedView.optional(),
-  /** Addresses that automatic ones come from (the range, or else the subnet): all, in use, resting after use, free. */
+  /**
+   * Addresses that automatic ones come from (the range, or else the subnet): all, in use on some host, resting after
+   * use, free.
+   */
   size: z.string(),
   held: z.string(),
   resting: z.string(),
   free: z.string(),
   /** In use in the subnet and outside of the range; absent without a range. */
   outside: z.string().optional(),
+  /** In the whole subnet: in use on this host, and its own to give without asking another host. */
+  here: z.string(),
+  owned: z.string(),
 });
 
 export const networkView = z.object({

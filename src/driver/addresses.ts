@@ -1,60 +1,75 @@
+import type { Grant } from '../cluster/claims.ts';
 import { CodedError } from '../errors.ts';
-import type { Endpoint } from '../model/endpoint.ts';
+import { addressesOf, type Endpoint } from '../model/endpoint.ts';
 import type { Allocation, Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
-import { Prefix } from '../net/prefix.ts';
 import { isLinkLocal } from '../net/special.ts';
 import type { Change } from '../ports/store.ts';
+import { Choice } from './choice.ts';
 import type { Context } from './context.ts';
+import { promised } from './promised.ts';
 import { record } from './record.ts';
-import { Spaces } from './spaces.ts';
+import { placeOf, prefixOf, reservedIn } from './spaces.ts';
+
+/** An address of a pool. */
+export interface Place {
+  readonly pool: Pool;
+  readonly address: string;
+}
+
+/** One that no endpoint is to have. */
+export interface Apart extends Place {
+  readonly use: 'gateway' | 'auxiliary';
+}
 
 /** Addresses of pools: asked for, bound to endpoints, released, left to rest. */
 export class Addresses {
+  readonly choice: Choice;
   readonly #context: Context;
-  readonly #spaces: Spaces;
 
   constructor(context: Context) {
     this.#context = context;
-    this.#spaces = new Spaces(context.restMs, context.spread);
-    const { state, store, clock } = context;
-    for (const pool of state.pools.all()) this.#spaces.open(pool);
-    for (const allocation of state.allocations.all()) this.#spaces.put(allocation);
-    // Whoever changes a record, this process or (in a cluster) another host, the bitmaps follow the store.
-    store.observe('pool', ({ key, after }) => {
-      const pool = state.pools.read(after);
-      if (pool) this.#spaces.open(pool);
-      else if (!after) this.#spaces.close(state.pools.id(key) ?? '');
-    });
-    store.observe('allocation', ({ key, before, after }) => {
-      if (state.allocations.id(key) === undefined) return;
-      const [gone, come] = [state.allocations.read(before), state.allocations.read(after)];
-      if (come) this.#spaces.put(come);
-      else if (gone) this.#spaces.drop(gone, clock.now());
-    });
+    this.choice = new Choice(context);
   }
 
-  /** An address of the driver's choice, durable. @throws NR_POOL_FULL */
+  /** An address of the driver's choice, durable. @throws as Choice.take */
   async choose(pool: Pool): Promise<string> {
-    const address = this.#spaces.next(pool, this.#context.clock.now(), (one) => this.#unwanted(pool, one));
-    await this.#commit(this.#allocation(pool, address.toString(), 'held'));
-    return address.toString();
+    const taken = await this.choice.take(pool, (address) => this.#unwanted(pool, address));
+    const address = taken.toString();
+    try {
+      await this.#context.store.commit([this.change(this.#allocation({ pool, address }, 'held'))]);
+    } catch (error) {
+      this.choice.allocator(pool).free(placeOf(pool, taken), 0);
+      throw error;
+    }
+    return address;
   }
 
   /**
    * The address that the user asked for, durable. Asked for again before an endpoint has it, it is the same one.
-   * @throws NR_ADDRESS_INVALID, NR_ADDRESS_OUTSIDE, NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE
+   * @throws NR_ADDRESS_INVALID, NR_ADDRESS_OUTSIDE, NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE, NR_MEMBER_UNREACHABLE
    */
   async request(pool: Pool, text: string): Promise<string> {
+    const { state, store, clock } = this.#context;
     const address = this.#usable(pool, text).toString();
+    // Docker asks for the auxiliary addresses like for any before it creates the network: another host has them then.
+    const isSetApart = pool.auxiliary.includes(address);
+    if (isSetApart && !state.networkOf(pool.id)) {
+      await store.commit([]);
+      return address;
+    }
     const standing = this.get(pool, address);
-    const changes: Change[] = [];
-    if (standing?.use === 'gateway' || standing?.use === 'auxiliary')
-      throw reserved(address, `the ${standing.use} one`);
-    if (standing?.use === 'endpoint') changes.push(...this.#reapOrRefuse(standing));
-    changes.push(this.change(this.#allocation(pool, address, 'held')));
-    await this.#context.store.commit(changes);
-    for (const endpoint of this.#endpointsIn(changes)) this.#context.mark(endpoint);
+    if (isSetApart || standing?.use === 'gateway' || standing?.use === 'auxiliary')
+      throw reserved(address, `the ${isSetApart ? 'auxiliary' : standing?.use} one`);
+    if (!isTaken(standing)) {
+      await this.#claim({ pool, address }, () => this.#allocation({ pool, address }, 'held'));
+      return address;
+    }
+    const dead = this.#deadHolder(standing);
+    const { endpoint: _, ...kept } = standing;
+    const held = this.change({ ...kept, use: 'held', since: clock.now() });
+    await store.commit([...dead.flatMap((endpoint) => this.reap(endpoint, [standing])), held]);
+    for (const { id } of dead) this.#context.mark(id);
     return address;
   }
 
@@ -65,30 +80,30 @@ export class Addresses {
   async gateway(pool: Pool, text: string | undefined): Promise<string> {
     if (text === undefined) return pool.gateway;
     const address = this.#usable({ ...pool, gatewayGiven: false }, text).toString();
-    const { state, store } = this.#context;
     if (pool.gatewayGiven && pool.gateway === address) {
-      await store.commit([]);
+      this.refuseClaimed(Address.parse(address)); // another host may have named it
+      await this.#context.store.commit([]);
       return address;
     }
-    const network = state.networkOf(pool.id);
-    if (network) {
-      const what = `network ${network.id.slice(0, 12)} has the gateway ${pool.gateway}, and not ${address}`;
-      throw new CodedError('NR_OPTION_CONFLICT', what);
-    }
     this.refuseUnusableGateway(pool, Address.parse(address));
-    await store.commit([
-      { key: state.pools.key(pool.id), value: record({ ...pool, gateway: address, gatewayGiven: true }) },
-      this.change(this.#allocation(pool, address, 'gateway')),
-    ]);
+    const given = { key: this.#context.state.pools.key(pool.id), value: record(withGateway(pool, address)) };
+    await this.setApart([{ pool, address, use: 'gateway' }], () => [given]);
     return address;
   }
 
   /**
    * The host takes the gateway for an address of its own, so it must be nobody's that the host talks to.
-   * @throws NR_ADDRESS_UNUSABLE, and NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE for one within the pool
+   * @throws NR_OPTION_CONFLICT when a network has the pool with another gateway; NR_ADDRESS_UNUSABLE;
+   * NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE for one within the pool that something else has
    */
   refuseUnusableGateway(pool: Pool, address: Address): void {
-    const inside = Prefix.parse(pool.prefix).contains(address);
+    const network = this.#context.state.networkOf(pool.id);
+    const user = network ? `network ${network.id.slice(0, 12)}` : this.usedElsewhere(pool);
+    if (user) {
+      const what = `${user} has the gateway ${pool.gateway}, and not ${address}`;
+      throw new CodedError('NR_OPTION_CONFLICT', what);
+    }
+    const inside = prefixOf(pool).contains(address);
     if (!inside && !isLinkLocal(address)) {
       const what = `the gateway ${address} is neither in the subnet ${pool.prefix} nor link-local`;
       throw new CodedError('NR_ADDRESS_UNUSABLE', what);
@@ -97,9 +112,8 @@ export class Addresses {
     if (!inside) return;
     this.#usable({ ...pool, gatewayGiven: false }, address.toString());
     const standing = this.get(pool, address.toString());
-    if (standing && standing.use !== 'gateway' && standing.use !== 'resting') {
+    if (isTaken(standing) && standing.use !== 'gateway')
       throw new CodedError('NR_ADDRESS_IN_USE', `${address} is in use`);
-    }
   }
 
   /** @throws NR_ADDRESS_UNUSABLE for an address of the host or of its surroundings */
@@ -108,151 +122,223 @@ export class Addresses {
     if (claim) throw new CodedError('NR_ADDRESS_UNUSABLE', `${address} is ${claim}`);
   }
 
+  /** What uses a pool on other hosts, in words; undefined for nothing. Reads from disk. */
+  usedElsewhere(pool: Pool): string | undefined {
+    const { state, store, cluster } = this.#context;
+    for (const entry of store.all('pool-use')) {
+      if (state.poolUses.id(entry.key) !== undefined || state.poolUses.read(entry)?.pool !== pool.id)
+        continue;
+      return `host ${cluster.members.nameOf(entry.key.split('/')[1] ?? '')}`;
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes addresses that no endpoint is to have, and writes `also` with the last of them. What this host has asked for
+   * already is set apart now; what it has not is asked for. All or none.
+   * @throws NR_ADDRESS_IN_USE, NR_MEMBER_UNREACHABLE
+   */
+  async setApart(places: readonly Apart[], also: () => readonly Change[]): Promise<void> {
+    const undo = await this.hold(places.filter((place) => !this.has(place)));
+    try {
+      const since = this.#context.clock.now();
+      const apart = places.map(({ use, ...place }) => {
+        const standing = this.get(place.pool, place.address) ?? this.#allocation(place, use);
+        return this.change({ ...standing, use, since });
+      });
+      await this.#context.store.commit([...apart, ...also()]);
+    } catch (error) {
+      await undo();
+      throw error;
+    }
+  }
+
+  /**
+   * Asks for addresses, all or none, durable. `shared`: whoever has them already may, if all of them share them.
+   * @returns the way to give them back as if nothing had been
+   * @throws NR_ADDRESS_IN_USE, NR_MEMBER_UNREACHABLE
+   */
+  async hold(places: readonly Place[], shared = false): Promise<() => Promise<void>> {
+    const { store, log } = this.#context;
+    const before: { readonly place: Place; readonly standing: Allocation | undefined }[] = [];
+    const undo = async () => {
+      const changes = before.flatMap(({ place, standing }) => this.#unheld(place, standing));
+      // Docker is to hear what was wrong in the first place; what stays held is freed by the janitor.
+      await store.commit(changes).catch((error) => log.warn({ err: error }, 'could not give addresses back'));
+    };
+    try {
+      for (const place of places) {
+        const standing = this.get(place.pool, place.address);
+        await this.#claim(place, () => this.#allocation(place, 'held'));
+        before.push({ place, standing });
+        const held = this.get(place.pool, place.address);
+        if (held?.shared && !shared) throw this.#sharedBy(place);
+      }
+    } catch (error) {
+      await undo();
+      throw error;
+    }
+    return undo;
+  }
+
   /**
    * Docker needs the address no longer. One that a living endpoint has stays: the release is then of an earlier
    * holder whose end Docker has only noticed now. What a network has set apart goes with its pool: the release may be
    * for another network, which was refused.
    */
   async release(pool: Pool, text: string): Promise<void> {
+    const { state, store, alive, mark, log } = this.#context;
     const address = Address.parse(text).toString();
     const standing = this.get(pool, address);
-    const apart = standing?.use === 'gateway' || standing?.use === 'auxiliary';
-    if (!standing || standing.use === 'resting' || (apart && this.#context.state.networkOf(pool.id))) {
-      await this.#context.store.commit([]);
+    const isApart = standing?.use === 'gateway' || standing?.use === 'auxiliary';
+    if (!isTaken(standing) || (isApart && state.networkOf(pool.id))) {
+      await store.commit([]);
       return;
     }
-    if (standing.use === 'endpoint') {
-      const endpoint = this.#context.state.endpoints.get(standing.endpoint ?? '');
-      if (endpoint && endpoint.phase !== 'left' && this.#context.alive(endpoint)) {
-        this.#context.log.warn(
-          { address, endpoint: endpoint.id },
-          'release of an address that is in use is ignored',
-        );
-        return;
-      }
-      if (endpoint) {
-        const { store, mark } = this.#context;
-        await store.commit([...this.reap(endpoint), this.#rest(standing)]);
-        mark(endpoint.id);
-        return;
-      }
+    const endpoint = standing.use === 'endpoint' ? state.endpoints.get(standing.endpoint ?? '') : undefined;
+    if (endpoint && endpoint.phase !== 'left' && alive(endpoint)) {
+      log.warn({ address, endpoint: endpoint.id }, 'release of an address that is in use is ignored');
+      return;
     }
-    await this.#context.store.commit([this.#rest(standing)]);
+    await store.commit(endpoint ? this.reap(endpoint) : this.#rest(standing));
+    if (endpoint) mark(endpoint.id);
   }
 
-  /** Changes that give an address, which Docker asked for, to its endpoint. @throws NR_ADDRESS_* */
-  bind(pool: Pool, address: string, endpoint: string): Change[] {
-    const standing = this.get(pool, address);
-    const changes: Change[] = [];
-    if (standing?.use === 'endpoint' && standing.endpoint !== endpoint)
-      changes.push(...this.#reapOrRefuse(standing));
-    else if (standing?.use !== 'held' && standing?.use !== 'endpoint') {
-      throw new CodedError('NR_ADDRESS_NOT_HELD', `${address} was not asked for`);
-    }
-    return [...changes, this.change({ ...this.#allocation(pool, address, 'endpoint'), endpoint })];
+  /**
+   * Refuses an address that others share for an endpoint that does not, and gives it back: nobody knew of the endpoint
+   * when it was asked for.
+   * @throws NR_ADDRESS_IN_USE
+   */
+  async refuseShared(place: Place, anycast: boolean): Promise<void> {
+    const standing = this.get(place.pool, place.address);
+    if (anycast || !standing?.shared || standing.use !== 'held') return;
+    const refusal = this.#sharedBy(place);
+    await this.#context.store.commit(this.#rest(standing));
+    throw refusal;
   }
 
-  /** Changes that take an address which Docker does not know of: an alias. @throws NR_ADDRESS_* */
-  take(pool: Pool, text: string, endpoint: string): Change[] {
-    const address = this.#usable(pool, text).toString();
+  /**
+   * Changes that give addresses, which were asked for, to an endpoint, and remove those that had them and have ended.
+   * `ended`: others to be removed with those.
+   * @throws NR_ADDRESS_*
+   */
+  bind(places: readonly Place[], { id, anycast }: Endpoint, ended: readonly Endpoint[] = []): Change[] {
+    const standing = places.map((place) => this.#bindable(place, anycast));
+    const dead = standing.flatMap((one) => (one.endpoint === id ? [] : this.#deadHolder(one)));
+    return [
+      ...[...new Set([...dead, ...ended])].flatMap((endpoint) => this.reap(endpoint, standing)),
+      ...standing.map((one) => this.#bound(one, id, anycast)),
+    ];
+  }
+
+  /** @throws NR_ADDRESS_* for an address that Docker does not know of, an alias, and the endpoint cannot have */
+  refuseAlias({ pool, address }: Place): void {
+    this.#usable(pool, address);
     const standing = this.get(pool, address);
-    const changes: Change[] = [];
-    if (standing && standing.use !== 'resting' && standing.endpoint !== endpoint) {
-      if (standing.use !== 'endpoint') throw new CodedError('NR_ADDRESS_IN_USE', `${address} is in use`);
-      changes.push(...this.#reapOrRefuse(standing));
-    }
-    return [...changes, this.change({ ...this.#allocation(pool, address, 'endpoint'), endpoint })];
+    if (pool.auxiliary.includes(address) || (isTaken(standing) && standing.use !== 'endpoint'))
+      throw new CodedError('NR_ADDRESS_IN_USE', `${address} is in use`);
+    if (isTaken(standing)) this.#deadHolder(standing);
+  }
+
+  /**
+   * Gets an address for an endpoint that has had it as an alias since before there was a pool of it. It is given back
+   * if the endpoint has gone meanwhile.
+   * @throws as hold()
+   */
+  async adopt(place: Place, id: string): Promise<void> {
+    const { state, store } = this.#context;
+    const holder = () => {
+      const endpoint = state.endpoints.get(id);
+      return endpoint?.aliases.includes(place.address) ? endpoint : undefined;
+    };
+    await this.#claim(place, (grant) => {
+      const endpoint = holder();
+      if (!endpoint || (grant.shared && !endpoint.anycast)) return this.#allocation(place, 'held');
+      const bound = { ...this.#allocation(place, 'endpoint'), endpoint: id };
+      return endpoint.anycast ? { ...bound, shared: true } : bound;
+    });
+    const standing = this.get(place.pool, place.address);
+    if (standing?.use !== 'held') return;
+    const refusal = standing.shared && holder() ? this.#sharedBy(place) : undefined;
+    await store.commit(this.#rest(standing));
+    if (refusal) throw refusal;
+  }
+
+  /** Whether this host has the address for an endpoint, living or not, or has asked for it. */
+  has({ pool, address }: Place): boolean {
+    return isTaken(this.get(pool, address));
   }
 
   /** Changes for an endpoint that goes: what Docker asked for is held until it is released, aliases rest. */
   unbind(endpoint: Endpoint): Change[] {
-    return this.#of(endpoint).map((allocation) =>
-      endpoint.aliases.includes(allocation.address)
-        ? this.#rest(allocation)
-        : this.change({
-            pool: allocation.pool,
-            address: allocation.address,
-            use: 'held',
-            since: this.#context.clock.now(),
-          }),
-    );
+    return this.#of(endpoint).flatMap((allocation) => {
+      if (endpoint.aliases.includes(allocation.address)) return this.#rest(allocation);
+      const { endpoint: _, ...kept } = allocation;
+      return [this.change({ ...kept, use: 'held', since: this.#context.clock.now() })];
+    });
   }
 
-  /** Changes that remove an endpoint which Docker has forgotten, and free all it has. */
-  reap(endpoint: Endpoint): Change[] {
+  /** Changes that remove an endpoint which Docker has forgotten, and free all it has but what somebody else gets. */
+  reap(endpoint: Endpoint, but: readonly Allocation[] = []): Change[] {
     return [
       { key: this.#context.state.endpoints.key(endpoint.id) },
-      ...this.#of(endpoint).map((allocation) => this.#rest(allocation)),
+      ...this.#of(endpoint)
+        .filter((allocation) => !but.includes(allocation))
+        .flatMap((allocation) => this.#rest(allocation)),
     ];
   }
 
-  /** Changes that give a new pool's addresses to the endpoints that have them as aliases already. */
-  cover(pool: Pool): Change[] {
-    const { endpoints, networks } = this.#context.state;
-    const prefix = Prefix.parse(pool.prefix);
-    return [...endpoints.all()].flatMap(({ id, network, aliases }) =>
-      networks.get(network)?.tenant !== pool.tenant
-        ? []
-        : aliases
-            .filter((alias) => prefix.contains(Address.parse(alias)))
-            .map((alias) => this.change({ ...this.#allocation(pool, alias, 'endpoint'), endpoint: id })),
-    );
+  /** Changes that free all of a pool's addresses; `gone`: with its space, so that none of them has to rest. */
+  forget(pool: Pool, gone: boolean): Change[] {
+    const { allocations } = this.#context.state;
+    const all = [...allocations.entries()].filter(([, one]) => one.pool === pool.id);
+    if (gone) return all.map(([id]) => ({ key: allocations.key(id) }));
+    return all.filter(([, one]) => isTaken(one)).flatMap(([id, one]) => this.#rest(one, id));
   }
 
-  /** Changes that remove all records of a pool's addresses. */
-  forget(pool: Pool): Change[] {
-    return this.of(pool).map((allocation) => ({ key: this.#key(allocation) }));
-  }
-
+  /** What this host uses an address for. */
   get(pool: Pool, address: string): Allocation | undefined {
-    return this.#context.state.allocations.get(`${pool.id}/${address}`);
+    const place = placeOf(pool, Address.parse(address));
+    return this.#context.state.allocations.get(`${pool.space}/${place}`);
   }
 
-  of(pool: Pool): Allocation[] {
-    return [...this.#context.state.allocations.all()].filter((allocation) => allocation.pool === pool.id);
-  }
-
-  change(allocation: Allocation): Change {
-    return { key: this.#key(allocation), value: record(allocation) };
-  }
-
-  /** How many of the addresses that are given automatically there are, are given, and rest; how many others are given. */
-  usage(pool: Pool) {
-    return this.#spaces.usage(pool, this.#context.clock.now());
+  change(allocation: Allocation, id = this.#id(allocation)): Change {
+    return { key: this.#context.state.allocations.key(id), value: record(allocation) };
   }
 
   /** Changes that end the rest of addresses that have rested long enough, and free what nobody came for. */
   expired(now: number, heldMs: number): Change[] {
+    const { restMs, state } = this.#context;
     const changes: Change[] = [];
-    for (const allocation of this.#context.state.allocations.all()) {
+    for (const [id, allocation] of state.allocations.entries()) {
       const age = now - allocation.since;
-      if (allocation.use === 'resting' && age > this.#context.restMs)
-        changes.push({ key: this.#key(allocation) });
-      if (allocation.use === 'held' && age > heldMs) changes.push(this.#rest(allocation));
+      if (allocation.use === 'resting' && age > restMs) changes.push({ key: state.allocations.key(id) });
+      if (allocation.use === 'held' && age > heldMs) changes.push(...this.#rest(allocation, id));
     }
     return changes;
   }
 
-  #key({ pool, address }: Allocation): string {
-    return this.#context.state.allocations.key(`${pool}/${address}`);
+  /** Of an allocation whose pool exists. */
+  #id({ pool, address }: Allocation): string {
+    const standing = this.#context.state.pools.get(pool);
+    if (!standing) throw new CodedError('NR_POOL_UNKNOWN', `there is no pool ${quote(pool)}`);
+    return `${standing.space}/${placeOf(standing, Address.parse(address))}`;
   }
 
   #of(endpoint: Endpoint): Allocation[] {
-    const { state } = this.#context;
-    const pools = [...state.pools.all()];
-    const texts = [endpoint.address, endpoint.addressV6, ...endpoint.aliases].filter(
-      (text) => text !== undefined,
-    );
-    return texts.flatMap((text) =>
-      pools
+    const pools = [...this.#context.state.pools.all()];
+    return addressesOf(endpoint).flatMap((text) => {
+      const address = Address.parse(text);
+      return pools
+        .filter((pool) => prefixOf(pool).contains(address))
         .map((pool) => this.get(pool, text))
         .filter((one) => one?.endpoint === endpoint.id)
-        .filter((one) => one !== undefined),
-    );
+        .filter((one) => one !== undefined);
+    });
   }
 
-  /** @throws NR_ADDRESS_IN_USE when the holder lives; else the changes that remove it */
-  #reapOrRefuse(allocation: Allocation): Change[] {
+  /** The endpoint that has an address and has ended, if there is one. @throws NR_ADDRESS_IN_USE when it lives */
+  #deadHolder(allocation: Allocation): Endpoint[] {
     const endpoint = this.#context.state.endpoints.get(allocation.endpoint ?? '');
     if (!endpoint) return [];
     if (this.#context.alive(endpoint)) {
@@ -261,53 +347,94 @@ export class Addresses {
         `${allocation.address} is held by endpoint ${endpoint.id.slice(0, 12)}`,
       );
     }
-    return this.reap(endpoint);
+    return [endpoint];
   }
 
-  /** What the automatic choice passes over: what the host or somebody in the fabric has, or was just asked for. */
+  #bindable(place: Place, anycast: boolean): Allocation {
+    const standing = this.get(place.pool, place.address);
+    if (standing?.use !== 'held' && standing?.use !== 'endpoint')
+      throw new CodedError('NR_ADDRESS_NOT_HELD', `${place.address} was not asked for`);
+    if (standing.shared && !anycast) throw this.#sharedBy(place);
+    return standing;
+  }
+
+  #sharedBy({ pool, address }: Place): CodedError {
+    const { claims, members } = this.#context.cluster;
+    const others = claims.others(pool.space, placeOf(pool, Address.parse(address)));
+    const hosts = others.map((id) => `host ${members.nameOf(id)}`).join(', ') || 'another host';
+    const what = `${address} is shared with ${hosts}, and this endpoint does not share it (it has no anycast=true)`;
+    return new CodedError('NR_ADDRESS_IN_USE', what);
+  }
+
+  /** What the automatic choice passes over: what the host or somebody in the fabric has, and what is set apart. */
   #unwanted(pool: Pool, address: Address): boolean {
     const text = address.toString();
-    const staged = this.get(pool, text);
-    if (staged && staged.use !== 'resting') return true;
+    if (text === pool.gateway || pool.auxiliary.includes(text)) return true;
     const { holder, claimed } = this.#context;
-    return holder(address) !== undefined || text === pool.gateway || claimed(address) !== undefined;
+    return holder(address) !== undefined || claimed(address) !== undefined;
   }
 
   #usable(pool: Pool, text: string): Address {
     const address = Address.parse(text);
-    const prefix = Prefix.parse(pool.prefix);
+    const prefix = prefixOf(pool);
     if (!prefix.contains(address)) {
       throw new CodedError('NR_ADDRESS_OUTSIDE', `${quote(text)} is not in the subnet ${prefix}`);
     }
-    const why = this.#spaces.reservedFor(pool, address);
+    const why = reservedIn(prefix).find((one) => one.address.equals(address))?.why;
     if (why) throw reserved(address.toString(), why);
     if (pool.gatewayGiven && pool.gateway === address.toString()) throw reserved(pool.gateway, 'the gateway');
     return address;
   }
 
-  #allocation(pool: Pool, address: string, use: Allocation['use']): Allocation {
+  #allocation({ pool, address }: Place, use: Allocation['use']): Allocation {
     return { pool: pool.id, address, use, since: this.#context.clock.now() };
   }
 
-  #rest({ pool, address }: Allocation): Change {
-    return this.change({ pool, address, use: 'resting', since: this.#context.clock.now() });
+  /** Takes an address that this host does not use, or that rests. */
+  #claim(place: Place, use: (grant: Grant) => Allocation): Promise<void> {
+    const { claims } = this.#context.cluster;
+    const space = this.choice.space(place.pool);
+    const value = placeOf(place.pool, Address.parse(place.address));
+    const taken = (grant: Grant) => [this.change({ ...use(grant), ...granted(grant) })];
+    return promised((done) => claims.claim(space, value, taken, done));
   }
 
-  #endpointsIn(changes: readonly Change[]): string[] {
-    const { endpoints } = this.#context.state;
-    return changes.map(({ key }) => endpoints.id(key)).filter((id) => id !== undefined);
+  #bound(standing: Allocation, endpoint: string, anycast: boolean): Change {
+    const { shared: _, ...kept } = standing;
+    const since = this.#context.clock.now();
+    return this.change({ ...kept, use: 'endpoint', endpoint, since, ...(anycast && { shared: true }) });
   }
 
-  async #commit(allocation: Allocation): Promise<void> {
-    // Taken at once, so that the next call of this turn does not choose the same.
-    this.#spaces.put(allocation);
-    try {
-      await this.#context.store.commit([this.change(allocation)]);
-    } catch (error) {
-      this.#spaces.drop(allocation, 0);
-      throw error;
-    }
+  /** Changes that free an address: it rests here, or with the host that has lent it. */
+  #rest({ pool, address, nonce }: Allocation, id?: string): Change[] {
+    const since = this.#context.clock.now();
+    const resting: Allocation = { pool, address, use: 'resting', since };
+    const name = id ?? this.#id(resting);
+    if (nonce === undefined) return [this.change(resting, name)];
+    const [space = '', place = ''] = name.split('/');
+    return this.#context.cluster.claims.release(space, BigInt(place));
   }
+
+  /** Changes that give back what was asked for in vain. */
+  #unheld({ pool, address }: Place, before: Allocation | undefined): Change[] {
+    const standing = this.get(pool, address);
+    if (standing?.use !== 'held') return [];
+    if (standing.nonce !== undefined) return this.#rest(standing);
+    return [before ? this.change(before) : { key: this.change(standing).key }];
+  }
+}
+
+/** Whether an address is in use, and does not only rest. */
+function isTaken(allocation: Allocation | undefined): allocation is Allocation {
+  return allocation !== undefined && allocation.use !== 'resting';
+}
+
+function granted({ nonce, shared }: Grant): Pick<Allocation, 'nonce' | 'shared'> {
+  return { ...(nonce !== undefined && { nonce }), ...(shared && { shared }) };
+}
+
+function withGateway(pool: Pool, gateway: string): Pool {
+  return { ...pool, gateway, gatewayGiven: true };
 }
 
 function reserved(address: string, what: string): CodedError {

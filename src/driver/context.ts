@@ -1,3 +1,4 @@
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Address } from '../net/address.ts';
 import type { Prefix } from '../net/prefix.ts';
@@ -7,11 +8,15 @@ import type { Listener } from '../ports/kernel.ts';
 import type { Log } from '../ports/log.ts';
 import type { LearnedRoute } from '../ports/speaker.ts';
 import type { Store } from '../ports/store.ts';
+import type { PoolSpaces } from './spaces.ts';
 
 /** What the use-cases work with. */
 export interface Context {
   readonly store: Store;
   readonly state: State;
+  /** Who owns which chunk of a pool's addresses. */
+  readonly cluster: Cluster;
+  readonly spaces: PoolSpaces;
   readonly clock: Clock;
   readonly log: Log;
   /** Blocks that automatic pools are cut from. */

@@ -1,5 +1,6 @@
 import { CodedError } from '../errors.ts';
 import type { Endpoint } from '../model/endpoint.ts';
+import type { Pool } from '../model/pool.ts';
 import { Address } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import { Addresses } from './addresses.ts';
@@ -14,9 +15,11 @@ import type {
 } from './calls.ts';
 import type { Context } from './context.ts';
 import { Endpoints } from './endpoints.ts';
+import { Holdings } from './holdings.ts';
 import { Networks } from './networks.ts';
 import { Pools } from './pools.ts';
 import { choosePorts, type Taken, whoListens } from './ports.ts';
+import { Underway } from './underway.ts';
 
 /** The use-cases behind Docker's two drivers. */
 export class Driver implements NetworkCalls, AddressCalls {
@@ -24,7 +27,10 @@ export class Driver implements NetworkCalls, AddressCalls {
   readonly pools: Pools;
   readonly networks: Networks;
   readonly endpoints: Endpoints;
+  readonly holdings: Holdings;
   readonly #context: Context;
+  /** Those that may have to ask other hosts. */
+  readonly #underway = new Underway();
 
   constructor(context: Context) {
     this.#context = context;
@@ -32,10 +38,11 @@ export class Driver implements NetworkCalls, AddressCalls {
     this.pools = new Pools(context, this.addresses);
     this.networks = new Networks(context, this.pools, this.addresses);
     this.endpoints = new Endpoints(context, this.networks, this.addresses);
+    this.holdings = new Holdings(context, this.addresses.choice);
   }
 
   createNetwork(call: CreateNetwork): Promise<void> {
-    return this.networks.create(call);
+    return this.#underway.once(['network', call], () => this.networks.create(call));
   }
 
   deleteNetwork(network: string): Promise<void> {
@@ -43,7 +50,7 @@ export class Driver implements NetworkCalls, AddressCalls {
   }
 
   createEndpoint(call: CreateEndpoint): Promise<{ mac?: string | undefined }> {
-    return this.endpoints.create(call);
+    return this.#underway.once(['endpoint', call], () => this.endpoints.create(call));
   }
 
   deleteEndpoint(network: string, endpoint: string): Promise<void> {
@@ -120,18 +127,22 @@ export class Driver implements NetworkCalls, AddressCalls {
     holder?: string | undefined;
   }) {
     const pool = this.pools.get(call.pool);
-    const given = call.gateway
-      ? this.addresses.gateway(pool, call.address)
-      : call.address === undefined
-        ? this.addresses.choose(pool)
-        : this.addresses.request(pool, call.address);
-    const address = await given.catch((error: unknown) => {
+    const address = await this.#given(pool, call.address, call.gateway).catch((error: unknown) => {
       // A gateway, or an address to be set apart, of a network that Docker gives up then, with the pool.
       const apart = error instanceof CodedError && error.code === 'NR_ADDRESS_RESERVED';
       if (call.gateway || apart) this.pools.refused(pool.id, 'a network that is being created');
       throw error;
     });
     return { address: Prefix.host(Address.parse(address)).toString() };
+  }
+
+  #given(pool: Pool, address: string | undefined, gateway: boolean): Promise<string> {
+    const once = (begin: () => Promise<string>) =>
+      this.#underway.once(['address', pool.id, address, gateway], begin);
+    if (gateway) return once(() => this.addresses.gateway(pool, address));
+    return address === undefined
+      ? this.addresses.choose(pool)
+      : once(() => this.addresses.request(pool, address));
   }
 
   async releaseAddress(id: string, address: string): Promise<void> {

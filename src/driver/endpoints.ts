@@ -2,18 +2,18 @@ import { CodedError } from '../errors.ts';
 import { addressesOf, type Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import { type EndpointOptions, parseEndpointOptions } from '../model/options.ts';
-import { allocationSchema, type Pool } from '../model/pool.ts';
+import type { Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { vethNames } from '../net/ifname.ts';
 import { macOf, parseMac } from '../net/mac.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
 import { same } from '../plan/tracker.ts';
-import type { Change } from '../ports/store.ts';
-import type { Addresses } from './addresses.ts';
+import type { Addresses, Place } from './addresses.ts';
 import type { CreateEndpoint, Join, JoinAnswer } from './calls.ts';
 import type { Context } from './context.ts';
 import type { Networks } from './networks.ts';
 import { record } from './record.ts';
+import { prefixOf } from './spaces.ts';
 
 /** Longest wait for the host to become as planned, in milliseconds: at Join, and when something goes. */
 const JOIN_MS = 5000;
@@ -44,7 +44,8 @@ export class Endpoints {
   }
 
   /**
-   * Touches memory and the journal only, as Docker holds the network's lock meanwhile.
+   * Touches memory and the journal only, as Docker holds the network's lock meanwhile; but an alias in a pool may be
+   * another host's to give, which is asked then, a second at most.
    * @throws NR_NETWORK_UNKNOWN, NR_ENDPOINT_EXISTS, NR_ENDPOINT_NO_ADDRESS, NR_ADDRESS_*, and what the options'
    * parser throws
    */
@@ -72,21 +73,27 @@ export class Endpoints {
       await store.commit([]);
       return call.mac ? {} : { mac: standing.mac };
     }
-    const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
-    const taken = [
-      ...own.flatMap((address) => this.#addresses.bind(poolFor(pools, address), address, endpoint.id)),
-      ...endpoint.aliases.flatMap((alias) => this.#bindAlias(network, alias, endpoint.id)),
-    ];
+    const own = [endpoint.address, endpoint.addressV6]
+      .filter((one) => one !== undefined)
+      .map((address) => ({ pool: poolFor(pools, address), address }));
+    const { places: aliases, ended } = this.#aliases(network, endpoint);
     for (const address of addressesOf(endpoint).map(Address.parse)) {
       this.#addresses.refuseClaimed(address);
       this.#refuseAnnounced(address, endpoint.anycast);
     }
-    await store.commit([
-      { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null },
-      // Several addresses of one that has ended may be among them, and each frees all that it had: first those.
-      ...taken.filter((change) => !gives(change, endpoint.id)),
-      ...taken.filter((change) => gives(change, endpoint.id)),
-    ]);
+    for (const place of own) await this.#addresses.refuseShared(place, endpoint.anycast);
+    // What is wrong with these is to be found before other hosts are asked for the aliases.
+    if (aliases.length > 0) this.#addresses.bind(own, endpoint);
+    const missing = aliases.filter((place) => !this.#addresses.has(place));
+    const undo = await this.#addresses.hold(missing, endpoint.anycast);
+    try {
+      const bound = this.#addresses.bind([...own, ...aliases], endpoint, ended);
+      const created = { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null };
+      await store.commit([created, ...bound]);
+    } catch (error) {
+      await undo();
+      throw error;
+    }
     return call.mac ? {} : { mac: endpoint.mac };
   }
 
@@ -204,27 +211,34 @@ export class Endpoints {
     };
   }
 
-  /** An alias within a pool is taken from it; another one only has to be nobody else's on this host. */
-  #bindAlias(network: Network, alias: string, id: string): Change[] {
-    const address = Address.parse(alias);
-    for (const pool of this.#context.state.pools.all()) {
-      if (pool.tenant === network.tenant && Prefix.parse(pool.prefix).contains(address)) {
-        return this.#addresses.take(pool, alias, id);
+  /**
+   * The aliases that are of a pool; others only have to be nobody else's on this host, and `ended` are endpoints that
+   * have one of those and have ended: they would have it again if they were joined again.
+   * @throws NR_ADDRESS_*
+   */
+  #aliases(network: Network, { aliases }: Endpoint): { places: Place[]; ended: Endpoint[] } {
+    const { state, alive } = this.#context;
+    const places: Place[] = [];
+    const ended: Endpoint[] = [];
+    for (const alias of aliases) {
+      const address = Address.parse(alias);
+      const isIts = (pool: Pool) => pool.tenant === network.tenant && prefixOf(pool).contains(address);
+      const pool = [...state.pools.all()].find(isIts);
+      if (pool) {
+        places.push({ pool, address: alias });
+        continue;
+      }
+      for (const other of state.endpoints.all()) {
+        if (!other.aliases.includes(alias)) continue;
+        if (alive(other)) {
+          const what = `${alias} is an alias of endpoint ${other.id.slice(0, 12)}`;
+          throw new CodedError('NR_ADDRESS_IN_USE', what);
+        }
+        ended.push(other);
       }
     }
-    const changes: Change[] = [];
-    for (const other of this.#context.state.endpoints.all()) {
-      if (!other.aliases.includes(alias)) continue;
-      if (this.#context.alive(other)) {
-        throw new CodedError(
-          'NR_ADDRESS_IN_USE',
-          `${alias} is an alias of endpoint ${other.id.slice(0, 12)}`,
-        );
-      }
-      // Else it would have the alias again if it were joined again.
-      changes.push(...this.#addresses.reap(other));
-    }
-    return changes;
+    for (const place of places) this.#addresses.refuseAlias(place);
+    return { places, ended };
   }
 
   #refuseAnnounced(address: Address, anycast: boolean): void {
@@ -238,13 +252,9 @@ export class Endpoints {
   }
 }
 
-function gives({ value }: Change, endpoint: string): boolean {
-  return allocationSchema.safeParse(value).data?.endpoint === endpoint;
-}
-
 function poolFor(pools: readonly Pool[], address: string): Pool {
   const parsed = Address.parse(address);
-  const pool = pools.find((one) => Prefix.parse(one.prefix).contains(parsed));
+  const pool = pools.find((one) => prefixOf(one).contains(parsed));
   if (!pool) throw new CodedError('NR_ADDRESS_OUTSIDE', `${address} is in no subnet of the network`);
   return pool;
 }

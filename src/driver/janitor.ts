@@ -3,6 +3,7 @@ import type { Docker, DockerNetwork } from '../ports/docker.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
 import type { Context } from './context.ts';
+import type { Pools } from './pools.ts';
 
 /** How long something that Docker does not list is left alone, in case that it is being made, in milliseconds. */
 const GRACE_MS = 60_000;
@@ -40,6 +41,7 @@ export interface Trouble {
 export class Janitor {
   readonly #context: Context;
   readonly #addresses: Addresses;
+  readonly #pools: Pools;
   readonly #docker: Docker;
   readonly #stops: (() => void)[] = [];
   #planned: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -51,9 +53,10 @@ export class Janitor {
   #failing: Trouble | undefined;
   #closed = false;
 
-  constructor(context: Context, addresses: Addresses, docker: Docker) {
+  constructor(context: Context, parts: { addresses: Addresses; pools: Pools }, docker: Docker) {
     this.#context = context;
-    this.#addresses = addresses;
+    this.#addresses = parts.addresses;
+    this.#pools = parts.pools;
     this.#docker = docker;
   }
 
@@ -85,9 +88,10 @@ export class Janitor {
   async #compare(graceMs: number): Promise<Swept> {
     const { state, store, clock, mark, present } = this.#context;
     const now = clock.now();
-    // This needs nobody's word, and must not wait for Docker's.
+    // These need nobody's word, and must not wait for Docker's.
     const expired = this.#addresses.expired(now, HELD_MS);
     if (expired.length > 0) await store.commit(expired);
+    await this.#pools.tidy();
     const listed = await this.#docker.networks();
     const known = new Set(listed.flatMap(({ endpoints }) => endpoints.map(({ id }) => id)));
     // Docker lists an endpoint from before its Join on: what it does not list is not on its way any more.
@@ -101,18 +105,18 @@ export class Janitor {
       graceMs,
     );
     const gone = new Set(networks);
-    const pools = [...state.pools.all()].filter((pool) => {
-      const user = state.networkOf(pool.id);
-      return (!user || gone.has(user.id)) && now - pool.createdAt > graceMs;
+    const pools = [...state.poolUses.all()].filter(({ pool, since }) => {
+      const user = state.networkOf(pool);
+      return (!user || gone.has(user.id)) && now - since > graceMs;
     });
     const changes: Change[] = [
       ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
       ...networks.map((id) => ({ key: state.networks.key(id) })),
-      ...pools.flatMap((pool) => [...this.#addresses.forget(pool), { key: state.pools.key(pool.id) }]),
+      ...pools.flatMap(({ pool }) => this.#pools.unuse(pool)),
     ];
     if (changes.length > 0) await store.commit(changes);
     for (const { id } of stale) mark(id);
-    const swept = { endpoints: stale.map(({ id }) => id), networks, pools: pools.map(({ id }) => id) };
+    const swept = { endpoints: stale.map(({ id }) => id), networks, pools: pools.map(({ pool }) => pool) };
     if (stale.length + networks.length + pools.length > 0) {
       this.#context.log.info(swept, 'removed what Docker does not have any more');
     }

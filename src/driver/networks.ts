@@ -1,16 +1,16 @@
 import { CodedError } from '../errors.ts';
 import type { Network } from '../model/network.ts';
 import { DEFAULT_TENANT, type NetworkOptions, parseNetworkOptions } from '../model/options.ts';
-import { type Allocation, type Pool, poolId } from '../model/pool.ts';
+import { type Pool, poolId } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
-import { Prefix, splitCidr } from '../net/prefix.ts';
+import { splitCidr } from '../net/prefix.ts';
 import { same } from '../plan/tracker.ts';
-import type { Change } from '../ports/store.ts';
-import type { Addresses } from './addresses.ts';
+import type { Addresses, Apart } from './addresses.ts';
 import { type CreateNetwork, LOCAL_ADDRESS_SPACE, type PoolData } from './calls.ts';
 import type { Context } from './context.ts';
 import type { Pools } from './pools.ts';
 import { record } from './record.ts';
+import { prefixOf } from './spaces.ts';
 
 /** Networks: pools under Docker's id. */
 export class Networks {
@@ -54,14 +54,14 @@ export class Networks {
     const tenant = options.tenant ?? DEFAULT_TENANT;
     if (tenant !== DEFAULT_TENANT)
       throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
-    const pools = data.map((one) => this.#withGateway(this.#pools.byPrefix(tenant, one.pool), options));
+    const given = data.map((one) => ({ one, pool: this.#pools.byPrefix(tenant, one.pool) }));
     const network: Network = {
       id: call.network,
       tenant,
       encap: 'none',
       ...(options.mtu !== undefined && { mtu: options.mtu }),
       internal: call.internal,
-      pools: pools.map((pool) => pool.id),
+      pools: given.map(({ pool }) => pool.id),
       createdAt: clock.now(),
     };
     const standing = state.networks.get(call.network);
@@ -75,7 +75,7 @@ export class Networks {
         `network ${call.network.slice(0, 12)} exists with other settings`,
       );
     }
-    for (const pool of pools) {
+    for (const { pool } of given) {
       const user = state.networkOf(pool.id);
       if (user) {
         throw new CodedError(
@@ -84,12 +84,14 @@ export class Networks {
         );
       }
     }
-    await store.commit([
-      { key: state.networks.key(network.id), value: record(network) },
-      ...pools.map((pool) => this.#pools.change(pool)),
-      ...pools.flatMap((pool) => this.#gatewayChange(pool)),
-      ...data.flatMap((one) => this.#auxiliary(tenant, one)),
-    ]);
+    const pools = given.map(({ one, pool }) => this.#withAuxiliary(this.#withGateway(pool, options), one));
+    await this.#addresses.setApart(
+      pools.flatMap((pool) => this.#apart(pool)),
+      () => [
+        { key: state.networks.key(network.id), value: record(network) },
+        ...pools.flatMap((pool) => this.#pools.change(pool)),
+      ],
+    );
   }
 
   /** One that does not exist is deleted already. @throws NR_NETWORK_IN_USE */
@@ -129,33 +131,40 @@ export class Networks {
   #withGateway(pool: Pool, options: NetworkOptions): Pool {
     if (options.gateway === undefined) return pool;
     const gateway = Address.parse(options.gateway);
-    if (gateway.family !== Prefix.parse(pool.prefix).family) return pool;
-    if (pool.gatewayGiven && pool.gateway !== gateway.toString()) {
+    if (gateway.family !== prefixOf(pool).family) return pool;
+    if (pool.gatewayGiven && pool.gateway === gateway.toString()) return pool;
+    if (pool.gatewayGiven) {
       throw new CodedError(
         'NR_OPTION_CONFLICT',
         `--gateway ${pool.gateway} and -o gateway=${gateway} differ`,
       );
     }
-    if (pool.gatewayGiven) return pool;
     this.#addresses.refuseUnusableGateway(pool, gateway);
     return { ...pool, gateway: gateway.toString(), gatewayGiven: true };
   }
 
-  #gatewayChange(pool: Pool): Change[] {
-    if (!pool.gatewayGiven || !Prefix.parse(pool.prefix).contains(Address.parse(pool.gateway))) return [];
-    return [this.#addresses.change(this.#allocation(pool, pool.gateway, 'gateway'))];
+  /** The pool with the addresses that `--aux-address` names. @throws NR_OPTION_CONFLICT, NR_ADDRESS_* */
+  #withAuxiliary(pool: Pool, { auxAddresses }: PoolData): Pool {
+    const given = Object.values(auxAddresses).map((text) => splitCidr(text).address.toString());
+    const auxiliary = [...new Set(given)].sort();
+    if (auxiliary.length === 0 || same(auxiliary, pool.auxiliary)) return pool;
+    const user = this.#addresses.usedElsewhere(pool);
+    if (user) {
+      const standing = pool.auxiliary.join(', ') || 'none';
+      const what = `${user} has the auxiliary addresses ${standing} of ${pool.prefix}, and not ${auxiliary.join(', ')}`;
+      throw new CodedError('NR_OPTION_CONFLICT', what);
+    }
+    return { ...pool, auxiliary };
   }
 
-  /** Docker has asked for these addresses like for any; now it says that they are set apart. */
-  #auxiliary(tenant: string, data: PoolData): Change[] {
-    const pool = this.#context.state.pools.get(poolId(tenant, data.pool));
-    if (!pool) return [];
-    return Object.values(data.auxAddresses).map((text) =>
-      this.#addresses.change(this.#allocation(pool, splitCidr(text).address.toString(), 'auxiliary')),
+  /** What no endpoint may have, and this host has to keep: what other hosts that use the pool have kept, they keep. */
+  #apart(pool: Pool): Apart[] {
+    const gateway: Apart[] = pool.gatewayGiven ? [{ pool, address: pool.gateway, use: 'gateway' }] : [];
+    const auxiliary = pool.auxiliary.map((address): Apart => ({ pool, address, use: 'auxiliary' }));
+    const within = [...gateway, ...auxiliary].filter(({ address }) =>
+      prefixOf(pool).contains(Address.parse(address)),
     );
-  }
-
-  #allocation(pool: Pool, address: string, use: Allocation['use']): Allocation {
-    return { pool: pool.id, address, use, since: this.#context.clock.now() };
+    if (!this.#addresses.usedElsewhere(pool)) return within;
+    return within.filter((one) => this.#addresses.has(one));
   }
 }

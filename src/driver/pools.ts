@@ -1,31 +1,50 @@
-import { CodedError } from '../errors.ts';
+import { randomBytes } from 'node:crypto';
+import type { Creation } from '../cluster/names.ts';
+import { asCoded, CodedError } from '../errors.ts';
 import type { Network } from '../model/network.ts';
 import { DEFAULT_TENANT, parseIpamOptions } from '../model/options.ts';
-import { type Pool, poolId } from '../model/pool.ts';
+import { type Pool, type PoolUse, poolId, poolName } from '../model/pool.ts';
 import { Address, type Family, quote, WIDTH } from '../net/address.ts';
 import { linkLocalGateway } from '../net/linklocal.ts';
 import { Prefix } from '../net/prefix.ts';
 import { UNUSABLE } from '../net/special.ts';
+import { same } from '../plan/tracker.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
 import type { RequestPool } from './calls.ts';
 import type { Context } from './context.ts';
+import { Cover } from './cover.ts';
 import { Owed } from './owed.ts';
+import { promised } from './promised.ts';
 import { record } from './record.ts';
+import { domainOf, prefixOf, spaceChange } from './spaces.ts';
 
 /** Length of the prefixes that networks without --subnet get. */
 const AUTOMATIC_LENGTH = { 4: 24, 6: 64 } as const;
+
+/** How long the treasury keeps a pool that no host uses, in milliseconds: one may be about to. */
+const UNUSED_MS = 60_000;
+/** How many prefixes are tried for a network without --subnet, when other hosts are faster. */
+const TRIES = 8;
 
 /** Pools: the subnets of networks, asked for by Docker before it creates the network. */
 export class Pools {
   readonly #context: Context;
   readonly #addresses: Addresses;
+  readonly #cover: Cover;
   readonly #owed: Owed;
+  /** Since when no host uses a pool whose treasury is ours, in milliseconds. */
+  readonly #unused = new Map<string, number>();
 
   constructor(context: Context, addresses: Addresses) {
     this.#context = context;
     this.#addresses = addresses;
+    this.#cover = new Cover(context, addresses);
     this.#owed = new Owed(context.clock);
+    context.store.observe('pool', ({ key, after }) => {
+      const use = context.state.poolUses.get(context.state.pools.id(key) ?? '');
+      if (use && !after) this.#restoreLogged(use);
+    });
   }
 
   /** A pool by its id. @throws NR_POOL_UNKNOWN */
@@ -36,41 +55,31 @@ export class Pools {
   }
 
   /**
-   * The same pool again, while no network has it, is the same pool: Docker asked twice.
-   * @throws NR_PREFIX_INVALID, NR_POOL_OVERLAP, NR_POOL_RANGE_INVALID, NR_POOLS_EXHAUSTED, NR_TENANT_UNKNOWN
+   * The pool that other hosts have, or a new one. The same again, while no network of this host has it, is the same
+   * pool: Docker asked twice.
+   * @throws NR_PREFIX_INVALID, NR_POOL_OVERLAP, NR_POOL_RANGE_INVALID, NR_POOLS_EXHAUSTED, NR_TENANT_UNKNOWN,
+   * NR_MEMBER_UNREACHABLE
    */
   async request(call: RequestPool): Promise<Pool> {
     const tenant = parseIpamOptions(call.options).tenant ?? DEFAULT_TENANT;
     if (tenant !== DEFAULT_TENANT)
       throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
     const family: Family = call.v6 ? 6 : 4;
-    const prefix = call.pool === undefined ? this.#automatic(family) : usable(call.pool, family);
+    const prefix = call.pool === undefined ? undefined : usable(call.pool, family);
     const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
-    const id = poolId(tenant, prefix.toString());
-    const standing = this.#context.state.pools.get(id);
-    if (!standing || call.pool === undefined) this.#refuseOverlap(tenant, prefix);
-    else this.#refuseUsed(standing);
-    const pool: Pool = {
-      id,
-      tenant,
-      prefix: prefix.toString(),
-      ...(range && { range: range.toString() }),
-      gateway: standing?.gateway ?? this.#freeGateway(family, id),
-      gatewayGiven: standing?.gatewayGiven ?? false,
-      automatic: call.pool === undefined,
-      createdAt: standing?.createdAt ?? this.#context.clock.now(),
-    };
-    await this.#context.store.commit([this.change(pool), ...(standing ? [] : this.#addresses.cover(pool))]);
+    const pool = prefix ? await this.#named(tenant, prefix) : await this.#automatic(tenant, family);
+    await this.#cover.pool(pool);
+    await this.#context.store.commit([this.#useChange(pool, range?.toString(), this.#context.clock.now())]);
+    this.#addresses.choice.restock(pool);
     return pool;
   }
 
-  /** Frees the pool with all of its addresses. One that does not exist is free already. */
+  /** Gives the pool back, with all of its addresses. One that this host does not use is given back already. */
   async release(id: string): Promise<void> {
     const { state, store } = this.#context;
-    const pool = state.pools.get(id);
     const network = state.networkOf(id);
     // Not the owner's, but that of a network which was refused because of the owner.
-    if (!pool || (network && this.#owed.use(id))) {
+    if (!state.poolUses.get(id) || (network && this.#owed.use(id))) {
       await store.commit([]);
       return;
     }
@@ -78,23 +87,61 @@ export class Pools {
     const living = endpoints.filter((endpoint) => this.#context.alive(endpoint));
     if (living.length > 0) {
       const names = living.map((endpoint) => endpoint.id.slice(0, 12)).join(', ');
-      throw new CodedError('NR_POOL_IN_USE', `pool ${pool.prefix} has the endpoints ${names}`);
+      throw new CodedError('NR_POOL_IN_USE', `pool ${poolName(id).prefix} has the endpoints ${names}`);
     }
-    const changes: Change[] = [
-      ...endpoints.flatMap((endpoint) => this.#addresses.reap(endpoint)),
-      ...this.#removal(pool),
-    ];
+    const changes = [...endpoints.flatMap((endpoint) => this.#addresses.reap(endpoint)), ...this.unuse(id)];
     // Docker releases a network's pools before it deletes the network, whatever becomes of DeleteNetwork then.
-    if (network?.pools.every((other) => other === id || !state.pools.get(other))) {
+    if (network?.pools.every((other) => other === id || !state.poolUses.get(other))) {
       changes.push({ key: state.networks.key(network.id) });
     }
     for (const endpoint of endpoints) this.#context.mark(endpoint.id);
     await store.commit(changes);
   }
 
+  /** Changes for a pool that this host uses no longer: it goes, if nobody else uses it and that is ours to say. */
+  unuse(id: string): Change[] {
+    const { state, store } = this.#context;
+    this.#owed.forget(id);
+    const pool = state.pools.get(id);
+    const use = { key: state.poolUses.key(id) };
+    if (!pool) return [use];
+    const others = [...store.all('pool-use')].some(
+      (entry) => state.poolUses.id(entry.key) === undefined && state.poolUses.read(entry)?.pool === id,
+    );
+    const gone = !others && this.#isOurs(pool);
+    return [use, ...this.#addresses.forget(pool, gone), ...(gone ? this.#removal(pool) : [])];
+  }
+
+  /**
+   * Removes pools that no host uses, if this host has their treasury; makes those again that are missing although they
+   * are used. To be called from time to time.
+   */
+  async tidy(): Promise<void> {
+    const { state, store, clock } = this.#context;
+    const now = clock.now();
+    const used = new Set([...store.all('pool-use')].map((entry) => state.poolUses.read(entry)?.pool));
+    const changes: Change[] = [];
+    for (const pool of state.pools.all()) {
+      this.#cover.background(pool);
+      if (used.has(pool.id) || !this.#isOurs(pool)) {
+        this.#unused.delete(pool.id);
+        if (used.has(pool.id)) changes.push(...this.#healed(pool));
+        continue;
+      }
+      const since = this.#unused.get(pool.id) ?? now;
+      this.#unused.set(pool.id, since);
+      if (now - since >= UNUSED_MS)
+        changes.push(...this.#addresses.forget(pool, true), ...this.#removal(pool));
+    }
+    for (const id of this.#unused.keys()) if (!state.pools.get(id)) this.#unused.delete(id);
+    for (const use of state.poolUses.all()) if (!state.pools.get(use.pool)) this.#restoreLogged(use);
+    if (changes.length > 0) await store.commit(changes);
+  }
+
   /** The pool that CreateNetwork means by a CIDR. @throws NR_IPAM_FOREIGN */
   byPrefix(tenant: string, prefix: string): Pool {
-    const pool = this.#context.state.pools.get(poolId(tenant, prefix));
+    const id = poolId(tenant, prefix);
+    const pool = this.#context.state.poolUses.get(id) && this.#context.state.pools.get(id);
     if (!pool)
       throw new CodedError('NR_IPAM_FOREIGN', `the subnet ${prefix} is not from the IPAM driver ipam-routed`);
     return pool;
@@ -109,36 +156,67 @@ export class Pools {
     if (network && network.id !== who) this.#owed.add(id, who);
   }
 
-  /** Changes that remove the pools of a network that is deleted, whose release was taken for that of a refused one. */
+  /** Changes that give back the pools of a network that is deleted, whose release was taken for that of a refused one. */
   unreleased(network: Network): Change[] {
-    const pools = this.#context.state.poolsOf(network).filter((pool) => this.#owed.used(pool.id));
-    return pools.flatMap((pool) => this.#removal(pool));
+    return network.pools.filter((id) => this.#owed.used(id)).flatMap((id) => this.unuse(id));
   }
 
-  #removal(pool: Pool): Change[] {
-    this.#owed.forget(pool.id);
-    return [{ key: this.#context.state.pools.key(pool.id) }, ...this.#addresses.forget(pool)];
+  /** Changes that give a pool other attributes; none if it has them already. */
+  change(pool: Pool): Change[] {
+    const { state } = this.#context;
+    const use = state.poolUses.get(pool.id);
+    const change = { key: state.pools.key(pool.id), value: record(pool) };
+    if (same(state.pools.get(pool.id), pool)) return [];
+    return use ? [change, this.#useChange(pool, use.range, use.since)] : [change];
   }
 
-  change(pool: Pool): Change {
-    return { key: this.#context.state.pools.key(pool.id), value: record(pool) };
+  /** The pool with this prefix, made if there is none. */
+  async #named(tenant: string, prefix: Prefix): Promise<Pool> {
+    const { state, spaces } = this.#context;
+    const id = poolId(tenant, prefix.toString());
+    const standing = state.pools.get(id);
+    if (standing) {
+      if (state.networkOf(id)) throw spaces.overlap(standing.prefix, standing);
+      return this.#renewed(standing);
+    }
+    const other = spaces.overlapping(tenant, prefix);
+    if (other) throw spaces.overlap(prefix.toString(), other);
+    return this.#create(this.#fresh(tenant, prefix, false));
   }
 
-  #refuseUsed(pool: Pool): void {
-    const network = this.#context.state.networkOf(pool.id);
-    if (network) throw overlap(pool.prefix, pool, network.id);
+  /** A pool that nobody uses is as if it were new. */
+  async #renewed(pool: Pool): Promise<Pool> {
+    const { state, store } = this.#context;
+    if (state.poolUses.get(pool.id) || this.#addresses.usedElsewhere(pool)) return pool;
+    const { gateway, gatewayGiven, auxiliary, automatic } = this.#fresh(pool.tenant, prefixOf(pool), false);
+    if (!pool.gatewayGiven && pool.auxiliary.length === 0) return pool;
+    const renewed = { ...pool, gateway, gatewayGiven, auxiliary, automatic };
+    await store.commit([{ key: state.pools.key(pool.id), value: record(renewed) }]);
+    return renewed;
   }
 
-  #refuseOverlap(tenant: string, prefix: Prefix): void {
-    for (const pool of this.#context.state.pools.all()) {
-      if (pool.tenant !== tenant || !Prefix.parse(pool.prefix).overlaps(prefix)) continue;
-      throw overlap(prefix.toString(), pool, this.#context.state.networkOf(pool.id)?.id);
+  /**
+   * The first free block, from a place that differs by host, so that hosts that ask at the same time seldom mean the
+   * same one.
+   */
+  async #automatic(tenant: string, family: Family): Promise<Pool> {
+    const refused: Prefix[] = [];
+    for (;;) {
+      const prefix = this.#freeBlock(family, refused);
+      const wanted = this.#fresh(tenant, prefix, true);
+      try {
+        const made = await this.#create(wanted);
+        if (made.space === wanted.space) return made;
+      } catch (error) {
+        if (asCoded(error).code !== 'NR_POOL_OVERLAP' || refused.length === TRIES) throw error;
+      }
+      // Somebody else has it, which was not known here.
+      refused.push(prefix);
     }
   }
 
-  /** The first free block, from a place that differs by host, as hosts choose without asking each other. */
-  #automatic(family: Family): Prefix {
-    const taken = [...this.#context.state.pools.all()].map((pool) => Prefix.parse(pool.prefix));
+  #freeBlock(family: Family, refused: readonly Prefix[]): Prefix {
+    const taken = [...[...this.#context.state.pools.all()].map(prefixOf), ...refused];
     const length = AUTOMATIC_LENGTH[family];
     for (const block of this.#context.automatic) {
       if (block.family !== family || block.length > length) continue;
@@ -155,6 +233,72 @@ export class Pools {
     );
   }
 
+  /** A pool that there is not yet. */
+  #fresh(tenant: string, prefix: Prefix, automatic: boolean): Pool {
+    const id = poolId(tenant, prefix.toString());
+    return {
+      id,
+      tenant,
+      prefix: prefix.toString(),
+      space: randomBytes(6).toString('hex'),
+      gateway: this.#freeGateway(prefix.family, id),
+      gatewayGiven: false,
+      auxiliary: [],
+      automatic,
+      createdAt: this.#context.clock.now(),
+    };
+  }
+
+  /** Has the treasury create the pool, with its space. @returns the one that stands, whoever made it */
+  async #create(pool: Pool): Promise<Pool> {
+    const { cluster, state } = this.#context;
+    const name = { key: state.pools.key(pool.id), value: record(pool) };
+    const creation = { domain: domainOf(pool.tenant), records: [name, spaceChange(pool)] } as Creation;
+    await promised((done) => cluster.names.create(creation, done));
+    return this.get(pool.id);
+  }
+
+  /** Makes a pool again that this host uses: whoever removed it had not heard of that. */
+  async #restore(use: PoolUse): Promise<void> {
+    const { tenant, prefix } = poolName(use.pool);
+    const { gateway, gatewayGiven, auxiliary, automatic } = use;
+    const fresh = this.#fresh(tenant, Prefix.parse(prefix), automatic);
+    await this.#create({ ...fresh, gateway, gatewayGiven, auxiliary });
+    this.#context.log.info({ pool: use.pool }, 'made a pool again that is in use here');
+  }
+
+  #restoreLogged(use: PoolUse): void {
+    this.#restore(use).catch((error: unknown) => {
+      this.#context.log.warn({ err: asCoded(error), pool: use.pool }, 'could not make a pool again');
+    });
+  }
+
+  /** Whether this host alone decides about a pool, and nobody else has any of its addresses. */
+  #isOurs({ space, tenant }: Pool): boolean {
+    const { ownership, claims, standing } = this.#context.cluster;
+    if (standing.halted || standing.leaving) return false;
+    return ownership.isWhole(space, domainOf(tenant)) && !claims.isLending(space);
+  }
+
+  #removal(pool: Pool): Change[] {
+    return [{ key: this.#context.state.pools.key(pool.id) }, { key: `space/${pool.space}` }];
+  }
+
+  /** A pool that was written again after its removal has no space any more: it gets another one. */
+  #healed(pool: Pool): Change[] {
+    const { state, store } = this.#context;
+    if (store.get(`space/${pool.space}`) || !this.#isOurs(pool)) return [];
+    const again = { ...pool, space: randomBytes(6).toString('hex') };
+    return [{ key: state.pools.key(pool.id), value: record(again) }, spaceChange(again)];
+  }
+
+  #useChange(pool: Pool, range: string | undefined, since: number): Change {
+    const { state } = this.#context;
+    const { gateway, gatewayGiven, auxiliary, automatic } = pool;
+    const use: PoolUse = { pool: pool.id, range, gateway, gatewayGiven, auxiliary, automatic, since };
+    return { key: state.poolUses.key(pool.id), value: record(use) };
+  }
+
   #freeGateway(family: Family, id: string): string {
     const taken = new Set([...this.#context.state.pools.all()].map((pool) => pool.gateway));
     for (let attempt = 0; ; attempt++) {
@@ -162,14 +306,6 @@ export class Pools {
       if (!taken.has(gateway)) return gateway;
     }
   }
-}
-
-function overlap(prefix: string, pool: Pool, network: string | undefined): CodedError {
-  const user = network ? `network ${network.slice(0, 12)}` : 'a network that is being created';
-  return new CodedError(
-    'NR_POOL_OVERLAP',
-    `${prefix} overlaps ${pool.prefix} of ${user} in tenant ${pool.tenant}`,
-  );
 }
 
 function usable(text: string, family: Family): Prefix {
@@ -183,10 +319,13 @@ function usable(text: string, family: Family): Prefix {
   return prefix;
 }
 
-function within(text: string, prefix: Prefix): Prefix {
+function within(text: string, prefix: Prefix | undefined): Prefix {
   const range = Prefix.parse(text);
-  if (!prefix.contains(range)) {
-    throw new CodedError('NR_POOL_RANGE_INVALID', `the range ${range} is not within ${prefix}`);
+  if (!prefix?.contains(range)) {
+    throw new CodedError(
+      'NR_POOL_RANGE_INVALID',
+      `the range ${range} is not within ${prefix ?? 'a subnet that is given, too'}`,
+    );
   }
   return range;
 }

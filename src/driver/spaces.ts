@@ -1,105 +1,133 @@
-import { Allocator, type Counts } from '../allocator/allocator.ts';
-import type { Allocation, Pool } from '../model/pool.ts';
+import type { Range } from '../allocator/ranges.ts';
+import type { Creation, Judge } from '../cluster/names.ts';
+import { CodedError } from '../errors.ts';
+import { type Pool, poolSchema } from '../model/pool.ts';
 import { Address, WIDTH } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
+import type { State } from '../plan/state.ts';
+import type { Change, Store } from '../ports/store.ts';
+import { record } from './record.ts';
 
-/** The addresses of every pool as integer spaces, kept as the store's records say. */
-export class Spaces {
-  readonly #restMs: number;
-  readonly #spread: bigint;
-  readonly #spaces = new Map<string, Allocator>();
+/** A chunk is a sixty-fourth of the pool, but no more than so many addresses. */
+const CHUNK_MAX = 64n;
 
-  /**
-   * `restMs`: how long a freed address rests, in milliseconds. `spread`: a number that differs by host; hosts that do
-   * not know of each other begin at different places of a pool that they share.
-   */
-  constructor(restMs: number, spread: bigint) {
-    this.#restMs = restMs;
-    this.#spread = spread;
-  }
+/** What the cluster's protocol, which knows integers, has to be told of pools. */
+export class PoolSpaces {
+  readonly #store: Store;
+  readonly #state: State;
+  /** Ids of pools by their spaces. */
+  readonly #pools = new Map<string, string>();
 
-  open(pool: Pool): void {
-    if (this.#spaces.has(pool.id)) return;
-    const prefix = Prefix.parse(pool.prefix);
-    const space = new Allocator({
-      first: prefix.address.value,
-      last: prefix.last.value,
-      restMs: this.#restMs,
+  constructor(store: Store, state: State) {
+    this.#store = store;
+    this.#state = state;
+    for (const { id, space } of state.pools.all()) this.#pools.set(space, id);
+    store.observe('pool', ({ before, after }) => {
+      const [was, is] = [state.pools.read(before), state.pools.read(after)];
+      if (was) this.#pools.delete(was.space);
+      if (is) this.#pools.set(is.space, is.id);
     });
-    for (const { value } of reservedOf(prefix)) space.reserve({ first: value, last: value });
-    this.#spaces.set(pool.id, space);
   }
 
-  close(pool: string): void {
-    this.#spaces.delete(pool);
+  /** Whether this host's Docker uses the space's pool. */
+  readonly isUsed = (space: string): boolean =>
+    this.#state.poolUses.get(this.#pools.get(space) ?? '') !== undefined;
+
+  /** The address that a value of a space is. */
+  readonly describe = (space: string, value: bigint): string => {
+    const pool = this.#state.pools.get(this.#pools.get(space) ?? '');
+    return pool ? addressAt(pool, value).toString() : `value ${value} of ${space}`;
+  };
+
+  /** No two pools of a tenant may overlap. */
+  readonly judge: Judge = ({ records }: Creation): CodedError | undefined => {
+    for (const { value } of records) {
+      const wanted = poolSchema.safeParse(value).data;
+      const standing = wanted && this.overlapping(wanted.tenant, Prefix.parse(wanted.prefix));
+      if (standing) return this.overlap(wanted.prefix, standing);
+    }
+    return undefined;
+  };
+
+  /** A pool of the tenant that has addresses of the prefix. */
+  overlapping(tenant: string, prefix: Prefix): Pool | undefined {
+    for (const pool of this.#state.pools.all())
+      if (pool.tenant === tenant && prefixOf(pool).overlaps(prefix)) return pool;
+    return undefined;
   }
 
-  /** A record came to be so. */
-  put(allocation: Allocation): void {
-    const space = this.#spaces.get(allocation.pool);
-    if (!space) return;
-    const { value } = Address.parse(allocation.address);
-    // What a record says is held is held, even where the space would not give it.
-    if (allocation.use !== 'resting') {
-      if (space.take(value) !== 'taken') space.load([value]);
-    } else if (space.held(value)) space.free(value, allocation.since);
-    else space.load([], [{ value, at: allocation.since }]);
+  /** The error for a prefix that overlaps a pool. */
+  overlap(prefix: string, pool: Pool): CodedError {
+    const id = this.#state.networkOf(pool.id)?.id ?? this.#networkElsewhere(pool.id);
+    const user = id ? `network ${id.slice(0, 12)}` : 'a network that is being created';
+    const what = `${prefix} overlaps ${pool.prefix} of ${user} in tenant ${pool.tenant}`;
+    return new CodedError('NR_POOL_OVERLAP', what);
   }
 
-  /** A record is gone; `now` in milliseconds. */
-  drop(allocation: Allocation, now: number): void {
-    this.#spaces.get(allocation.pool)?.free(Address.parse(allocation.address).value, now);
+  #networkElsewhere(pool: string): string | undefined {
+    for (const entry of this.#store.all('network')) {
+      const network = this.#state.networks.read(entry);
+      if (network?.pools.includes(pool)) return network.id;
+    }
+    return undefined;
   }
+}
 
-  /** Takes the address that the pool gives next. @throws NR_POOL_FULL */
-  next(pool: Pool, now: number, skip: (address: Address) => boolean): Address {
-    const space = this.#space(pool);
-    const { family } = Prefix.parse(pool.prefix);
-    const range = Prefix.parse(pool.range ?? pool.prefix);
-    const [first, last] = [range.address.value, range.last.value];
-    const chunks = range.size / BigInt(space.chunkSize);
-    const start = chunks > 1n ? first + (this.#spread % chunks) * BigInt(space.chunkSize) : first;
-    const ask = (from: bigint) =>
-      space.next({
-        now,
-        range: { first: from, last },
-        skip: (candidate) => skip(Address.of(family, candidate)),
-        strict: from !== first,
-      });
-    const value = (start === first ? undefined : ask(start)) ?? ask(first);
-    if (value === undefined) throw space.full(`pool ${pool.range ?? pool.prefix}`, now, { first, last });
-    return Address.of(family, value);
-  }
+/** The record of a new pool's space. */
+export function spaceChange(pool: Pool): Change {
+  const prefix = prefixOf(pool);
+  const size = prefix.size;
+  const chunk = size / CHUNK_MAX;
+  const reserved = reservedIn(prefix).map(({ address }) => `${address.value - prefix.address.value}`);
+  const space = {
+    domain: domainOf(pool.tenant),
+    size: `${size}`,
+    chunk: Number(chunk > CHUNK_MAX ? CHUNK_MAX : chunk < 1n ? 1n : chunk),
+    ...(reserved.length > 0 && { reserved }),
+  };
+  return { key: `space/${pool.space}`, value: record(space) };
+}
 
-  /** Why no endpoint can have the address; undefined for one that an endpoint can. */
-  reservedFor(pool: Pool, address: Address): string | undefined {
-    return reservedOf(Prefix.parse(pool.prefix)).find(({ value }) => value === address.value)?.why;
-  }
+/** What a tenant's pools and names are decided in. */
+export function domainOf(tenant: string): string {
+  return `tenant/${tenant}`;
+}
 
-  /** Of what automatic addresses come from; `outside`: how many are held in the rest of the subnet. */
-  usage(pool: Pool, now: number): Counts & { readonly outside: bigint } {
-    const space = this.#space(pool);
-    const { address, last } = Prefix.parse(pool.range ?? pool.prefix);
-    const counts = space.counts(now, { first: address.value, last: last.value });
-    return { ...counts, outside: space.counts(now).held - counts.held };
-  }
+const prefixes = new WeakMap<Pool, Prefix>();
 
-  #space(pool: Pool): Allocator {
-    this.open(pool);
-    return this.#spaces.get(pool.id)!;
-  }
+/** The subnet of a pool. */
+export function prefixOf(pool: Pool): Prefix {
+  const known = prefixes.get(pool) ?? Prefix.parse(pool.prefix);
+  prefixes.set(pool, known);
+  return known;
+}
+
+/** An address's place in the pool's space; meaningless for one outside. */
+export function placeOf(pool: Pool, address: Address): bigint {
+  return address.value - prefixOf(pool).address.value;
+}
+
+export function addressAt(pool: Pool, place: bigint): Address {
+  const { family, address } = prefixOf(pool);
+  return Address.of(family, address.value + place);
+}
+
+/** The places of a part of the pool; of all by default. */
+export function rangeOf(pool: Pool, cidr = pool.prefix): Range {
+  const part = Prefix.parse(cidr);
+  return { first: placeOf(pool, part.address), last: placeOf(pool, part.last) };
 }
 
 /**
  * Addresses that name the subnet itself. A /31 (RFC 3021), /127 (RFC 6164) or longer prefix has none; IPv6 has no
  * broadcast, but its first address is the subnet-router anycast one (RFC 4291 section 2.6.1).
  */
-function reservedOf(prefix: Prefix): { value: bigint; why: string }[] {
+export function reservedIn(prefix: Prefix): { readonly address: Address; readonly why: string }[] {
   if (prefix.length >= WIDTH[prefix.family] - 1) return [];
-  const first = prefix.address.value;
-  if (prefix.family === 6) return [{ value: first, why: 'the subnet-router anycast address' }];
+  const first = prefix.address;
+  if (prefix.family === 6) return [{ address: first, why: 'the subnet-router anycast address' }];
   return [
-    { value: first, why: 'the network address' },
-    { value: prefix.last.value, why: 'the broadcast address' },
+    { address: first, why: 'the network address' },
+    { address: prefix.last, why: 'the broadcast address' },
   ];
 }

@@ -1,7 +1,14 @@
 import type { z } from 'zod';
 import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
 import { type Network, networkSchema } from '../model/network.ts';
-import { type Allocation, allocationSchema, type Pool, poolSchema } from '../model/pool.ts';
+import {
+  type Allocation,
+  allocationSchema,
+  type Pool,
+  type PoolUse,
+  poolSchema,
+  poolUseSchema,
+} from '../model/pool.ts';
 import type { Entry, Store } from '../ports/store.ts';
 import { NAMESPACES } from './namespaces.ts';
 
@@ -12,12 +19,16 @@ import { NAMESPACES } from './namespaces.ts';
 export class State {
   readonly networks: Table<Network>;
   readonly pools: Table<Pool>;
+  /** By the pool's id. */
+  readonly poolUses: Table<PoolUse>;
   readonly endpoints: Table<Endpoint>;
+  /** By the pool's space and the address's place in it. */
   readonly allocations: Table<Allocation>;
 
   constructor(store: Pick<Store, 'get' | 'list' | 'origin'>, onPoison: (key: string) => void = () => {}) {
     this.networks = new Table(store, 'network', networkSchema, onPoison);
     this.pools = new Table(store, 'pool', poolSchema, onPoison);
+    this.poolUses = new Table(store, 'pool-use', poolUseSchema, onPoison);
     this.endpoints = new Table(store, 'endpoint', endpointSchema, onPoison);
     this.allocations = new Table(store, 'allocation', allocationSchema, onPoison);
   }
@@ -82,9 +93,14 @@ export class Table<T> {
   }
 
   *all(): Iterable<T> {
+    for (const [, value] of this.entries()) yield value;
+  }
+
+  /** With the ids. */
+  *entries(): Iterable<[id: string, value: T]> {
     for (const entry of this.#store.list(this.#namespace)) {
       const value = this.#parse(entry);
-      if (value !== undefined) yield value;
+      if (value !== undefined) yield [entry.key.slice(this.#prefix.length), value];
     }
   }
 

@@ -4,7 +4,20 @@ import { count, short, table } from '../table.ts';
 export function renderPools(pools: readonly PoolView[]): string {
   if (pools.length === 0) return 'no pools';
   return table(
-    ['POOL', 'TENANT', 'RANGE', 'NETWORK', 'GATEWAY', 'SIZE', 'HELD', 'RESTING', 'FREE', 'OUTSIDE'],
+    [
+      'POOL',
+      'TENANT',
+      'RANGE',
+      'NETWORK',
+      'GATEWAY',
+      'SIZE',
+      'HELD',
+      'RESTING',
+      'FREE',
+      'OUTSIDE',
+      'HERE',
+      'OWNED',
+    ],
     pools.map((pool) => [
       pool.prefix,
       pool.tenant,
@@ -16,6 +29,12 @@ export function renderPools(pools: readonly PoolView[]): string {
       count(pool.resting),
       count(pool.free),
       pool.outside === undefined ? '' : count(pool.outside),
+      ...elsewhere(pool),
     ]),
   );
+}
+
+/** What this host has of a pool that others have addresses of as well. */
+function elsewhere({ held, outside = '0', here, owned }: PoolView): string[] {
+  return BigInt(held) + BigInt(outside) === BigInt(here) ? ['', ''] : [count(here), count(owned)];
 }

@@ -3,6 +3,7 @@ import type { Context } from '../../../src/driver/context.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import { Janitor } from '../../../src/driver/janitor.ts';
 import type { Services } from '../../../src/driver/services.ts';
+import { PoolSpaces } from '../../../src/driver/spaces.ts';
 import { MemoryFirewall } from '../../../src/firewall/memory.ts';
 import { MemoryKernel } from '../../../src/kernel/memory.ts';
 import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
@@ -10,7 +11,6 @@ import { Address } from '../../../src/net/address.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { Prefix } from '../../../src/net/prefix.ts';
 import { type HostView, NOTHING, planEndpoint } from '../../../src/plan/endpoint.ts';
-import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import { State } from '../../../src/plan/state.ts';
 import type { DockerNetwork } from '../../../src/ports/docker.ts';
 import type { Peer } from '../../../src/ports/speaker.ts';
@@ -19,7 +19,7 @@ import { Learned } from '../../../src/reconcile/learned.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { MemoryFabric } from '../../../src/speaker/fabric.ts';
 import { MemorySpeaker } from '../../../src/speaker/memory.ts';
-import { MemoryStore } from '../../../src/store/memory.ts';
+import { clusterOf, founded } from '../driver/world.ts';
 
 export const HOST = '192.0.2.1';
 export const TOR = '192.0.2.254';
@@ -54,8 +54,10 @@ function peerTo(address: string, peerAs: number, localAs: number): Peer {
 
 /** A running daemon's parts on memory adapters, with a router next to it that it peers with. */
 export async function world() {
-  const store = new MemoryStore({ classes: NAMESPACES });
+  const store = founded();
   const state = new State(store);
+  const spaces = new PoolSpaces(store, state);
+  const cluster = clusterOf(store, spaces, { timer: { now: () => systemClock.now(), after: () => quiet } });
   const kernel = new MemoryKernel();
   const firewall = new MemoryFirewall();
   const fabric = new MemoryFabric();
@@ -98,6 +100,8 @@ export async function world() {
   const context: Context = {
     store,
     state,
+    cluster,
+    spaces,
     clock,
     log,
     automatic: [Prefix.parse('10.128.0.0/9')],
@@ -145,7 +149,7 @@ export async function world() {
     log,
     state,
     driver,
-    janitor: new Janitor(context, driver.addresses, docker),
+    janitor: new Janitor(context, driver, docker),
     reconciler,
     learned,
     kernel,

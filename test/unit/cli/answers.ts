@@ -33,6 +33,8 @@ export const POOLS: PoolView[] = [
     held: '2',
     resting: '1',
     free: '65531',
+    here: '2',
+    owned: '64',
   },
   {
     id: 'default:fd00:9::/64',
@@ -44,6 +46,8 @@ export const POOLS: PoolView[] = [
     held: '0',
     resting: '0',
     free: '18446744073709551615',
+    here: '0',
+    owned: '0',
   },
   {
     id: 'default:10.2.0.0/16',
@@ -57,6 +61,8 @@ export const POOLS: PoolView[] = [
     resting: '0',
     free: '253',
     outside: '1',
+    here: '1',
+    owned: '128',
   },
 ];
 

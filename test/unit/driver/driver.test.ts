@@ -164,12 +164,12 @@ describe('addresses', () => {
       (await it.driver.requestAddress({ pool: id, address: '10.1.1.1', gateway: false })).address,
       '10.1.1.1/32',
     );
-    const counts = { size: 4n, resting: 0n, reserved: 0n, foreign: 0n };
-    const usage = () => it.driver.addresses.usage(it.driver.pools.get(id));
-    assert.deepEqual(usage(), { ...counts, held: 4n, free: 0n, outside: 1n });
+    const usage = () => it.driver.holdings.usage(it.driver.pools.get(id));
+    const counts = { size: 4n, free: 0n, owned: 128n };
+    assert.deepEqual(await usage(), { ...counts, held: 4n, resting: 0n, outside: 1n, here: 5n });
     await it.driver.releaseAddress(id, '10.1.9.1');
     await it.driver.releaseAddress(id, '10.1.1.1');
-    assert.deepEqual(usage(), { ...counts, held: 3n, resting: 1n, free: 0n, outside: 0n });
+    assert.deepEqual(await usage(), { ...counts, held: 3n, resting: 1n, outside: 0n, here: 3n });
   });
 
   it('are refused when wrong', async () => {
@@ -299,6 +299,17 @@ describe('networks', () => {
     await refused(it, 'NR_OPTION_UNKNOWN', () => it.driver.createNetwork({ ...again, options: { x: 'y' } }));
   });
 
+  it('set their gateway apart, also one that Docker has not asked for', async () => {
+    const it = world();
+    const { id } = await it.driver.requestPool(POOL);
+    await it.driver.createNetwork(network('10.1.0.0/16', { options: { gateway: '10.1.0.7' } }));
+    const pool = it.driver.pools.get(id);
+    assert.equal(it.driver.addresses.get(pool, '10.1.0.7')?.use, 'gateway');
+    await refused(it, 'NR_ADDRESS_RESERVED', () =>
+      it.driver.requestAddress({ pool: id, address: '10.1.0.7', gateway: false }),
+    );
+  });
+
   it('are not deleted while they have endpoints, and deleted twice without harm', async () => {
     const it = await withNetwork();
     await endpoint(it, 'e1', '10.1.0.2');
@@ -405,7 +416,7 @@ describe('endpoints', () => {
     await it.driver.deleteEndpoint('n1', 'e1');
     await it.driver.releaseAddress(it.pool, '10.1.0.2');
     await it.driver.releaseAddress(it.pool, '10.1.0.2');
-    assert.equal(it.driver.addresses.usage(it.driver.pools.get(it.pool)).held, 0n);
+    assert.equal((await it.driver.holdings.usage(it.driver.pools.get(it.pool))).held, 0n);
   });
 
   it('are as before when the host cannot make their path', async () => {
@@ -563,7 +574,7 @@ describe('endpoints', () => {
           const held = [...it.state.endpoints.all()].map((endpoint) => endpoint.address);
           assert.equal(new Set(held).size, held.length, `shared: ${held.join(' ')}`);
           for (const endpoint of it.state.endpoints.all()) {
-            const allocation = it.state.allocations.get(`${it.pool}/${endpoint.address}`);
+            const allocation = it.driver.addresses.get(it.driver.pools.get(it.pool), endpoint.address ?? '');
             assert.equal(allocation?.endpoint, endpoint.id, 'an endpoint holds its address');
           }
         }

@@ -44,7 +44,7 @@ describe('several addresses of an endpoint that has ended', () => {
     on.dead.add('e1');
     await endpoint(on, 'e2', '10.1.0.5', { 'ip-aliases': '10.1.0.3,10.1.0.4' });
     for (const address of ['10.1.0.3', '10.1.0.4', '10.1.0.5'])
-      assert.equal(on.state.allocations.get(`${on.pool}/${address}`)?.endpoint, 'e2', address);
+      assert.equal(on.driver.addresses.get(on.driver.pools.get(on.pool), address)?.endpoint, 'e2', address);
   });
 });
 
@@ -101,10 +101,11 @@ describe('an address', () => {
         const living = [...on.state.endpoints.all()].filter((one) => on.context.alive(one));
         const held = living.flatMap((one) => [...new Set(addressesOf(one))]);
         assert.equal(new Set(held).size, held.length, `shared: ${held.join(' ')}`);
-        if (!on.state.pools.get(pool)) continue;
+        const standing = on.state.pools.get(pool);
+        if (!standing) continue;
         for (const one of living)
           for (const address of addressesOf(one).filter((text) => text.startsWith('10.9.0.')))
-            assert.equal(on.state.allocations.get(`${pool}/${address}`)?.endpoint, one.id, address);
+            assert.equal(driver.addresses.get(standing, address)?.endpoint, one.id, address);
       }
     });
     await fc.assert(property, { numRuns: 500 });

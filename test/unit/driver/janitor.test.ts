@@ -13,10 +13,11 @@ function janitorOf(it: World, endpoints: readonly string[] | undefined): Janitor
     if (!endpoints) throw new CodedError('NR_DOCKER_UNAVAILABLE', 'it does not answer');
     return [{ id: 'n1', name: 'n1', endpoints: endpoints.map((id) => ({ id, container: id, name: id })) }];
   };
-  return new Janitor(it.context, it.driver.addresses, { networks, watch: () => () => {} });
+  return new Janitor(it.context, it.driver, { networks, watch: () => () => {} });
 }
 
-const held = (it: World & { pool: string }) => it.driver.addresses.usage(it.driver.pools.get(it.pool)).held;
+const held = async (it: World & { pool: string }) =>
+  (await it.driver.holdings.usage(it.driver.pools.get(it.pool))).held;
 
 describe('the janitor', () => {
   it('frees, after five minutes, an address that was asked for twice and taken once', async () => {
@@ -27,15 +28,19 @@ describe('the janitor', () => {
     const janitor = janitorOf(it, ['e1']);
     it.time.now += 5 * MINUTE;
     await janitor.sweep();
-    assert.equal(held(it), 2n, 'not yet');
+    assert.equal(await held(it), 2n, 'not yet');
     it.time.now += 1;
     await janitor.sweep();
-    assert.equal(held(it), 1n);
+    assert.equal(await held(it), 1n);
     assert.ok(it.state.endpoints.get('e1'));
     it.time.now += 2 * MINUTE;
     await janitor.sweep();
     const address = lost.address.replace('/32', '');
-    assert.equal(it.state.allocations.get(`${it.pool}/${address}`), undefined, 'its rest is over');
+    assert.equal(
+      it.driver.addresses.get(it.driver.pools.get(it.pool), address),
+      undefined,
+      'its rest is over',
+    );
     await assert.rejects(
       it.driver.createEndpoint({ network: 'n1', endpoint: 'e2', address: lost.address, options: {} }),
       { code: 'NR_ADDRESS_NOT_HELD' },
@@ -51,7 +56,7 @@ describe('the janitor', () => {
     it.dead.add('e1');
     it.time.now += 10 * MINUTE;
     await assert.rejects(() => janitorOf(it, undefined).sweep(), { code: 'NR_DOCKER_UNAVAILABLE' });
-    assert.equal(held(it), 1n);
+    assert.equal(await held(it), 1n);
     assert.ok(it.state.endpoints.get('e1'));
     assert.equal([...it.state.pools.all()].length, 2);
   });
@@ -87,7 +92,7 @@ describe('the janitor', () => {
     assert.deepEqual((await janitor.sweep()).endpoints, [], 'it may be being made');
     it.time.now += 1;
     assert.deepEqual((await janitor.sweep()).endpoints, ['gone']);
-    assert.equal(held(it), 2n);
+    assert.equal(await held(it), 2n);
     assert.ok(it.marked.includes('gone'), 'its path goes');
   });
 
@@ -119,7 +124,7 @@ describe('the janitor, of a network that Docker does not list', () => {
     await endpoint(it, 'e1', '10.1.0.2');
     await endpoint(it, 'e2', '10.1.0.3');
     it.dead.add('e1');
-    const janitor = new Janitor(it.context, it.driver.addresses, nothing);
+    const janitor = new Janitor(it.context, it.driver, nothing);
     it.time.now += MINUTE + 1;
     assert.deepEqual(await janitor.sweep(), { endpoints: ['e1'], networks: [], pools: [] });
     it.dead.add('e2');
@@ -130,7 +135,7 @@ describe('the janitor, of a network that Docker does not list', () => {
 
   it('leaves it alone while it may be being made', async () => {
     const it = await withNetwork();
-    const janitor = new Janitor(it.context, it.driver.addresses, nothing);
+    const janitor = new Janitor(it.context, it.driver, nothing);
     it.time.now += MINUTE;
     assert.deepEqual((await janitor.sweep()).networks, []);
     it.time.now += 1;
@@ -143,7 +148,7 @@ describe('the janitor, of a network that Docker does not list', () => {
     const before = contents(it);
     const { commit } = it.store;
     it.store.commit = () => Promise.reject(new CodedError('NR_STORE_FAILED', 'the disk is full'));
-    const janitor = new Janitor(it.context, it.driver.addresses, nothing);
+    const janitor = new Janitor(it.context, it.driver, nothing);
     await assert.rejects(() => janitor.sweep(), { code: 'NR_STORE_FAILED' });
     assert.equal(contents(it), before);
     it.store.commit = commit;
@@ -171,7 +176,7 @@ describe('the janitor by itself', () => {
     const quiet = () => {};
     const tell = (_: object, message: string) => void warned.push(message);
     const it = await withNetwork({ clock, log: { debug: quiet, info: tell, warn: tell, error: tell } });
-    subject = new Janitor(it.context, it.driver.addresses, {
+    subject = new Janitor(it.context, it.driver, {
       networks: () => {
         asked++;
         return docker();

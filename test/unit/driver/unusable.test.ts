@@ -100,6 +100,6 @@ describe('an address of the host or its router', () => {
       ...aside,
       ipv4: [{ ...ipv4, auxAddresses: { router: '10.1.0.1/32' } }],
     });
-    assert.equal(other.state.allocations.get(`${id}/10.1.0.1`)?.use, 'auxiliary');
+    assert.equal(other.driver.addresses.get(other.driver.pools.get(id), '10.1.0.1')?.use, 'auxiliary');
   });
 });

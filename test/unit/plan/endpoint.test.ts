@@ -9,6 +9,8 @@ const pool = (prefix: string, gateway: string): Pool => ({
   id: `default:${prefix}`,
   tenant: 'default',
   prefix,
+  space: 'aa',
+  auxiliary: [],
   gateway,
   gatewayGiven: false,
   automatic: false,

@@ -1,0 +1,99 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Pool } from '../model/pool.ts';
+import type { Entry } from '../ports/store.ts';
+import type { Choice } from './choice.ts';
+import type { Context } from './context.ts';
+import { Marks } from './marks.ts';
+import { prefixOf, rangeOf, reservedIn } from './spaces.ts';
+
+/** Records that are read in one turn, while very many are. */
+const SLICE = 2000;
+
+/** How the addresses of a pool are used, on all hosts together. */
+export interface PoolUsage {
+  /** Addresses that this host's automatic ones come from: the range, or else the subnet. */
+  readonly size: bigint;
+  /** Of these, how many somebody has, how many rest, and how many are left. */
+  readonly held: bigint;
+  readonly resting: bigint;
+  readonly free: bigint;
+  /** In the rest of the subnet, how many somebody has. */
+  readonly outside: bigint;
+  /** In the whole subnet, how many this host has, and how many it may give without asking anybody. */
+  readonly here: bigint;
+  readonly owned: bigint;
+}
+
+/**
+ * What all hosts hold, counted when somebody asks for the first time and kept from then on: there may be a million
+ * records, most of them of other hosts and on disk.
+ */
+export class Holdings {
+  readonly #context: Context;
+  readonly #choice: Choice;
+  readonly #marks = new Map<string, Marks>();
+  /** Up to which key the records are counted. */
+  #counted = '';
+  #counting: Promise<void> | undefined;
+
+  constructor(context: Context, choice: Choice) {
+    this.#context = context;
+    this.#choice = choice;
+    context.store.observe('allocation', ({ key, after }) => {
+      if (key <= this.#counted) this.#mark(key, after);
+    });
+    context.store.observe('space', ({ key, after }) => {
+      if (!after) this.#marks.delete(key.slice('space/'.length));
+    });
+  }
+
+  async usage(pool: Pool): Promise<PoolUsage> {
+    this.#counting ??= this.#count().catch((error: unknown) => {
+      this.#counting = undefined;
+      throw error;
+    });
+    await this.#counting;
+    const { cluster, clock, store } = this.#context;
+    const range = this.#choice.whole(pool);
+    const { address } = prefixOf(pool);
+    const reserved = reservedIn(prefixOf(pool))
+      .map((one) => one.address.value - address.value)
+      .filter((value) => value >= range.first && value <= range.last);
+    const marks = this.#marks.get(pool.space);
+    const within = marks?.count(range, store.origin) ?? { held: 0, here: 0, resting: 0 };
+    const all = marks?.count(rangeOf(pool), store.origin) ?? within;
+    const allocator = cluster.spaces.allocator(pool.space);
+    const resting = (allocator?.counts(clock.now(), range).resting ?? 0n) + BigInt(within.resting);
+    const size = range.last - range.first + 1n;
+    const free = size - BigInt(within.held) - resting - BigInt(reserved.length);
+    return {
+      size,
+      held: BigInt(within.held),
+      resting,
+      free: free < 0n ? 0n : free,
+      outside: BigInt(all.held - within.held),
+      here: BigInt(all.here),
+      owned: BigInt([...(allocator?.ownedChunks() ?? [])].length * (allocator?.chunkSize ?? 0)),
+    };
+  }
+
+  async #count(): Promise<void> {
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const { entries, next } = this.#context.store.slice('allocation', after, SLICE);
+      for (const entry of entries) this.#mark(entry.key, entry);
+      // What changes before the next slice is in it, or is told of.
+      this.#counted = next ?? '\uffff';
+      after = next;
+      if (next !== undefined) await setImmediate();
+    }
+  }
+
+  #mark(key: string, entry: Entry | undefined): void {
+    const [, host = '', space = '', value = '', more] = key.split('/');
+    if (more !== undefined || !/^\d+$/.test(value)) return;
+    const use = this.#context.state.allocations.read(entry)?.use;
+    if (use !== undefined && !this.#marks.has(space)) this.#marks.set(space, new Marks());
+    const mark = use === undefined ? 'none' : use === 'resting' ? 'resting' : 'held';
+    this.#marks.get(space)?.set(host, BigInt(value), mark);
+  }
+}

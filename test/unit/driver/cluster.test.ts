@@ -1,0 +1,392 @@
+import assert from 'node:assert/strict';
+import { Drivers } from './hosts.ts';
+
+const NET = '10.1.0.0/24';
+
+describe('a pool of several hosts', () => {
+  it('is one, whoever asks for it first', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(2, NET);
+    const made = on.state(1).pools.get(id);
+    assert.ok(made, 'the treasury has made it');
+    await on.network(3, NET);
+    for (const host of [1, 2, 3]) assert.deepEqual(on.state(host).pools.get(id), made);
+    assert.deepEqual([...on.state(1).poolUses.all()], [], 'which does not use it');
+  });
+
+  it('is one, when two hosts ask in the same moment', async () => {
+    const on = new Drivers(3);
+    const ask = (host: number) => on.driver(host).requestPool({ pool: NET, options: {}, v6: false });
+    const [one, other] = await on.hosts.until(Promise.all([ask(2), ask(3)]));
+    assert.deepEqual(one, other);
+  });
+
+  it('overlaps none that the treasury knows, and the network is named where it is known', async () => {
+    const on = new Drivers(3);
+    await on.say(2, (driver) => driver.requestPool({ pool: NET, options: {}, v6: false }));
+    // Nobody has told host 3 yet.
+    const ask = () =>
+      on.refused(3, (driver) => driver.requestPool({ pool: '10.1.0.0/16', options: {}, v6: false }));
+    assert.match(
+      await ask(),
+      /NR_POOL_OVERLAP: 10\.1\.0\.0\/16 overlaps 10\.1\.0\.0\/24 of a network that is/,
+    );
+    await on.network(2, NET);
+    assert.match(await ask(), /of network n2 in tenant default/);
+  });
+
+  it('is refused by the name of the treasury that cannot be reached, unless it exists', async () => {
+    const on = new Drivers(2);
+    await on.network(1, NET);
+    on.hosts.at(0).deaf = true;
+    await on.network(2, NET);
+    const ask = on.refused(2, (driver) =>
+      driver.requestPool({ pool: '10.2.0.0/24', options: {}, v6: false }),
+    );
+    assert.match(await ask, /NR_MEMBER_UNREACHABLE: 1+ does not answer/);
+  });
+
+  it('that the driver chooses is another one on each host', async () => {
+    const on = new Drivers(3);
+    const ask = (host: number) => on.driver(host).requestPool({ options: {}, v6: false });
+    const pools = await on.hosts.until(Promise.all([ask(1), ask(2), ask(3), ask(2)]));
+    assert.equal(new Set(pools.map(({ pool }) => pool)).size, 4);
+  });
+
+  it('has one gateway and one set of auxiliary addresses, which no container gets', async () => {
+    const on = new Drivers(3);
+    const attributes = { gateway: '10.1.0.1', aux: ['10.1.0.2'] };
+    const id = await on.network(1, NET, attributes);
+    await on.network(2, NET, attributes);
+    assert.match(await on.network(3, NET, { gateway: '10.1.0.3' }).catch(String), /NR_OPTION_CONFLICT/);
+    assert.match(
+      await on.network(3, NET, { aux: ['10.1.0.3'] }).catch(String),
+      /NR_OPTION_CONFLICT: host h1 has/,
+    );
+    for (const host of [1, 2])
+      for (const taken of ['10.1.0.1', '10.1.0.2'])
+        assert.match(
+          await on.address(host, id, taken).catch(String),
+          /NR_ADDRESS_RESERVED/,
+          `${host} ${taken}`,
+        );
+    assert.match(await on.address(1, id), /^10\.1\.0\.(?![12]$)/);
+    // Who has made it goes, and the addresses are nobody's all the same.
+    await on.say(1, (driver) => driver.releasePool(id));
+    on.hosts.gossip();
+    assert.match(await on.address(2, id, '10.1.0.1').catch(String), /NR_ADDRESS_RESERVED/);
+    assert.equal(on.state(2).pools.get(id)?.gateway, '10.1.0.1');
+  });
+
+  it('has the attributes of who makes a network of it when nobody else has one', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(2, NET, { gateway: '10.1.0.1', aux: ['10.1.0.2'] });
+    await on.say(2, (driver) => driver.releasePool(id));
+    assert.ok(on.state(1).pools.get(id), 'its treasury has not removed it yet');
+    await on.network(2, NET, { gateway: '10.1.0.7' });
+    const { gateway, auxiliary } = on.state(2).pools.get(id)!;
+    assert.deepEqual([gateway, auxiliary], ['10.1.0.7', []]);
+  });
+});
+
+describe('addresses of several hosts', () => {
+  it('are each of one host, chosen without asking anybody but for a chunk', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3]) await on.network(host, NET);
+    const given: string[] = [];
+    for (let round = 0; round < 20; round++)
+      for (const host of [1, 2, 3]) given.push(await on.address(host, id));
+    assert.equal(new Set(given).size, 60, given.join(' '));
+    const all = await Promise.all(
+      [1, 2, 3].map((host) => on.driver(host).holdings.usage(on.state(1).pools.get(id)!)),
+    );
+    assert.deepEqual(
+      all.map(({ size, here }) => [size, here]),
+      [
+        [256n, 20n],
+        [256n, 20n],
+        [256n, 20n],
+      ],
+    );
+    on.hosts.gossip();
+    const { held, free, here } = await on.driver(2).holdings.usage(on.state(2).pools.get(id)!);
+    assert.deepEqual([held, free, here], [60n, 194n, 20n]);
+  });
+
+  it('come out of the own chunks while nobody can be reached, then it is said who stands in the way', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET);
+    await on.network(2, NET);
+    await on.address(2, id);
+    on.hosts.at(0).deaf = true;
+    const given: string[] = [];
+    let error = '';
+    while (error === '' && given.length < 20)
+      await on.address(2, id).then(
+        (one) => given.push(one),
+        (failure: Error) => {
+          error = failure.message;
+        },
+      );
+    assert.ok(given.length >= 1 && given.length < 12, `${given.length} of its own chunks`);
+    assert.match(
+      error,
+      /NR_MEMBER_UNREACHABLE: pool 10\.1\.0\.0\/24 has no free address left on this host, and /,
+    );
+    const [first = ''] = given;
+    await on.say(2, (driver) => driver.releaseAddress(id, first));
+    assert.equal(await on.address(2, id), first, 'rather one that rests than none');
+  });
+
+  it('are full when no host has any left', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, '10.1.0.0/29');
+    await on.network(2, '10.1.0.0/29');
+    for (const host of [1, 2, 1, 2, 1, 2]) await on.address(host, id);
+    assert.match(
+      await on.address(2, id).catch(String),
+      /NR_POOL_FULL: pool 10\.1\.0\.0\/29 has no free value left/,
+    );
+  });
+
+  it('come from the range of the host that asks', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET, { range: '10.1.0.64/28' });
+    await on.network(2, NET, { range: '10.1.0.128/30' });
+    await on.network(3, NET);
+    assert.match(await on.address(1, id), /^10\.1\.0\.(6[4-9]|7\d)$/);
+    for (let count = 0; count < 4; count++)
+      assert.match(await on.address(2, id), /^10\.1\.0\.1(28|29|30|31)$/);
+    assert.match(await on.address(2, id).catch(String), /NR_POOL_FULL: pool 10\.1\.0\.128\/30 has no free/);
+    assert.match(await on.address(3, id), /^10\.1\.0\.\d$/);
+  });
+
+  it('that are asked for are got from the host whose chunk they are in', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3]) await on.network(host, NET);
+    assert.equal(await on.address(2, id, '10.1.0.77'), '10.1.0.77');
+    assert.equal(await on.address(2, id, '10.1.0.77'), '10.1.0.77', 'Docker asked twice');
+    for (const host of [1, 3])
+      assert.match(
+        await on.address(host, id, '10.1.0.77').catch(String),
+        /NR_ADDRESS_IN_USE: 10\.1\.0\.77 is in use on host h2/,
+      );
+    await on.endpoint(2, 'e2', '10.1.0.77');
+    await on.say(2, (driver) => driver.deleteEndpoint('n2', 'e2'));
+    await on.say(2, (driver) => driver.releaseAddress(id, '10.1.0.77'));
+    assert.equal(await on.address(3, id, '10.1.0.77'), '10.1.0.77');
+    on.hosts.at(0).deaf = true;
+    assert.match(await on.address(2, id, '10.1.0.78').catch(String), /NR_MEMBER_UNREACHABLE/);
+  });
+
+  it('of another host stay taken when they pass from a dead endpoint to the next', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3]) await on.network(host, NET);
+    const isTaken = async (by: string) => {
+      on.hosts.gossip();
+      on.hosts.pass(5000);
+      assert.match(await on.address(3, id, '10.1.0.77').catch(String), /in use on host h2/, by);
+    };
+    await on.endpoint(2, 'e1', await on.address(2, id, '10.1.0.77'));
+    on.die(2, 'e1');
+    await on.address(2, id, '10.1.0.77');
+    await isTaken('who asks for it');
+    await on.endpoint(2, 'e2', '10.1.0.77');
+    on.die(2, 'e2');
+    await on.endpoint(2, 'e3', '10.1.0.77');
+    await isTaken('who did not ask');
+  });
+
+  it('are there before they are asked for', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET);
+    await on.network(2, NET);
+    for (let count = 0; count < 3; count++) await on.address(2, id);
+    on.hosts.at(0).deaf = true;
+    for (let count = 0; count < 5; count++) await on.address(2, id);
+  });
+
+  it('begin at the same place on hosts that know each other', async () => {
+    const on = new Drivers(2, 7n);
+    const id = await on.network(1, NET);
+    assert.equal(await on.address(1, id), '10.1.0.1');
+  });
+
+  it('as aliases are all got, or none', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3]) await on.network(host, NET);
+    await on.endpoint(3, 'e3', await on.address(3, id), { 'ip-aliases': '10.1.0.90' });
+    const own = await on.address(2, id);
+    const create = (aliases: string) =>
+      on.endpoint(2, 'e2', own, { 'ip-aliases': aliases }).then(() => 'done', String);
+    assert.match(await create('10.1.0.91,10.1.0.90'), /NR_ADDRESS_IN_USE: 10\.1\.0\.90 is in use on host h3/);
+    assert.equal(on.state(2).endpoints.get('e2'), undefined);
+    assert.equal(await create('10.1.0.91'), 'done');
+    assert.match(await on.address(3, id, '10.1.0.91').catch(String), /in use on host h2/);
+    await on.say(2, (driver) => driver.deleteEndpoint('n2', 'e2'));
+    assert.equal(await on.address(3, id, '10.1.0.91'), '10.1.0.91');
+    const both = ['10.1.0.92', '10.1.0.93'].map((alias) => create(alias));
+    const answers = await Promise.all(both);
+    assert.match(answers.join(), /done.*NR_STORE_CONFLICT/);
+    assert.equal(await on.address(3, id, '10.1.0.93'), '10.1.0.93', 'what was got in vain is given back');
+  });
+
+  it('are shared by anycast endpoints only', async () => {
+    const on = new Drivers(4);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3, 4]) await on.network(host, NET);
+    const anycast = { anycast: 'true' };
+    for (const [host, name] of [
+      [2, 'e2'],
+      [3, 'e3'],
+      [1, 'e1'],
+    ] as const)
+      await on.endpoint(host, name, await on.address(host, id, '10.1.0.50'), anycast);
+    await on.address(4, id, '10.1.0.50');
+    const refused = await on.endpoint(4, 'e4', '10.1.0.50').then(() => 'done', String);
+    assert.match(
+      refused,
+      /NR_ADDRESS_IN_USE: 10\.1\.0\.50 is shared with host h1, host h2, host h3, and this/,
+    );
+    on.hosts.gossip();
+    assert.equal(on.state(4).endpoints.get('e4'), undefined);
+    const pool = on.state(4).pools.get(id)!;
+    assert.equal(on.driver(4).addresses.get(pool, '10.1.0.50'), undefined, 'given back');
+    // Nor without asking, in the place of one that has ended.
+    await on.endpoint(4, 'e4', await on.address(4, id, '10.1.0.50'), anycast);
+    on.die(4, 'e4');
+    const late = await on.endpoint(4, 'e5', '10.1.0.50').then(() => 'done', String);
+    assert.match(late, /NR_ADDRESS_IN_USE: 10\.1\.0\.50 is shared with/);
+    await on.say(4, (driver) => driver.releaseAddress(id, '10.1.0.50'));
+    // Those that share it go one after the other, the owner of the chunk among them.
+    for (const [host, name] of [
+      [1, 'e1'],
+      [2, 'e2'],
+    ] as const) {
+      await on.say(host, (driver) => driver.deleteEndpoint(`n${host}`, name));
+      await on.say(host, (driver) => driver.releaseAddress(id, '10.1.0.50'));
+      on.hosts.gossip();
+    }
+    const last = await on.address(4, id, '10.1.0.50').then(() => 'given', String);
+    assert.equal(last, 'given', 'host 3 has it and shares it');
+    await on.say(4, (driver) => driver.releaseAddress(id, '10.1.0.50'));
+    await on.say(3, (driver) => driver.deleteEndpoint('n3', 'e3'));
+    await on.say(3, (driver) => driver.releaseAddress(id, '10.1.0.50'));
+    on.hosts.gossip();
+    await on.endpoint(4, 'e4', await on.address(4, id, '10.1.0.50'));
+    assert.match(await on.address(2, id, '10.1.0.50').catch(String), /in use on host h4/);
+  });
+});
+
+describe('the end of a pool of several hosts', () => {
+  const MINUTE = 60_000;
+
+  it('comes when no host has a network of it, by the treasury, and all chunks are back', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(2, NET);
+    await on.network(3, NET);
+    const address = await on.address(2, id);
+    await on.say(3, (driver) => driver.releasePool(id));
+    await on.say(2, (driver) => driver.releaseAddress(id, address));
+    await on.say(2, (driver) => driver.releasePool(id));
+    on.hosts.gossip();
+    on.hosts.pass(30_000);
+    on.hosts.gossip();
+    await on.sweep(1);
+    assert.ok(on.state(1).pools.get(id), 'an address of it rests');
+    on.hosts.pass(40_000);
+    on.hosts.gossip();
+    await on.sweep(1);
+    assert.ok(on.state(1).pools.get(id), 'a minute passes first');
+    on.hosts.pass(MINUTE + 1);
+    await on.sweep(1);
+    for (const host of [1, 2, 3]) {
+      assert.equal(on.state(host).pools.get(id), undefined);
+      assert.deepEqual(
+        [...on.hosts.at(host - 1).cluster.spaces.all()].map((one) => one.id),
+        ['s'],
+      );
+    }
+  });
+
+  it('does not come while a host uses it', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET);
+    await on.network(2, NET);
+    await on.say(1, (driver) => driver.releasePool(id));
+    for (let minute = 0; minute < 5; minute++) {
+      on.hosts.pass(MINUTE);
+      await on.sweep(1);
+    }
+    assert.ok(on.state(2).pools.get(id));
+    assert.match(await on.address(2, id), /^10\.1\.0\./);
+  });
+
+  it('does not come while a host uses it that has got no address yet', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET);
+    on.hosts.at(0).deaf = true;
+    await on.network(2, NET);
+    on.hosts.pass(5000);
+    on.hosts.at(0).deaf = false;
+    await on.say(1, (driver) => driver.releasePool(id));
+    assert.ok(on.state(1).pools.get(id));
+  });
+
+  it('does not come while a host has lent an address of it', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET);
+    const other = await on.network(2, '10.2.0.0/24');
+    await on.endpoint(2, 'e2', await on.address(2, other), { 'ip-aliases': '10.1.0.90' });
+    await on.say(1, (driver) => driver.releasePool(id));
+    assert.ok(on.state(1).pools.get(id));
+    await on.say(2, (driver) => driver.deleteEndpoint('n2', 'e2'));
+    on.hosts.gossip();
+    for (let minute = 0; minute < 3; minute++) {
+      on.hosts.pass(MINUTE + 1);
+      await on.sweep(1);
+    }
+    assert.equal(on.state(1).pools.get(id), undefined);
+  });
+
+  it('is followed by a new beginning when a host used it after all', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET, { gateway: '10.1.0.1', aux: ['10.1.0.2'] });
+    const { space } = on.state(1).pools.get(id)!;
+    // Host 2 begins to use it, and that is not heard before it is removed.
+    await on.say(2, (driver) => driver.requestPool({ pool: NET, options: {}, v6: false }));
+    await on.say(1, (driver) => driver.releasePool(id));
+    on.hosts.gossip();
+    on.hosts.pass(2000);
+    on.hosts.gossip();
+    const again = on.state(1).pools.get(id);
+    assert.ok(again && again.space !== space, 'it is another one');
+    assert.deepEqual([again.gateway, again.auxiliary], ['10.1.0.1', ['10.1.0.2']]);
+    assert.match(await on.address(2, id), /^10\.1\.0\.3$/);
+  });
+
+  it('is undone by a change of it that nobody knew of, with other addresses to give', async () => {
+    const on = new Drivers(2);
+    const id = await on.network(1, NET);
+    await on.say(2, (driver) => driver.requestPool({ pool: NET, options: {}, v6: false }));
+    await on.say(1, (driver) => driver.releasePool(id));
+    await on
+      .say(2, (driver) => driver.requestAddress({ pool: id, address: '10.1.0.1', gateway: true }))
+      .catch(() => {});
+    const pool = on.state(2).pools.get(id)!;
+    on.store(2).write(
+      [{ key: `pool/${id}`, value: { ...pool, gateway: '10.1.0.9', gatewayGiven: true } }],
+      () => {},
+    );
+    on.hosts.gossip();
+    await on.sweep(1);
+    const healed = on.state(1).pools.get(id)!;
+    assert.equal(healed.gateway, '10.1.0.9');
+    assert.ok(on.hosts.at(0).cluster.spaces.get(healed.space), 'it has a space');
+    assert.match(await on.address(2, id), /^10\.1\.0\./);
+  });
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { type World, withNetwork } from './world.ts';
+
+const OTHER = 'ab'.repeat(16);
+
+describe('what all hosts hold', () => {
+  let sequence = 0;
+  beforeEach(() => {
+    sequence = 0;
+  });
+
+  /** Another host's writes of its allocations arrive. */
+  function arrive(it: World, space: string, values: readonly number[], use: string | undefined): void {
+    const from = sequence;
+    const records = values.map((value) => ({
+      key: `allocation/${OTHER}/${space}/${value}`,
+      class: 'owned' as const,
+      text: use === undefined ? undefined : JSON.stringify({ pool: 'p', address: 'a', use, since: 1 }),
+      origin: OTHER,
+      sequence: ++sequence,
+      rank: sequence,
+    }));
+    it.store.merge([{ origin: OTHER, from, to: sequence, records }]);
+    it.store.flush();
+  }
+
+  const numbers = (first: number, count: number) => Array.from({ length: count }, (_, at) => first + at);
+
+  it('is counted from very many records, and from what arrives while they are counted', async () => {
+    const it = await withNetwork();
+    const pool = it.driver.pools.get(it.pool);
+    await it.driver.requestAddress({ pool: it.pool, gateway: false });
+    arrive(it, pool.space, numbers(1000, 6000), 'held');
+    arrive(it, pool.space, numbers(8000, 10), 'resting');
+    const asked = it.driver.holdings.usage(pool);
+    // Before the place where it is, and behind it.
+    arrive(it, pool.space, numbers(1000, 3), undefined);
+    arrive(it, pool.space, numbers(6997, 3), undefined);
+    arrive(it, pool.space, numbers(100, 2), 'endpoint');
+    arrive(it, pool.space, numbers(9999, 2), 'endpoint');
+    await asked;
+    const { held, here, resting, free, size } = await it.driver.holdings.usage(pool);
+    assert.deepEqual([held, here, resting, size - free], [6000n - 6n + 4n + 1n, 1n, 10n, 5999n + 10n + 2n]);
+  });
+
+  it('leaves no tombstones behind, however many containers come and go', async () => {
+    const it = await withNetwork();
+    const size = () => {
+      it.cluster.collector.collect();
+      it.store.flush();
+      return it.store.disk.size;
+    };
+    const before = size();
+    for (let cycle = 0; cycle < 10_000; cycle++) {
+      const { address } = await it.driver.requestAddress({ pool: it.pool, gateway: false });
+      await it.driver.createEndpoint({ network: 'n1', endpoint: `e${cycle}`, address, options: {} });
+      await it.driver.deleteEndpoint('n1', `e${cycle}`);
+      await it.driver.releaseAddress(it.pool, address.replace('/32', ''));
+      it.time.now += 100;
+      if (cycle % 1000 < 999) continue;
+      await it.store.commit(it.driver.addresses.expired(it.time.now, 300_000));
+      assert.ok(size() < 2000, `${it.store.disk.size} records after ${cycle} cycles`);
+    }
+    it.time.now += 100_000;
+    await it.store.commit(it.driver.addresses.expired(it.time.now, 300_000));
+    assert.ok(size() < before + 200, `${it.store.disk.size} records, and ${before} at first`);
+    await it.driver.releasePool(it.pool);
+    assert.equal(size(), 2, 'the member, and the clock');
+  });
+});
