@@ -8,7 +8,8 @@ import type { Place } from '../../../src/cluster/connections.ts';
 import { Membership } from '../../../src/cluster/membership.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import { CodedError } from '../../../src/errors.ts';
-import { MemoryDisk, MemoryStore } from '../../../src/store/memory.ts';
+import { removeStore } from '../../../src/store/files.ts';
+import { JournalStore } from '../../../src/store/journal.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
 import { SPACE } from './world.ts';
 
@@ -20,7 +21,6 @@ const CLASSES = new Map([...CLUSTER_CLASSES, ['network', 'owned' as const]]);
 class Machine {
   readonly name: string;
   readonly folder = mkdtempSync(join(tmpdir(), 'net-routed-member-'));
-  disk = new MemoryDisk();
   aheadMs = 0;
   #membership: Membership | undefined;
 
@@ -40,8 +40,9 @@ class Machine {
     this.#membership = new Membership({
       folder: new TrustFolder(this.folder),
       open: (id, { isEmpty, wallMs }) => {
-        if (isEmpty || this.disk.origin !== id) this.disk = new MemoryDisk(id);
-        return new MemoryStore({ disk: this.disk, classes: CLASSES, wallMs });
+        const file = join(this.folder, 'store.db');
+        if (isEmpty) removeStore(file);
+        return new JournalStore({ file, origin: id, classes: CLASSES, wallMs });
       },
       clock: { now: () => Date.now() + this.aheadMs, after: systemClock.after },
       random: Math.random,
