@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Change } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import { memberChange } from './members.ts';
+import { sponsorOf } from './sponsor.ts';
 
 /** One start of this host, as it introduces itself with. */
 export interface Beginning {
@@ -22,7 +23,8 @@ export async function begin(replica: Replica, key: string, name: string): Promis
   const id = replica.origin;
   const boot = randomBytes(8).toString('hex');
   const changes: Change[] = [{ key: `host/${id}`, value: { boot, name } }];
-  if ([...replica.list('member')].length === 0)
+  // One that has joined, and knows nobody yet, is not: a cluster has one founder.
+  if ([...replica.list('member')].length === 0 && !sponsorOf(replica))
     changes.push(memberChange({ id, number: 1, complete: true, key, name }));
   const [host] = await replica.commit(changes);
   return { boot, bootSequence: host!.version.sequence };

@@ -12,8 +12,9 @@ import { drawToken, parseToken, ticketOf, tokenText } from '../store/trust/token
 import type { Place } from './connections.ts';
 import { type HostView, viewHosts } from './hosts.ts';
 import { memberChange } from './members.ts';
-import { ClusterNode, type ClusterNodeOptions, holdersOf, SPONSOR, sponsorOf } from './node.ts';
+import { ClusterNode, type ClusterNodeOptions, holdersOf } from './node.ts';
 import type { Ended, Method } from './ports.ts';
+import { SPONSOR, sponsorOf } from './sponsor.ts';
 import { RecordTickets } from './tickets.ts';
 import { stampTime } from './walltime.ts';
 

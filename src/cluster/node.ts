@@ -14,15 +14,10 @@ import { Cluster } from './cluster.ts';
 import { Connections, type Place } from './connections.ts';
 import { Gossip } from './gossip/gossip.ts';
 import type { Ground, Method } from './ports.ts';
+import { sponsorOf } from './sponsor.ts';
 import { RecordTickets } from './tickets.ts';
 
 const placeSchema = z.looseObject({ address: z.string(), port: z.number().int().positive() });
-const sponsorSchema = placeSchema.extend({ id: z.string() });
-
-/** Where a newcomer has been let in: `id` is who decides on it, as far as it knows. */
-export type Sponsor = z.infer<typeof sponsorSchema>;
-export const SPONSOR = 'self/sponsor';
-
 export interface ClusterNodeOptions {
   readonly identity: Identity;
   readonly certificates: Certificates;
@@ -140,10 +135,6 @@ export function placeOf(replica: Replica, member: string): Place | undefined {
   const said = placeSchema.safeParse(replica.get(`host/${member}`)?.value).data;
   const sponsor = sponsorOf(replica);
   return said ?? (sponsor?.id === member ? sponsor : undefined);
-}
-
-export function sponsorOf(replica: Replica): Sponsor | undefined {
-  return sponsorSchema.safeParse(replica.get(SPONSOR)?.value).data;
 }
 
 function* seedsOf(replica: Replica, seeds: readonly Place[]): Iterable<Place> {
