@@ -168,12 +168,14 @@ export class Allocator {
       if (count >= limit || this.#rests(at, now)) break;
       if (value >= first && value <= last) count++;
     }
-    for (let value = first; value <= last && count < limit; count++) {
-      const next = this.#lowest(value, last, undefined);
-      if (next === undefined) break;
-      value = next + 1n;
+    if (last < first) return count;
+    const end = this.chunkOf(last);
+    for (let number = this.#openChunk(this.chunkOf(first)); number !== undefined && number <= end; ) {
+      if (count >= limit) break;
+      count += this.#unused(number, { first, last }, limit - count);
+      number = this.#openChunk(number + 1n);
     }
-    return count;
+    return Math.min(count, limit);
   }
 
   /** Whether all values of a chunk are set apart. */
@@ -263,6 +265,22 @@ export class Allocator {
       value++;
     }
     return undefined;
+  }
+
+  /** How many values of a chunk within a range are neither held, remembered nor reserved; counted up to `limit`. */
+  #unused(number: bigint, within: Range, limit: number): number {
+    const start = this.first + number * BigInt(this.chunkSize);
+    const whole = { first: start, last: start + BigInt(this.chunkSize) - 1n };
+    const { first, last } = intersect(whole, within);
+    if (first === whole.first && last === whole.last && this.#reserved.overlap(whole) === 0n)
+      return this.chunkSize - (this.#chunks.get(number)?.count ?? 0);
+    let count = 0;
+    for (let value = first; value <= last && count < limit; count++) {
+      const next = this.#lowest(value, last, undefined);
+      if (next === undefined) break;
+      value = next + 1n;
+    }
+    return count;
   }
 
   /** The lowest chunk of ours from a number on that has a value without a mark. */

@@ -204,17 +204,21 @@ export class Addresses {
     if (endpoint) mark(endpoint.id);
   }
 
+  /** Whether others share an address that was asked for: who binds it has to share it as well. */
+  isShared({ pool, address }: Place): boolean {
+    const standing = this.get(pool, address);
+    return standing?.use === 'held' && standing.shared === true;
+  }
+
   /**
-   * Refuses an address that others share for an endpoint that does not, and gives it back: nobody knew of the endpoint
-   * when it was asked for.
-   * @throws NR_ADDRESS_IN_USE
+   * Gives such an address back, for an endpoint that does not share it: nobody knew of the endpoint when the address was
+   * asked for. @returns the error for it
    */
-  async refuseShared(place: Place, anycast: boolean): Promise<void> {
-    const standing = this.get(place.pool, place.address);
-    if (anycast || !standing?.shared || standing.use !== 'held') return;
+  async giveBack(place: Place): Promise<CodedError> {
     const refusal = this.#sharedBy(place);
-    await this.#context.store.commit(this.#rest(standing));
-    throw refusal;
+    const standing = this.get(place.pool, place.address);
+    if (standing) await this.#context.store.commit(this.#rest(standing));
+    return refusal;
   }
 
   /**

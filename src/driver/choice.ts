@@ -46,7 +46,7 @@ export class Choice {
       while (!failure) {
         const place = next(range, true);
         if (place !== undefined) {
-          this.restock(pool);
+          this.restock(pool, ranges);
           return addressAt(pool, place);
         }
         failure = await this.#want(pool, range, deadline);
@@ -58,7 +58,7 @@ export class Choice {
   }
 
   /** Sees to it, in the background, that half a chunk is left to choose from. */
-  restock(pool: Pool): void {
+  restock(pool: Pool, ranges: readonly Range[] = this.#ranges(pool)): void {
     const { cluster, clock } = this.#context;
     const space = cluster.spaces.get(pool.space);
     const allocator = cluster.spaces.allocator(pool.space);
@@ -67,7 +67,7 @@ export class Choice {
     const now = clock.now();
     const dry = this.#dry.get(space) ?? new Map<bigint, number>();
     this.#dry.set(space, dry);
-    for (const range of this.#ranges(pool)) {
+    for (const range of ranges) {
       if (allocator.spare(half, now, range) >= half) return;
       if (Math.abs(now - (dry.get(range.first) ?? Number.NEGATIVE_INFINITY)) < DRY_MS) continue;
       const noted = (error: CodedError | undefined) => {

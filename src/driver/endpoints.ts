@@ -57,19 +57,7 @@ export class Endpoints {
     const endpoint = this.#described(call, options);
     const standing = state.endpoints.get(call.endpoint);
     if (standing) {
-      const described = {
-        ...standing,
-        phase: 'created',
-        sandbox: undefined,
-        incarnation: undefined,
-        ports: [],
-      };
-      if (!same({ ...described, createdAt: 0 }, { ...endpoint, createdAt: 0 })) {
-        throw new CodedError(
-          'NR_ENDPOINT_EXISTS',
-          `endpoint ${call.endpoint.slice(0, 12)} exists with other settings`,
-        );
-      }
+      refuseOther(standing, endpoint);
       await store.commit([]);
       return call.mac ? {} : { mac: standing.mac };
     }
@@ -81,11 +69,12 @@ export class Endpoints {
       this.#addresses.refuseClaimed(address);
       this.#refuseAnnounced(address, endpoint.anycast);
     }
-    for (const place of own) await this.#addresses.refuseShared(place, endpoint.anycast);
-    // What is wrong with these is to be found before other hosts are asked for the aliases.
-    if (aliases.length > 0) this.#addresses.bind(own, endpoint);
+    const shared = endpoint.anycast ? undefined : own.find((place) => this.#addresses.isShared(place));
+    if (shared) throw await this.#addresses.giveBack(shared);
     const missing = aliases.filter((place) => !this.#addresses.has(place));
-    const undo = await this.#addresses.hold(missing, endpoint.anycast);
+    // What is wrong with these is to be found before other hosts are asked for the aliases.
+    if (missing.length > 0) this.#addresses.bind(own, endpoint);
+    const undo = missing.length > 0 ? await this.#addresses.hold(missing, endpoint.anycast) : () => {};
     try {
       const bound = this.#addresses.bind([...own, ...aliases], endpoint, ended);
       const created = { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null };
@@ -250,6 +239,14 @@ export class Endpoints {
       `${address} is announced by ${route.holder}, which ${shared}`,
     );
   }
+}
+
+/** @throws NR_ENDPOINT_EXISTS unless the endpoint was made by the same call */
+function refuseOther(standing: Endpoint, wanted: Endpoint): void {
+  const made = { ...standing, phase: 'created', sandbox: undefined, incarnation: undefined, ports: [] };
+  if (same({ ...made, createdAt: 0 }, { ...wanted, createdAt: 0 })) return;
+  const what = `endpoint ${wanted.id.slice(0, 12)} exists with other settings`;
+  throw new CodedError('NR_ENDPOINT_EXISTS', what);
 }
 
 function poolFor(pools: readonly Pool[], address: string): Pool {

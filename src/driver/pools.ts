@@ -114,7 +114,7 @@ export class Pools {
 
   /**
    * Removes pools that no host uses, if this host has their treasury; makes those again that are missing although they
-   * are used. To be called from time to time.
+   * are used, and gets chunks for those that are there. To be called from time to time.
    */
   async tidy(): Promise<void> {
     const { state, store, clock } = this.#context;
@@ -134,7 +134,11 @@ export class Pools {
         changes.push(...this.#addresses.forget(pool, true), ...this.#removal(pool));
     }
     for (const id of this.#unused.keys()) if (!state.pools.get(id)) this.#unused.delete(id);
-    for (const use of state.poolUses.all()) if (!state.pools.get(use.pool)) this.#restoreLogged(use);
+    for (const use of state.poolUses.all()) {
+      const pool = state.pools.get(use.pool);
+      if (pool) this.#addresses.choice.restock(pool);
+      else this.#restoreLogged(use);
+    }
     if (changes.length > 0) await store.commit(changes);
   }
 

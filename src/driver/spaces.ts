@@ -113,8 +113,8 @@ export function addressAt(pool: Pool, place: bigint): Address {
 }
 
 /** The places of a part of the pool; of all by default. */
-export function rangeOf(pool: Pool, cidr = pool.prefix): Range {
-  const part = Prefix.parse(cidr);
+export function rangeOf(pool: Pool, cidr?: string): Range {
+  const part = cidr === undefined ? prefixOf(pool) : Prefix.parse(cidr);
   return { first: placeOf(pool, part.address), last: placeOf(pool, part.last) };
 }
 

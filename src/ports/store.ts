@@ -52,7 +52,7 @@ export interface Store {
   get(key: string): Entry | undefined;
   /** All of a namespace as it stands now, ordered by key. Later changes do not show in it. */
   list(namespace: string): Iterable<Entry>;
-  /** As list, with what other hosts own as well, which is read from disk each time: not within a call of Docker. */
+  /** As list, with what other hosts own as well, which is read from disk each time: for what happens rarely. */
   all(namespace: string): Iterable<Entry>;
   /**
    * A part of all, of what is durable only: up to `limit` records with keys after the given one. For going through very

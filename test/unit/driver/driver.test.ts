@@ -343,6 +343,20 @@ describe('endpoints', () => {
     assert.equal(contents(it), before);
   });
 
+  it('are one when they are asked for twice in one moment, and refused with other settings', async () => {
+    const it = await withNetwork();
+    for (const address of ['10.1.0.2', '10.1.0.3'])
+      await it.driver.requestAddress({ pool: it.pool, address, gateway: false });
+    const create = (address: string) =>
+      it.driver.createEndpoint({ network: 'n1', endpoint: 'e1', address, options: {} });
+    const [one, again, other] = await Promise.allSettled(
+      ['10.1.0.2/32', '10.1.0.2/32', '10.1.0.3/32'].map(create),
+    );
+    assert.deepEqual(one, { status: 'fulfilled', value: { mac: '02:42:0a:01:00:02' } });
+    assert.deepEqual(again, one);
+    assert.match(String(other?.status === 'rejected' && other.reason), /NR_ENDPOINT_EXISTS/);
+  });
+
   it('are refused what is wrong', async () => {
     const it = await withNetwork();
     const call = { network: 'n1', endpoint: 'e1', address: '10.1.0.2/32', options: {} };
