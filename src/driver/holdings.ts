@@ -42,6 +42,10 @@ export class Holdings {
     context.store.observe('allocation', ({ key, after }) => {
       if (key <= this.#counted) this.#mark(key, after);
     });
+    // What a host owned goes with it, record by record unseen.
+    context.store.observe('gone', ({ key }) => {
+      for (const marks of this.#marks.values()) marks.drop(key.slice('gone/'.length));
+    });
     context.store.observe('space', ({ key, after }) => {
       if (!after) this.#marks.delete(key.slice('space/'.length));
     });

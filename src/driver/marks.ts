@@ -24,6 +24,14 @@ export class Marks {
     else this.#blocks.delete(number);
   }
 
+  /** A host has none of the values any more. */
+  drop(host: string): void {
+    for (const [number, block] of this.#blocks) {
+      block.delete(host);
+      if (block.size === 0) this.#blocks.delete(number);
+    }
+  }
+
   /** How many values within a range somebody holds, one host holds, and nobody holds but rest with another host. */
   count(within: Range, host: string): { held: number; here: number; resting: number } {
     let [held, here, resting] = [0, 0, 0];

@@ -43,6 +43,16 @@ describe('what all hosts hold', () => {
     assert.deepEqual([held, here, resting, size - free], [6000n - 6n + 4n + 1n, 1n, 10n, 5999n + 10n + 2n]);
   });
 
+  it('is nothing of a host that is gone', async () => {
+    const it = await withNetwork();
+    const pool = it.driver.pools.get(it.pool);
+    arrive(it, pool.space, [1, 2, 3], 'held');
+    assert.equal((await it.driver.holdings.usage(pool)).held, 3n);
+    const gone = { seal: 3, how: 'forgotten', by: it.store.origin };
+    await it.store.commit([{ key: `gone/${OTHER}`, value: gone }]);
+    assert.equal((await it.driver.holdings.usage(pool)).held, 0n);
+  });
+
   it('leaves no tombstones behind, however many containers come and go', async () => {
     const it = await withNetwork();
     const size = () => {

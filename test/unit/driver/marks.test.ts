@@ -8,7 +8,9 @@ describe('marks', () => {
     const step = fc.record({
       host: fc.constantFrom('a', 'b', 'c'),
       value,
-      mark: fc.constantFrom('held', 'resting', 'none') as fc.Arbitrary<'held' | 'resting' | 'none'>,
+      mark: fc.constantFrom('held', 'resting', 'none', 'gone') as fc.Arbitrary<
+        'held' | 'resting' | 'none' | 'gone'
+      >,
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120, size: 'max' }), value, value, (steps, one, other) => {
@@ -16,6 +18,11 @@ describe('marks', () => {
         const marks = new Marks();
         const truth = new Map<string, string>();
         for (const { host, value: at, mark } of steps) {
+          if (mark === 'gone') {
+            marks.drop(host);
+            for (const key of truth.keys()) if (key.startsWith(host)) truth.delete(key);
+            continue;
+          }
           marks.set(host, base + BigInt(at), mark);
           truth.set(`${host} ${at}`, mark);
         }
