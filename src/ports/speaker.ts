@@ -45,6 +45,12 @@ export interface Peer {
   readonly import: readonly PrefixRule[];
   /** What is announced to it, within the pools. */
   readonly export: readonly PrefixRule[];
+  /**
+   * Of a peer in the cluster's mesh. `member`: it is told what this host originates, as any other. `client`: besides
+   * that, what other peers of the mesh tell, with the next hop as it came (by iBGP a route reflector's client, RFC 4456;
+   * by eBGP with our AS number in front). What other peers tell goes on to nobody.
+   */
+  readonly mesh?: 'member' | 'client';
 }
 
 export type SpeakerResource = Announcement | Peer;

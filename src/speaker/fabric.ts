@@ -83,13 +83,13 @@ export class MemoryFabric {
       if (!crashed || peer.gracefulRestart === 0) this.#kept.delete(key);
       return { ...none, state: 'active', reason: 'no connection', paths: this.#kept.get(key) ?? [] };
     }
-    const told = this.#told(other.port.speaker.member, back, peer, other.address);
+    const told = this.#told(other.port, back, peer, other.address);
     const imports = peer.import.map((rule) => rangeOf(rule));
     const accepted = told.filter(({ prefix }) => matches(imports, parsed(prefix)));
     const cut = this.#cut.get(peer) ?? this.#cut.get(back) ?? this.#excess(peer, told);
     if (cut) return { ...none, state: 'idle', reason: cut, paths: [] };
     this.#kept.set(key, accepted);
-    const advertised = this.#told(port.speaker.member, peer, back, '').length;
+    const advertised = this.#told(port, peer, back, '').length;
     const routerId = other.port.speaker.member.routerId;
     return { peer, state: 'established', routerId, received: told.length, advertised, paths: accepted };
   }
@@ -118,14 +118,24 @@ export class MemoryFabric {
     });
   }
 
-  /** What `from` tells the peer that it knows as `mine`, which knows it as `theirs`. */
-  #told(from: Member, mine: Peer, theirs: Peer, linkLocal: string | undefined): LearnedPath[] {
+  /**
+   * What the speaker at a port tells the peer that it knows as `mine`, which knows it as `theirs`. `seen`: through whom
+   * it was looked for already.
+   */
+  #told(
+    port: Port,
+    mine: Peer,
+    theirs: Peer,
+    linkLocal: string | undefined,
+    seen: ReadonlySet<Port> = new Set(),
+  ): LearnedPath[] {
+    const from = port.speaker.member;
     const ranges = within(
       mine.export.map((rule) => rangeOf(rule)),
       from.pools,
     );
     const internal = mine.peerAs === mine.localAs;
-    return from.announcements
+    const own = from.announcements
       .filter(({ prefix }) => matches(ranges, parsed(prefix)))
       .map(({ prefix, nextHop, anycast }) => ({
         prefix,
@@ -141,6 +151,40 @@ export class MemoryFabric {
         med: 0,
         internal,
         communities: markOf(from.asn, from.routerId, anycast),
+      }));
+    return mine.mesh === 'client' ? [...own, ...this.#passed(port, mine, seen)] : own;
+  }
+
+  /** What goes on to a client: the best of what the mesh's other peers tell, with the next hop as it came. */
+  #passed(port: Port, mine: Peer, seen: ReadonlySet<Port>): LearnedPath[] {
+    const from = port.speaker.member;
+    const internal = mine.peerAs === mine.localAs;
+    const through = new Set([...seen, port]);
+    const best = new Map<string, LearnedPath>();
+    for (const peer of from.peers) {
+      if (peer.mesh === undefined || peer === mine) continue;
+      const other = this.#otherEnd(port, peer);
+      const back = other && !seen.has(other.port) && this.#answers(port, peer, other.port);
+      if (!other || !back) continue;
+      const imports = peer.import.map((rule) => rangeOf(rule));
+      for (const path of this.#told(other.port, back, peer, undefined, through)) {
+        if (!matches(imports, parsed(path.prefix)) || path.asPath.includes(peer.localAs)) continue;
+        const known = best.get(path.prefix);
+        if (!known || path.asPath.length < known.asPath.length) best.set(path.prefix, path);
+      }
+    }
+    for (const { prefix } of from.announcements) best.delete(prefix);
+    const exports = within(
+      mine.export.map((rule) => rangeOf(rule)),
+      EVERYTHING,
+    );
+    return [...best.values()]
+      .filter(({ prefix, asPath }) => matches(exports, parsed(prefix)) && !asPath.includes(mine.peerAs))
+      .map((path) => ({
+        ...path,
+        source: from.routerId,
+        asPath: internal ? path.asPath : [mine.localAs, ...path.asPath],
+        internal,
       }));
   }
 
@@ -172,5 +216,7 @@ function parsed(text: string): Prefix {
   }
   return prefix;
 }
+
+const EVERYTHING = ['0.0.0.0/0', '::/0'].map((text) => Prefix.parse(text));
 
 const PARSED = new Map<string, Prefix>();

@@ -13,6 +13,7 @@ import {
 import type { Operation, Outcome } from '../ports/target.ts';
 import { checkPeer } from './check.ts';
 import { type End, type Member, MemoryFabric, type Wired } from './fabric.ts';
+import { readMark } from './holder.ts';
 import { Permit } from './permit.ts';
 import { LearnedTable } from './table.ts';
 
@@ -168,7 +169,9 @@ export class MemorySpeaker implements Speaker, Wired {
       this.#listener({ kind: 'peer', peer: state });
     }
     const own = this.member.routerId;
-    const paths = ends.flatMap((end) => end.paths).filter(({ source }) => source !== own);
+    const paths = ends
+      .flatMap((end) => end.paths)
+      .filter(({ source, communities }) => source !== own && readMark(communities).holder !== own);
     if (this.recovering) {
       const up = new Set(
         ends.flatMap(({ peer, state }) => (state === 'established' ? speakerKey(peer) : [])),

@@ -51,12 +51,15 @@ router bgp 65100
  neighbor 10.98.2.1 timers connect 1
  address-family ipv4 unicast
   network 10.4.0.1/32
+  network 10.4.0.2/32 route-map forge
   network 10.5.0.1/32
  exit-address-family
  address-family ipv6 unicast
   neighbor 10.98.1.1 activate
   network fd04::1/128
  exit-address-family
+route-map forge permit 10
+ set large-community 65001:1582:1
 `;
 
 describe('speaker: GoBGP with an FRR router', function () {
@@ -64,6 +67,7 @@ describe('speaker: GoBGP with an FRR router', function () {
   const engines = new Engines(process.env.NET_ROUTED_GOBGPD ?? 'gobgpd');
   const tor = new Frr(engines.namespaces, 'tor');
   const heard = new Recorder();
+  const heardLast = new Recorder();
   let speaker: GobgpSpeaker;
 
   before('a host and a router', async () => {
@@ -172,7 +176,7 @@ describe('speaker: GoBGP with an FRR router', function () {
         return paths[0].stale !== true;
       });
       await until('everything was told again', () => heard.count('learned-all') === 2, 20_000);
-      assert.deepEqual([...heard.learned.keys()].sort(), ['10.4.0.1/32', 'fd04::1/128']);
+      assert.deepEqual([...heard.learned.keys()].sort(), ['10.4.0.1/32', '10.4.0.2/32', 'fd04::1/128']);
       for (const { prefix } of announcements) assert.ok(await inKernel(prefix)(), prefix);
     } finally {
       monitor.kill();
@@ -206,7 +210,7 @@ describe('speaker: GoBGP with an FRR router', function () {
     await until('everything was told', () => heardNext.count('learned-all') === 1);
     assert.deepEqual(await next.read(), there);
     await succeed(next, put(...there.values()));
-    assert.deepEqual([...heardNext.learned.keys()].sort(), ['10.4.0.1/32', 'fd04::1/128']);
+    assert.deepEqual([...heardNext.learned.keys()].sort(), ['10.4.0.1/32', '10.4.0.2/32', 'fd04::1/128']);
     assert.deepEqual(engines.child('host').running(), engine);
     const after = await tor.show('bgp neighbors 10.98.1.1');
     const sessions = 'connectionsEstablished';
@@ -226,7 +230,7 @@ describe('speaker: GoBGP with an FRR router', function () {
       engines.kill('host');
       speaker = engines.speaker('host', 14_000, kept);
       speaker.permit(['10.1.0.0/16', 'fd01::/32']);
-      speaker.start(identity, () => {});
+      speaker.start(identity, heardLast.listen);
       await until('the engine is up', () => speaker.engine().up);
       await succeed(speaker, put(peer, ...announcements));
       await until('established', async () => (await stateOf(speaker, KEY))?.state === 'established', 20_000);
@@ -236,6 +240,62 @@ describe('speaker: GoBGP with an FRR router', function () {
     await begin(false);
     assert.deepEqual(await told(), [false, false, false]);
     await until('the router has the routes', inKernel('10.1.0.1/32'));
+  });
+
+  it("passes on between clients of the mesh, and not what the router says is the mesh's", async () => {
+    const { namespaces } = engines;
+    await namespaces.add('member');
+    await namespaces.wire(['host', 'l3', ['10.98.3.1/24']], ['member', 'l1', ['10.98.3.2/24']]);
+    const member = engines.speaker('member');
+    const told = new Recorder();
+    member.permit(['10.1.0.0/16']);
+    member.start({ ...identity, asn: 65003, routerId: '192.0.2.3' }, told.listen);
+    await until('the engine is up', () => member.engine().up);
+    const all = [{ prefix: '0.0.0.0/0', le: 32 }];
+    const theirs: Announcement = {
+      kind: 'announcement',
+      prefix: '10.1.3.1/32',
+      nextHop: '10.98.3.2',
+      anycast: false,
+    };
+    const rules = { import: all, export: all };
+    const client: Peer = { ...peer, ...rules, mesh: 'client', address: '10.98.3.2', peerAs: 65003 };
+    await succeed(
+      member,
+      put(theirs, { ...peer, ...rules, address: '10.98.3.1', localAs: 65003, peerAs: 65001, passive: true }),
+    );
+    await succeed(speaker, put(client));
+    // What the host itself announces comes after what it would pass on.
+    const mark = { ...announcements[0]!, prefix: '10.1.0.9/32' };
+    await until(
+      'established',
+      async () => (await stateOf(member, 'peer 10.98.3.1'))?.state === 'established',
+    );
+    await until('the route came', () => heardLast.learned.has(theirs.prefix));
+    await succeed(speaker, put(mark));
+    await until('the mark came', () => told.learned.has(mark.prefix));
+    assert.deepEqual(
+      [...told.learned.keys()].filter((prefix) => prefix.startsWith('10.4.')),
+      [],
+    );
+    assert.ok(!(await tor.show('bgp ipv4 unicast')).routes[theirs.prefix]);
+    await succeed(speaker, put({ ...peer, export: all, mesh: 'client' }));
+    await until("the member has the router's", () => told.learned.has('10.4.0.1/32'));
+    await until(
+      "the router has the member's",
+      async () => (await tor.show('bgp ipv4 unicast')).routes[theirs.prefix],
+    );
+    const { paths } = await tor.show(`bgp ipv4 unicast ${theirs.prefix}`);
+    assert.equal(paths.length, 1);
+    assert.equal(paths[0].nexthops[0].ip, '10.98.3.2');
+    assert.equal(paths[0].aspath.string, '65001 65003');
+    assert.equal(paths[0].largeCommunity.string, `65003:1580:${0xc0000203}`);
+    await succeed(speaker, put(peer));
+    await until(
+      'the router has it no more',
+      async () => !(await tor.show('bgp ipv4 unicast')).routes[theirs.prefix],
+    );
+    await succeed(speaker, remove(client, mark));
   });
 
   it('takes everything back when it is stopped for good', async () => {

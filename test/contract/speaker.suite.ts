@@ -4,7 +4,7 @@ import { speakerKey } from '../../src/ports/speaker.ts';
 import { codes, put, Recorder, remove, stateOf, succeed, until } from './speaker.recorder.ts';
 
 /**
- * Three speakers: X under test, Y with nine links to X, Z with one. On link k, X is 10.99.K.1 and fd99:K::1, Y is
+ * Three speakers: X under test, Y with ten links to X, Z with one. On link k, X is 10.99.K.1 and fd99:K::1, Y is
  * 10.99.K.2 and fd99:K::2, both behind an interface `lK`; on link 10 it is Z instead of Y.
  */
 export interface World {
@@ -34,6 +34,7 @@ export const LINK = {
   rules: 8,
   none: 9,
   z: 10,
+  mesh: 11,
 };
 
 /** What X may announce: addresses of others as well, as every host of a cluster may announce all of its pools. */
@@ -390,6 +391,48 @@ export function speakerSuite(name: string, open: () => Promise<World>, slow: num
       assert.ok(!heardY.learned.has('10.3.0.1/32'));
       assert.deepEqual(heardX.learned.get('10.3.0.1/32')?.asPath, [4200000003]);
       await succeed(world.x, remove(mark));
+    });
+
+    it('passes on what the mesh tells, to its clients, with the next hop as it came', async () => {
+      const only = (prefix: string) => [{ prefix, le: 32 }];
+      const { x, y } = pair(
+        LINK.mesh,
+        { mesh: 'client', import: only('10.2.11.0/24'), export: EVERYTHING },
+        { import: only('10.3.0.0/16') },
+      );
+      await succeed(world.x, put({ ...z, import: only('10.3.0.0/16'), mesh: 'client' }, x));
+      await succeed(world.y, put(y));
+      await established(speakerKey(x));
+      assert.deepEqual((await world.x.read()).get(speakerKey(x)), x);
+      await until('Y has the route of Z', () => heardY.learned.has('10.3.0.1/32'));
+      assert.deepEqual(heardY.learned.get('10.3.0.1/32'), {
+        prefix: '10.3.0.1/32',
+        nextHops: [{ via: '10.99.10.2' }],
+        holder: Z.routerId,
+        anycast: false,
+        asPath: [X.asn, Z.asn],
+      });
+      await until('Z has the route of Y', () => heardZ.learned.has('10.2.11.1/32'));
+      assert.deepEqual(heardZ.learned.get('10.2.11.1/32')?.nextHops, [{ via: '10.99.1.2' }]);
+      assert.ok(!heardZ.learned.has('10.2.1.1/32'), 'what came from elsewhere does not go on');
+      const more = announcement('10.3.0.2/32', 'z');
+      await succeed(world.z, put(more));
+      await until('Y has more', () => heardY.learned.has(more.prefix));
+      await succeed(world.z, remove(more));
+      await until('Y has it no more', () => !heardY.learned.has(more.prefix));
+      // By iBGP, and from now on as one who is told nothing of others.
+      const inner = { ...x, peerAs: X.asn };
+      await succeed(world.x, put(inner));
+      await succeed(world.y, put({ ...y, localAs: X.asn }));
+      const passed = () => heardY.learned.get('10.3.0.1/32');
+      await until('Y has it by iBGP', () => passed()?.asPath.join() === `${Z.asn}`, slow);
+      assert.deepEqual(passed()?.nextHops, [{ via: '10.99.10.2' }]);
+      assert.deepEqual((await world.x.read()).get(speakerKey(x)), inner);
+      await succeed(world.x, put({ ...inner, mesh: 'member' }));
+      await until('Y has it no more', () => !passed(), slow);
+      await until('X has what Y tells', () => heardX.learned.has('10.2.11.1/32'), slow);
+      await succeed(world.x, remove(x));
+      await succeed(world.y, remove(y));
     });
 
     it('removes a peer', async () => {

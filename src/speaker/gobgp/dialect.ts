@@ -24,6 +24,9 @@ export interface Names {
   readonly resetOut: string;
   readonly prefixSet: string;
   readonly neighborSet: string;
+  readonly communitySet: string;
+  readonly add: string;
+  readonly remove: string;
   readonly any: string;
   readonly local: string;
   readonly accept: string;

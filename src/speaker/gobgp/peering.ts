@@ -123,14 +123,10 @@ export class Peering {
 
   async #change(was: EnginePeer, peer: Peer, permit: Permit): Promise<'none' | 'in place' | 'anew'> {
     const change = changeOf(was, peer);
-    if (
-      change === 'anew' ||
-      this.#api.dialect.withdrawsDenied ||
-      isDeepStrictEqual(was.peer.export, peer.export)
-    ) {
-      return change;
-    }
+    if (change === 'anew' || this.#api.dialect.withdrawsDenied) return change;
     // Version 3 never takes back what it told, once it is denied: if there is such a prefix, only a new session does.
+    if (was.peer.mesh === 'client' && peer.mesh !== 'client') return 'anew';
+    if (isDeepStrictEqual(was.peer.export, peer.export)) return change;
     const before = within(
       was.peer.export.map((rule) => rangeOf(rule)),
       permit.pools,
@@ -189,11 +185,11 @@ export class Peering {
 }
 
 function withRules(peer: EnginePeer, rules: Rules | undefined): EnginePeer {
-  return rules ? { ...peer, peer: { ...peer.peer, import: rules.import, export: rules.export } } : peer;
+  return rules ? { ...peer, peer: { ...peer.peer, ...rules } } : peer;
 }
 
 function sameRules(a: Rules, b: Rules): boolean {
-  return isDeepStrictEqual([a.import, a.export], [b.import, b.export]);
+  return isDeepStrictEqual([a.import, a.export, a.mesh], [b.import, b.export, b.mesh]);
 }
 
 /** `local` is our own address towards the peer, with its zone. */
@@ -203,7 +199,9 @@ function ruledOf(peer: Peer, address: string, local: string): Ruled {
     key: speakerKey(peer),
     address,
     ...(nextHop && { nextHop }),
+    localAs: peer.localAs,
     import: peer.import,
     export: peer.export,
+    ...(peer.mesh !== undefined && { mesh: peer.mesh }),
   };
 }

@@ -42,6 +42,8 @@ export interface EnginePeer {
   readonly state: PeerState;
   /** Went down because it announced more than allowed, and stays down. */
   readonly overLimit: boolean;
+  /** The engine takes it for a route reflector's client. */
+  readonly reflected: boolean;
   /** Its graceful restart was negotiated, and all that it had before has been received again. */
   readonly graceful: boolean;
   readonly endOfRib: boolean;
@@ -92,6 +94,8 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean, li
       passive_mode: peer.passive,
       remote_port: peer.port,
     },
+    // Whether anything is reflected is the policy's business, which can be changed without a new session.
+    ...(!external && peer.mesh !== undefined && { route_reflector: { route_reflector_client: true } }),
     ...(external && peer.multihop > 1 && { ebgp_multihop: { enabled: true, multihop_ttl: peer.multihop } }),
     ...(graceful && {
       graceful_restart: {
@@ -130,6 +134,7 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
     maximumPrefix: families?.[0]?.prefix_limits?.max_prefixes ?? 0,
     import: rules?.import ?? [],
     export: rules?.export ?? [],
+    ...(rules?.mesh !== undefined && { mesh: rules.mesh }),
   };
   const key = speakerKey(peer);
   return {
@@ -141,6 +146,7 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
     peer,
     state: stateOf(dialect, key, answer),
     overLimit: answer.state?.admin_state === dialect.names.overLimit,
+    reflected: answer.route_reflector?.route_reflector_client === true,
     graceful: graceful(answer),
     endOfRib: restarts(answer).every((one) => !one.received || one.end_of_rib_received === true),
   };
@@ -149,13 +155,15 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
 export interface Rules {
   readonly import: readonly PrefixRule[];
   readonly export: readonly PrefixRule[];
+  readonly mesh?: NonNullable<Peer['mesh']>;
 }
 
 /** How the session of a peer becomes as wanted. Rules are the policy's business and count for nothing here. */
 export function changeOf(was: EnginePeer, wanted: Peer): 'none' | 'in place' | 'anew' {
   if (FIXED.some((name) => was.peer[name] !== wanted[name])) return 'anew';
-  const { import: _, export: __, ...before } = was.peer;
-  const { import: ___, export: ____, ...after } = wanted;
+  if (wanted.peerAs === wanted.localAs && was.reflected !== (wanted.mesh !== undefined)) return 'anew';
+  const { import: _, export: __, mesh: _m, ...before } = was.peer;
+  const { import: ___, export: ____, mesh: _w, ...after } = wanted;
   if (isDeepStrictEqual(before, after)) return 'none';
   // A peer that was cut off for its number of prefixes comes back only as a new one.
   return was.overLimit ? 'anew' : 'in place';

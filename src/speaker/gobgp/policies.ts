@@ -67,7 +67,7 @@ export class Policies {
     for (const { policy } of await client.list('ListPolicy', {})) {
       if (old(policy?.name)) await client.call('DeletePolicy', { policy: { name: policy.name }, all: true });
     }
-    for (const type of [dialect.names.prefixSet, dialect.names.neighborSet]) {
+    for (const type of [dialect.names.prefixSet, dialect.names.neighborSet, dialect.names.communitySet]) {
       for (const { defined_set: set } of await client.list('ListDefinedSet', { defined_type: type })) {
         if (!old(set?.name)) continue;
         await client.call('DeleteDefinedSet', {

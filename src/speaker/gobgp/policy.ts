@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Prefix } from '../../net/prefix.ts';
-import type { PrefixRule } from '../../ports/speaker.ts';
+import { Prefix } from '../../net/prefix.ts';
+import type { Peer, PrefixRule } from '../../ports/speaker.ts';
+import { meshMark } from '../holder.ts';
 import { flattened, type Range, rangeOf, within } from '../rules.ts';
 import type { Dialect } from './dialect.ts';
 import type { Message } from './encode.ts';
@@ -11,6 +12,7 @@ export interface Ruled extends Rules {
   readonly key: string;
   /** Its address, without zone. */
   readonly address: string;
+  readonly localAs: number;
   /** The only next hop that a peer behind an interface can use: our link-local address there. */
   readonly nextHop?: string;
 }
@@ -32,16 +34,25 @@ export const OURS = 'net-routed-';
  */
 export function importPolicy(dialect: Dialect, peers: readonly Ruled[]): EnginePolicy {
   const own: Piece = { name: 'own', conditions: { route_type: dialect.names.local }, accept: true };
-  const groups = grouped(peers, ({ import: rules }) => [rules]);
+  const groups = grouped(peers, ({ import: rules, mesh, localAs }) => [rules, mesh !== undefined && localAs]);
+  const meshed = new Set(peers.flatMap(({ mesh, localAs }) => (mesh === undefined ? [] : [localAs])));
   return assemble(dialect, 'import', [
     own,
-    ...groups.flatMap((group) => piecesOf(group, 'import', ranges(group[0].import), {})),
+    ...groups.flatMap((group) => {
+      const [{ mesh, localAs }] = group;
+      const accepted = piecesFor(group, 'import', ranges(group[0].import), {
+        // Nobody else says of its own routes that they are the mesh's.
+        ...(mesh === undefined ? meshed.size > 0 && { unmark: [...meshed] } : { mark: localAs }),
+      });
+      return [...accepted, ending(group, 'import')];
+    }),
   ]);
 }
 
 /**
  * What each peer is told: what its export rules and the pools say, of what was originated here. So no route that a
- * peer told goes on to another, and this host is no transit.
+ * peer told goes on to another, and this host is no transit; but for the mesh's, to clients. Those are of hosts that
+ * may have more prefixes than this one knows.
  */
 export function exportPolicy(
   dialect: Dialect,
@@ -49,11 +60,22 @@ export function exportPolicy(
   pools: readonly Prefix[],
 ): EnginePolicy {
   const local = { route_type: dialect.names.local };
-  const groups = grouped(peers, (peer) => [peer.export, peer.nextHop]);
+  const groups = grouped(peers, (peer) => [
+    peer.export,
+    peer.nextHop,
+    peer.mesh,
+    peer.mesh === 'client' && peer.localAs,
+  ]);
   return assemble(
     dialect,
     'export',
-    groups.flatMap((group) => piecesOf(group, 'export', within(ranges(group[0].export), pools), local)),
+    groups.flatMap((group) => {
+      const [{ export: rules, nextHop, mesh, localAs }] = group;
+      const own = piecesFor(group, 'export', within(ranges(rules), pools), { conditions: local, nextHop });
+      const passed =
+        mesh === 'client' ? piecesFor(group, 'passing', within(ranges(rules), ALL), { passes: localAs }) : [];
+      return [...own, ...passed, ending(group, 'export')];
+    }),
   );
 }
 
@@ -61,16 +83,24 @@ export function exportPolicy(
 export function rulesIn(
   policies: readonly { statements?: readonly { name?: string }[] }[],
 ): Map<string, Rules> {
-  const found = new Map<string, { import: PrefixRule[]; export: PrefixRule[] }>();
+  const found = new Map<
+    string,
+    { import: PrefixRule[]; export: PrefixRule[]; mesh?: NonNullable<Peer['mesh']> }
+  >();
   for (const { statements } of policies) {
     for (const { name } of statements ?? []) {
       const match = /^net-routed-\w+ (import|export) (\{.*\})$/.exec(name ?? '');
       if (!match) continue;
       const direction = match[1] as 'import' | 'export';
-      const memo = JSON.parse(match[2]!) as { peers: string[]; rules: PrefixRule[] };
+      const memo = JSON.parse(match[2]!) as {
+        peers: string[];
+        rules: PrefixRule[];
+        mesh?: NonNullable<Peer['mesh']>;
+      };
       for (const key of memo.peers) {
         const entry = found.get(key) ?? { import: [], export: [] };
         entry[direction] = memo.rules;
+        if (memo.mesh !== undefined) entry.mesh = memo.mesh;
         found.set(key, entry);
       }
     }
@@ -80,14 +110,27 @@ export function rulesIn(
 
 type Group = readonly [Ruled, ...Ruled[]];
 
-interface Piece {
+/** What is done with routes besides accepting them; AS numbers are those of marks. */
+interface Treatment {
+  readonly conditions?: Message;
+  readonly nextHop?: string | undefined;
+  /** Gets the mark of the mesh. */
+  readonly mark?: number;
+  /** Loses it. */
+  readonly unmark?: readonly number[];
+  /** Only with the mark, which is taken off; the next hop stays. */
+  readonly passes?: number;
+}
+
+interface Piece extends Treatment {
   readonly name: string;
   readonly addresses?: readonly string[];
   readonly ranges?: readonly Range[];
-  readonly conditions: Message;
   readonly accept: boolean;
-  readonly nextHop?: string | undefined;
 }
+
+/** Everything, of both families. */
+const ALL: readonly Prefix[] = ['0.0.0.0/0', '::/0'].map((text) => Prefix.parse(text));
 
 /** Peers that are alike, in the order of their keys. */
 function grouped(peers: readonly Ruled[], by: (peer: Ruled) => unknown): Group[] {
@@ -99,31 +142,33 @@ function ranges(rules: readonly PrefixRule[]): Range[] {
   return rules.map((rule) => rangeOf(rule));
 }
 
-/** A group's part: what is accepted, by family, and at the end that nothing else is, with the rules to read again. */
-function piecesOf(
-  group: Group,
-  direction: 'import' | 'export',
-  some: readonly Range[],
-  conditions: Message,
-): Piece[] {
-  const [{ key, nextHop }] = group;
+/** What is accepted of a group's routes, by family. */
+function piecesFor(group: Group, what: string, some: readonly Range[], treatment: Treatment): Piece[] {
   const addresses = group.map(({ address }) => address);
-  const memo = JSON.stringify({ peers: group.map((peer) => peer.key), rules: group[0][direction] });
-  const accepted = ([4, 6] as const).flatMap((family) => {
+  return ([4, 6] as const).flatMap((family) => {
     const these = flattened(some.filter(({ prefix }) => prefix.family === family));
     if (these.length === 0) return [];
-    const hop = direction === 'export' ? nextHop : undefined;
     return [
-      { name: `${key} IPv${family}`, addresses, ranges: these, conditions, accept: true, nextHop: hop },
+      { name: `${group[0].key} ${what} IPv${family}`, addresses, ranges: these, accept: true, ...treatment },
     ];
   });
-  return [...accepted, { name: `${direction} ${memo}`, addresses, conditions: {}, accept: false }];
+}
+
+/** The end of a group's part: that nothing else is accepted, with the rules to read again. */
+function ending(group: Group, direction: 'import' | 'export'): Piece {
+  const [{ [direction]: rules, mesh }] = group;
+  const memo = { peers: group.map(({ key }) => key), rules, ...(direction === 'export' && { mesh }) };
+  return {
+    name: `${direction} ${JSON.stringify(memo)}`,
+    addresses: group.map(({ address }) => address),
+    accept: false,
+  };
 }
 
 function assemble(dialect: Dialect, direction: string, pieces: readonly Piece[]): EnginePolicy {
   const { names } = dialect;
   const digest = createHash('sha256')
-    .update(JSON.stringify([direction, pieces, 1]))
+    .update(JSON.stringify([direction, pieces, 2]))
     .digest('hex');
   const prefixName = `${OURS}${digest.slice(0, 12)}`;
   const sets: Message[] = [];
@@ -149,12 +194,28 @@ function assemble(dialect: Dialect, direction: string, pieces: readonly Piece[])
           })),
         }),
       }),
+      ...(piece.passes !== undefined && {
+        large_community_set: setOf(names.communitySet, { list: [pattern(piece.passes)] }),
+      }),
     },
-    actions: {
-      route_action: piece.accept ? names.accept : names.reject,
-      // By its address: version 3.36 does not know its own when there is a zone in it.
-      ...(piece.nextHop !== undefined && { nexthop: { address: piece.nextHop } }),
-    },
+    actions: actionsOf(dialect, piece),
   }));
   return { name: prefixName, sets, policy: { name: prefixName, statements } };
+}
+
+function actionsOf({ names }: Dialect, { accept, nextHop, mark, unmark, passes }: Piece): Message {
+  const removed = passes === undefined ? unmark : [passes];
+  return {
+    route_action: accept ? names.accept : names.reject,
+    // By its address: version 3.36 does not know its own when there is a zone in it.
+    ...(nextHop !== undefined && { nexthop: { address: nextHop } }),
+    ...(passes !== undefined && { nexthop: { unchanged: true } }),
+    ...(mark !== undefined && { large_community: { type: names.add, communities: [meshMark(mark)] } }),
+    ...(removed && { large_community: { type: names.remove, communities: removed.map(pattern) } }),
+  };
+}
+
+/** A mark as a regular expression. */
+function pattern(asn: number): string {
+  return `^${meshMark(asn)}$`;
 }

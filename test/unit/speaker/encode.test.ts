@@ -67,19 +67,26 @@ for (const dialect of [v3, v4]) {
         export: rules,
       };
       check('AddPeerRequest', { peer: encodePeer(dialect, peer, true) });
+      check('AddPeerRequest', {
+        peer: encodePeer(dialect, { ...peer, peerAs: 65001, mesh: 'client' }, true),
+      });
       check('UpdatePeerRequest', {
         peer: encodePeer(dialect, peer, false, { neighbor: 'fe80::1%l1', local: 'fe80::2%l1' }),
       });
       const ruled = {
         key: 'peer 192.0.2.9',
         address: '192.0.2.9',
+        localAs: 65001,
         nextHop: 'fe80::2',
         import: rules,
         export: rules,
       };
+      const client = { ...ruled, key: 'peer 192.0.2.8', address: '192.0.2.8', mesh: 'client' } as const;
       for (const { policy, sets } of [
         importPolicy(dialect, [ruled]),
         exportPolicy(dialect, [ruled], [Prefix.parse('10.1.0.0/16')]),
+        importPolicy(dialect, [ruled, client]),
+        exportPolicy(dialect, [ruled, client], []),
       ]) {
         check('AddPolicyRequest', { policy });
         for (const set of sets) check('AddDefinedSetRequest', { defined_set: set });

@@ -6,6 +6,7 @@ import { v3 } from '../../../src/speaker/gobgp/v3.ts';
 const peer: Ruled = {
   key: 'peer 192.0.2.9',
   address: '192.0.2.9',
+  localAs: 65001,
   import: [{ prefix: '10.2.0.0/16', le: 32 }],
   export: [{ prefix: '10.0.0.0/8', ge: 24, le: 32 }],
 };
@@ -65,6 +66,38 @@ describe('speaker/gobgp/policy', () => {
     assert.equal(exportPolicy(v3, [...many].reverse(), pools).name, name);
   });
 
+  const member: Ruled = { ...peer, key: 'peer 192.0.2.8', address: '192.0.2.8', mesh: 'member' };
+  const client: Ruled = { ...peer, key: 'peer 192.0.2.7', address: '192.0.2.7', mesh: 'client' };
+
+  it('marks what comes from the mesh, and takes the mark from what comes from elsewhere', () => {
+    const { policy } = importPolicy(v3, [peer, member]);
+    const actions = (policy as Any).statements.map((one: Any) => one.actions.large_community);
+    const marks = [
+      { type: 'ADD', communities: ['65001:1582:1'] },
+      { type: 'REMOVE', communities: ['^65001:1582:1$'] },
+    ];
+    // Own routes; the member's, and the end of its part; the other's, and the end.
+    assert.deepEqual(actions, [undefined, marks[0], undefined, marks[1], undefined]);
+    const alone = importPolicy(v3, [peer]).policy as Any;
+    assert.ok(alone.statements.every((one: Any) => !one.actions.large_community));
+  });
+
+  it('passes on to clients alone what has the mark, whatever the pools are, but no default route', () => {
+    const everything = [{ prefix: '0.0.0.0/0', le: 32 }];
+    const { policy, sets } = exportPolicy(v3, [peer, member, { ...client, export: everything }], []);
+    const passing = (policy as Any).statements.filter((one: Any) => one.actions.route_action === 'ACCEPT');
+    assert.equal(passing.length, 1);
+    const [{ conditions, actions }] = passing;
+    const setOf = ({ name }: { name: string }) => sets.find((set) => set.name === name) as Any;
+    assert.deepEqual(setOf(conditions.neighbor_set).list, ['192.0.2.7/32']);
+    assert.deepEqual(setOf(conditions.large_community_set).list, ['^65001:1582:1$']);
+    assert.deepEqual(setOf(conditions.prefix_set).prefixes, [
+      { ip_prefix: '0.0.0.0/0', mask_length_min: 1, mask_length_max: 32 },
+    ]);
+    assert.deepEqual(actions.nexthop, { unchanged: true });
+    assert.deepEqual(actions.large_community, { type: 'REMOVE', communities: ['^65001:1582:1$'] });
+  });
+
   it('has the rules of each peer to be read again', () => {
     const other: Ruled = {
       ...peer,
@@ -73,11 +106,14 @@ describe('speaker/gobgp/policy', () => {
       import: [],
       export: [{ prefix: '10.1.0.0/16' }],
     };
-    const policies = [importPolicy(v3, [peer, other]), exportPolicy(v3, [peer, other], pools)];
+    const all = [peer, other, member, client];
+    const policies = [importPolicy(v3, all), exportPolicy(v3, all, pools)];
     const found = rulesIn(policies.map(({ policy }) => policy as { statements: { name: string }[] }));
-    assert.deepEqual(
-      [...found],
-      [peer, other].map(({ key, ...rules }) => [key, { import: rules.import, export: rules.export }]),
-    );
+    const rulesOf = ({ import: imports, export: exports, mesh }: Ruled) => ({
+      import: imports,
+      export: exports,
+      ...(mesh !== undefined && { mesh }),
+    });
+    assert.deepEqual(found, new Map(all.map((one) => [one.key, rulesOf(one)])));
   });
 });
