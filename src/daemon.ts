@@ -55,8 +55,8 @@ export class Daemon {
     const beginning = await this.#begin(adapters);
     const parts = buildParts({ settings, adapters, facts: await kernel.facts(), beginning, clock, log });
     this.#ends.push(() => parts.cluster.stop());
-    const { underlay, reconciler, learned, routing, janitor } = parts;
-    this.#endWith(underlay, reconciler, learned, routing, janitor);
+    const { underlay, reconciler, learned, mesh, routing, janitor } = parts;
+    this.#endWith(underlay, reconciler, learned, mesh, routing, janitor);
 
     const found = await kernel.read();
     // After a boot nothing of before is there.

@@ -17,6 +17,7 @@ import type { Log } from './ports/log.ts';
 import { Host } from './reconcile/host.ts';
 import { Learned } from './reconcile/learned.ts';
 import { Liveness } from './reconcile/liveness.ts';
+import { Mesh } from './reconcile/mesh.ts';
 import { Planner } from './reconcile/planner.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { Routing } from './reconcile/routing.ts';
@@ -31,6 +32,7 @@ export interface Parts {
   readonly reconciler: Reconciler;
   readonly learned: Learned;
   readonly routing: Routing;
+  readonly mesh: Mesh;
   readonly underlay: Underlay;
   readonly driver: Driver;
   readonly janitor: Janitor;
@@ -92,13 +94,28 @@ export function buildParts(given: {
   });
   const source = () => ({ 4: host.view.address, 6: host.view.addressV6 });
   const learned = new Learned({ kernel, reconciler, source, clock });
-  const routing = new Routing({
+  const mesh = new Mesh({
+    store,
+    members: () =>
+      cluster.members
+        .present()
+        .filter(({ complete }) => complete)
+        .map(({ id }) => ({ id, name: cluster.members.nameOf(id) })),
+    host: () => host.view,
+    incarnation: () => host.facts.incarnation,
+    settings,
+    clock,
+    log,
+    changed: () => routing.meshChanged(),
+  });
+  const routing: Routing = new Routing({
     speaker,
     reconciler,
     learned,
     host,
     settings,
     peers: (asn) => peersOf(settings.peers, asn),
+    mesh,
     supervised: settings.engineSocket === undefined,
     clock,
     log,
@@ -153,7 +170,7 @@ export function buildParts(given: {
     if (id !== undefined && !after) liveness.forget(id);
   });
   speaker.permit(exportable());
-  return { state, cluster, host, liveness, reconciler, learned, routing, underlay, driver, janitor };
+  return { state, cluster, host, liveness, reconciler, learned, routing, mesh, underlay, driver, janitor };
 }
 
 /** Takes over what an earlier run left in the kernel. To be called before the first pass. */

@@ -8,8 +8,12 @@ import type { PeersView, PeerView } from './views.ts';
 /** Longest wait for the engine, in milliseconds. */
 export const ENGINE_MS = 3000;
 
-/** The configured peers with what the engine says of each, and those that only the engine has. Never throws. */
-export async function showPeers({ reconciler, speaker }: Services): Promise<PeersView> {
+/**
+ * The peers of the settings and of the cluster with what the engine says of each, those that only the engine has, and
+ * hosts of the cluster that cannot be peered with. Never throws.
+ */
+export async function showPeers(services: Services): Promise<PeersView> {
+  const { reconciler, speaker, mesh } = services;
   const wanted = new Map<string, Peer>();
   for (const resource of reconciler.speaker.tracker.allWanted()) {
     if (resource.kind === 'peer') wanted.set(speakerKey(resource), resource);
@@ -22,12 +26,18 @@ export async function showPeers({ reconciler, speaker }: Services): Promise<Peer
     const keys = [...new Set([...wanted.keys(), ...states.keys()])];
     const peers = keys.map((key) => {
       const failure = failures.get(key);
-      return showPeer(key, wanted.get(key), states.get(key), failure?.error.what);
+      return {
+        ...showPeer(key, wanted.get(key), states.get(key), failure?.error.what),
+        ...whoseOf(services, key),
+      };
     });
-    return { peers, problems: [] };
+    return { peers: [...peers, ...strangers(mesh)], problems: [] };
   } catch (error) {
-    const peers = [...wanted].map(([key, peer]) => showPeer(key, peer, undefined, undefined));
-    return { peers, problems: [problemOf(error)] };
+    const peers = [...wanted].map(([key, peer]) => ({
+      ...showPeer(key, peer, undefined, undefined),
+      ...whoseOf(services, key),
+    }));
+    return { peers: [...peers, ...strangers(mesh)], problems: [problemOf(error)] };
   }
 }
 
@@ -49,4 +59,28 @@ function showPeer(
     advertised: state?.advertised ?? 0,
     ...(reason !== undefined && { reason }),
   };
+}
+
+/** Who wants a peer, and which host it is. */
+function whoseOf({ reconciler, mesh }: Services, key: string): Pick<PeerView, 'origin' | 'host'> {
+  const owner = reconciler.speaker.tracker.ownerOf(key);
+  // A configured peer may be a host of the cluster too.
+  const session = [...mesh.sessions, ...mesh.plan.peers].find(({ peer }) => speakerKey(peer) === key);
+  return {
+    ...(owner !== undefined && { origin: owner === 'mesh' ? 'cluster' : 'configured' }),
+    ...(session && { host: session.name }),
+  };
+}
+
+/** Hosts that there should be a session with and cannot be one. */
+function strangers({ plan }: Services['mesh']): PeerView[] {
+  const counts = { uptime: 0, received: 0, accepted: 0, advertised: 0 };
+  return plan.without.map(({ name, why }) => ({
+    neighbour: name,
+    origin: 'cluster',
+    host: name,
+    state: 'idle',
+    ...counts,
+    reason: why,
+  }));
 }

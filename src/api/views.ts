@@ -132,6 +132,10 @@ export const routesView = z.object({ routes: z.array(routeView), problems: z.arr
 const peerView = z.object({
   /** Address, or the interface of an unnumbered one. */
   neighbour: z.string(),
+  /** Who wants it: the daemon's settings, or the cluster, whose hosts peer by themselves. Absent: nobody does any more. */
+  origin: z.enum(['configured', 'cluster']).optional(),
+  /** The host of the cluster that it is. */
+  host: z.string().optional(),
   as: z.number().optional(),
   state: z.enum(['idle', 'connect', 'active', 'opensent', 'openconfirm', 'established', 'unknown']),
   routerId: z.string().optional(),

@@ -18,6 +18,8 @@ const PLACEHOLDER: Record<Exclude<keyof Settings, 'peers'>, string> = {
   address: 'ADDRESS',
   addressV6: 'ADDRESS',
   listenPort: 'PORT',
+  peering: 'WITH',
+  meshLimit: 'HOSTS',
   mtu: 'BYTES',
   gobgpd: 'FILE',
   engineSocket: 'PATH',

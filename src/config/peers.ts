@@ -1,11 +1,5 @@
-import type { Peer, PrefixRule } from '../ports/speaker.ts';
+import { ANY_BUT_DEFAULT, type Peer, type PrefixRule } from '../ports/speaker.ts';
 import type { PeerSettings } from './settings.ts';
-
-/** Everything but a default route, of both families. */
-const ANY_BUT_DEFAULT: readonly PrefixRule[] = [
-  { prefix: '0.0.0.0/0', ge: 1, le: 32 },
-  { prefix: '::/0', ge: 1, le: 128 },
-];
 
 /** The speaker's peers from the configuration's. */
 export function peersOf(settings: readonly PeerSettings[], localAs: number): Peer[] {

@@ -59,6 +59,17 @@ export const settingsSchema = z.strictObject({
     .optional()
     .describe("host's IPv6 address that others route to; the uplink's by default"),
   listenPort: whole(0, 65535).default(179).describe('BGP port; 0 to accept nobody'),
+  peering: z
+    .enum(['mesh', 'fabric'])
+    .default('mesh')
+    .describe(
+      'who this host peers with: mesh, the other hosts of its cluster and the peers; fabric, the peers only',
+    ),
+  meshLimit: whole(1, 1000)
+    .default(50)
+    .describe(
+      'up to how many hosts each peers with each; of more, two pass routes on. The same on all hosts',
+    ),
   mtu: whole(68, 65535).optional().describe("endpoints' MTU, bytes; the uplink's by default"),
   gobgpd: text.default('gobgpd').describe('executable of the supervised engine'),
   engineSocket: text.optional().describe('API socket of an engine run by others; ours is not started then'),

@@ -7,6 +7,7 @@ import type { HostFacts, Kernel } from '../ports/kernel.ts';
 import type { Log } from '../ports/log.ts';
 import type { Identity, Speaker } from '../ports/speaker.ts';
 import type { Learned } from '../reconcile/learned.ts';
+import type { Mesh } from '../reconcile/mesh.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { Driver } from './driver.ts';
 import type { Janitor } from './janitor.ts';
@@ -23,6 +24,8 @@ export interface Services {
   readonly janitor: Janitor;
   readonly reconciler: Reconciler;
   readonly learned: Learned;
+  /** The sessions with other hosts of the cluster. */
+  readonly mesh: Pick<Mesh, 'plan' | 'sessions'>;
   readonly kernel: Kernel;
   readonly firewall: Firewall;
   readonly speaker: Speaker;

@@ -9,4 +9,6 @@ export const NAMESPACES: ReadonlyMap<string, Class> = new Map([
   /** Pools that a host's Docker has asked for. */
   ['pool-use', 'owned'],
   ['pool', 'shared'],
+  /** How a host can be peered with: `speaker/ID`. */
+  ['speaker', 'owned'],
 ]);

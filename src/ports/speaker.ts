@@ -17,6 +17,12 @@ export interface PrefixRule {
   readonly le?: number;
 }
 
+/** Everything but a default route, of both families. */
+export const ANY_BUT_DEFAULT: readonly PrefixRule[] = [
+  { prefix: '0.0.0.0/0', ge: 1, le: 32 },
+  { prefix: '::/0', ge: 1, le: 128 },
+];
+
 /** A BGP neighbour. Times in seconds. */
 export interface Peer {
   readonly kind: 'peer';

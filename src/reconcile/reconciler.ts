@@ -190,8 +190,8 @@ export class Reconciler {
     this.#kick();
   }
 
-  wantPeers(peers: readonly Peer[]): void {
-    this.speaker.tracker.want('peers', peers);
+  wantPeers(peers: readonly Peer[], owner: 'peers' | 'mesh' = 'peers'): void {
+    this.speaker.tracker.want(owner, peers);
     this.#speaking.kick();
   }
 

@@ -1,12 +1,14 @@
 import { Address } from '../net/address.ts';
 import { privateAsn } from '../net/asn.ts';
 import { splitCidr } from '../net/prefix.ts';
+import { same } from '../plan/tracker.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Identity, Peer, Speaker, SpeakerEvent } from '../ports/speaker.ts';
+import { type Identity, type Peer, type Speaker, type SpeakerEvent, speakerKey } from '../ports/speaker.ts';
 import type { Host } from './host.ts';
 import { RouterId } from './identity.ts';
 import type { Learned } from './learned.ts';
+import type { Mesh } from './mesh.ts';
 import type { Reconciler } from './reconciler.ts';
 
 /** What the user may have settled about who this host is. */
@@ -25,8 +27,13 @@ export class Routing {
   readonly #host: Host;
   readonly #settings: RoutingSettings;
   readonly #peers: (asn: number) => readonly Peer[];
+  readonly #mesh: Mesh;
   readonly #log: Log;
   readonly #routerId: RouterId;
+  /** Keys of the peers of the mesh. */
+  #meshed: readonly string[] = [];
+  /** Once the engine accepts sessions it goes on to: a change would begin all of them anew. */
+  #listens: boolean;
   #identity: Identity | undefined;
   #started = false;
 
@@ -38,6 +45,8 @@ export class Routing {
     settings: RoutingSettings;
     /** The configured peers, for the host's own AS number. */
     peers: (asn: number) => readonly Peer[];
+    /** Those among the cluster's hosts. */
+    mesh: Mesh;
     /** Whether the engine is ours, and can be started anew as somebody else. */
     supervised: boolean;
     clock: Clock;
@@ -49,6 +58,9 @@ export class Routing {
     this.#host = parts.host;
     this.#settings = parts.settings;
     this.#peers = parts.peers;
+    this.#mesh = parts.mesh;
+    // An engine of others is told once who it is: it may have peers later.
+    this.#listens = !parts.supervised && parts.mesh.isOn;
     this.#log = parts.log;
     this.#routerId = new RouterId({
       configured: parts.settings.routerId,
@@ -80,6 +92,12 @@ export class Routing {
     if (!this.#started) return;
     const addresses = this.#host.facts.addresses.map(({ address }) => splitCidr(address).address.toString());
     this.#routerId.follow(this.#host.view, new Set(addresses));
+    this.#mesh.hostChanged();
+  }
+
+  /** Other sessions with hosts of the cluster are to be had. */
+  meshChanged(): void {
+    if (this.#identity) this.#peer(this.#identity);
   }
 
   async close(): Promise<void> {
@@ -87,18 +105,44 @@ export class Routing {
   }
 
   #become(routerId: string): void {
-    const before = this.#identity;
     const asn = this.#settings.as ?? privateAsn(Address.parse(routerId));
-    const peers = this.#peers(asn);
-    const listenPort = peers.length > 0 ? this.#settings.listenPort : 0;
-    this.#identity = { asn, routerId, listenPort, listenAddresses: [] };
-    if (before)
-      this.#log.warn({ before, now: this.#identity }, 'the router id is another one: sessions begin anew');
-    else this.#log.info({ ...this.#identity }, 'BGP identity');
+    this.#mesh.become({ asn, routerId });
+    this.#peer({ asn, routerId });
+  }
+
+  /** Has the engine be this one, and have the peers that it is to have. */
+  #peer({ asn, routerId }: Pick<Identity, 'asn' | 'routerId'>): void {
+    const before = this.#identity;
+    const configured = this.#peers(asn);
+    const mesh = this.#mesh.peers;
+    this.#listens ||= configured.length + mesh.length > 0;
+    const now = {
+      asn,
+      routerId,
+      listenPort: this.#listens ? this.#settings.listenPort : 0,
+      listenAddresses: [],
+    };
+    const isSame = same(before, now);
+    this.#identity = now;
+    if (!before) this.#log.info({ ...now }, 'BGP identity');
+    else if (before.routerId !== routerId)
+      this.#log.warn({ before, now }, 'the router id is another one: sessions begin anew');
+    else if (!isSame)
+      this.#log.info({ ...now }, 'the routing engine begins anew to accept sessions: it had none');
     // What comes from here on is for the next engine.
-    if (before) this.#reconciler.speakerUp(false);
-    this.#reconciler.wantPeers(peers);
-    this.#speaker.start(this.#identity, (event) => this.#heard(event));
+    if (before && !isSame) this.#reconciler.speakerUp(false);
+    this.#reconciler.wantPeers(configured, 'peers');
+    this.#reconciler.wantPeers(mesh, 'mesh');
+    const keys = mesh.map(speakerKey);
+    // Of a session that was ended from here nothing more is heard.
+    for (const key of this.#meshed) if (!keys.includes(key)) this.#down(key);
+    this.#meshed = keys;
+    if (!isSame) this.#speaker.start(now, (event) => this.#heard(event));
+  }
+
+  #down(key: string): void {
+    this.#routerId.session(key, false);
+    this.#mesh.session(key, false);
   }
 
   #heard(event: SpeakerEvent): void {
@@ -118,6 +162,7 @@ export class Routing {
       case 'peer':
         this.#log.info({ ...event.peer }, 'peer');
         this.#routerId.session(event.peer.key, event.peer.state === 'established');
+        this.#mesh.session(event.peer.key, event.peer.state === 'established');
     }
   }
 }

@@ -7,9 +7,23 @@ export function renderPeers({ peers, problems }: PeersView): string {
     peers.length === 0
       ? 'no peers'
       : table(
-          ['PEER', 'AS', 'STATE', 'FOR', 'ROUTER ID', 'RECEIVED', 'ACCEPTED', 'ADVERTISED', 'REASON'],
+          [
+            'PEER',
+            'ORIGIN',
+            'HOST',
+            'AS',
+            'STATE',
+            'FOR',
+            'ROUTER ID',
+            'RECEIVED',
+            'ACCEPTED',
+            'ADVERTISED',
+            'REASON',
+          ],
           peers.map((peer) => [
             peer.neighbour,
+            peer.origin ?? '',
+            peer.host ?? '',
             peer.as === undefined ? '' : String(peer.as),
             peer.state,
             peer.state === 'established' ? duration(peer.uptime) : '',

@@ -381,6 +381,37 @@ describe('operator API', () => {
     assert.equal(problems[0]?.code, 'NR_SPEAKER_UNAVAILABLE');
   });
 
+  it('tells peers of the cluster from configured ones, and whom of the cluster it cannot peer with', async () => {
+    const { services, reconciler } = it_;
+    const [tor] = [...reconciler.speaker.tracker.allWanted()].filter((one) => one.kind === 'peer');
+    const host = { ...tor!, address: '192.0.2.2', mesh: 'member' } as const;
+    reconciler.wantPeers([host], 'mesh');
+    await settle(reconciler);
+    const plan = {
+      // The router's address is a host's too.
+      peers: [{ host: 'bb', name: 'h3', peer: tor! }],
+      reflectors: [],
+      without: [{ host: 'cc', name: 'h4', why: 'no address of a family that both have' }],
+    };
+    Object.assign(services.mesh, { sessions: [{ host: 'aa', name: 'h2', peer: host }], plan });
+    const { peers } = await ask('/v1/peers', peersView);
+    assert.deepEqual(
+      peers.map((peer) => [peer.neighbour, peer.origin, peer.host, peer.state]),
+      [
+        [TOR, 'configured', 'h3', 'established'],
+        ['192.0.2.2', 'cluster', 'h2', 'active'],
+        ['h4', 'cluster', 'h4', 'idle'],
+      ],
+    );
+    assert.equal(peers[2]?.reason, 'no address of a family that both have');
+    it_.speaker.crash();
+    const down = (await ask('/v1/peers', peersView)).peers;
+    assert.deepEqual(
+      down.map(({ origin }) => origin),
+      ['configured', 'cluster', 'cluster'],
+    );
+  });
+
   describe('health', () => {
     it('is ok when all works', async () => {
       assert.deepEqual(await ask('/health', healthView), { status: 'ok', reasons: [] });

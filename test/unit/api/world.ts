@@ -152,6 +152,7 @@ export async function world() {
     janitor: new Janitor(context, driver, docker),
     reconciler,
     learned,
+    mesh: { sessions: [], plan: { peers: [], reflectors: [], without: [] } },
     kernel,
     firewall,
     speaker,

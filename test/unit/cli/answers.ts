@@ -158,6 +158,7 @@ export const PEERS: PeersView = {
   peers: [
     {
       neighbour: '192.0.2.254',
+      origin: 'configured',
       as: 65000,
       state: 'established',
       routerId: '192.0.2.254',
@@ -175,6 +176,18 @@ export const PEERS: PeersView = {
       accepted: 0,
       advertised: 0,
       reason: 'no route to host',
+    },
+    {
+      neighbour: '192.0.2.2',
+      origin: 'cluster',
+      host: 'h2',
+      as: 4200000514,
+      state: 'established',
+      routerId: '192.0.2.2',
+      uptime: 5,
+      received: 1,
+      accepted: 1,
+      advertised: 1,
     },
   ],
   problems: [],

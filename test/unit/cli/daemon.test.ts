@@ -32,6 +32,8 @@ const FLAGS: Readonly<Record<string, readonly [text: string, meaning: unknown]>>
   address: ['192.0.2.1', '192.0.2.1'],
   addressV6: ['2001:db8::1', '2001:db8::1'],
   listenPort: ['1179', 1179],
+  peering: ['fabric', 'fabric'],
+  meshLimit: ['9', 9],
   mtu: ['1400', 1400],
   gobgpd: ['/a', '/a'],
   engineSocket: ['/a', '/a'],

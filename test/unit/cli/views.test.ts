@@ -178,9 +178,10 @@ PREFIX       WANTED BY  KERNEL               ENGINE
     prints(
       'peers',
       golden`
-PEER         AS     STATE        FOR      ROUTER ID    RECEIVED  ACCEPTED  ADVERTISED  REASON
-192.0.2.254  65000  established  1 d 1 h  192.0.2.254  3         2         1           -
-eth1         65002  active       -        -            0         0         0           no route to host
+PEER         ORIGIN      HOST  AS          STATE        FOR      ROUTER ID    RECEIVED  ACCEPTED  ADVERTISED  REASON
+192.0.2.254  configured  -     65000       established  1 d 1 h  192.0.2.254  3         2         1           -
+eth1         -           -     65002       active       -        -            0         0         0           no route to host
+192.0.2.2    cluster     h2    4200000514  established  5 s      192.0.2.2    1         1         1           -
 `,
     ));
 

@@ -5,13 +5,15 @@ import { MemoryFlows } from '../../../src/kernel/memoryflows.ts';
 import { vethNames } from '../../../src/net/ifname.ts';
 import { type EndpointPlan, NOTHING } from '../../../src/plan/endpoint.ts';
 import type { HostFacts } from '../../../src/ports/kernel.ts';
-import type { Identity, Peer } from '../../../src/ports/speaker.ts';
+import { type Identity, type Peer, speakerKey } from '../../../src/ports/speaker.ts';
 import { Host } from '../../../src/reconcile/host.ts';
 import { Learned } from '../../../src/reconcile/learned.ts';
+import { Mesh } from '../../../src/reconcile/mesh.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { Routing, type RoutingSettings } from '../../../src/reconcile/routing.ts';
 import { MemoryFabric } from '../../../src/speaker/fabric.ts';
 import { MemorySpeaker } from '../../../src/speaker/memory.ts';
+import { Records } from './records.ts';
 import { Time } from './time.ts';
 
 const TOR = '192.0.2.254';
@@ -46,10 +48,10 @@ function peerTo(address: string, peerAs: number, localAs: number): Peer {
 }
 
 /** An endpoint that is announced, on a host whose addresses come and go. */
-function world(settings: Partial<RoutingSettings> = {}) {
+function world(settings: Partial<RoutingSettings> = {}, configured: readonly string[] = [TOR]) {
   const clock = new Time();
   const fabric = new MemoryFabric();
-  const speaker = new MemorySpeaker(fabric, ['192.0.2.1']);
+  const speaker = new MemorySpeaker(fabric, ['192.0.2.1', '192.0.2.2']);
   const tor = new MemorySpeaker(fabric, [TOR]);
   const kernel = new MemoryKernel();
   const identities: Identity[] = [];
@@ -80,13 +82,38 @@ function world(settings: Partial<RoutingSettings> = {}) {
     lost: quiet,
   });
   const learned = new Learned({ kernel, reconciler, source: () => ({}), clock });
-  const routing = new Routing({
+  const store = new Records('aa');
+  const members = new Map([['aa', 'self']]);
+  const mesh: Mesh = new Mesh({
+    store,
+    members: () => [...members].map(([id, name]) => ({ id, name })),
+    host: () => host.view,
+    incarnation: () => 'this boot',
+    settings: { peering: 'mesh', meshLimit: 50, listenPort: 179, peers: [] },
+    clock,
+    log,
+    changed: () => routing.meshChanged(),
+  });
+  /** Another host comes into the cluster, or leaves it. */
+  const joins = async (address: string, as: number) => {
+    members.set(address, address);
+    const said = { version: 1, as, routerId: address, address, port: 179, since: 1, run: 'r' };
+    store.arrive(`speaker/${address}`, said);
+    await clock.pass(1000);
+  };
+  const leaves = async (address: string) => {
+    members.delete(address);
+    store.arrive(`gone/${address}`, {});
+    await clock.pass(1000);
+  };
+  const routing: Routing = new Routing({
     speaker,
     reconciler,
     learned,
     host,
     settings: { listenPort: 179, ...settings },
-    peers: (asn) => [peerTo(TOR, 65000, asn)],
+    peers: (asn) => configured.map((address) => peerTo(address, 65000, asn)),
+    mesh,
     supervised: true,
     clock,
     log,
@@ -110,12 +137,27 @@ function world(settings: Partial<RoutingSettings> = {}) {
     tor.apply([{ do: 'put', key: `peer ${address}`, resource: peerTo(address, asn, 65000) }]);
   const close = async () => {
     await routing.close();
+    await mesh.close();
     await learned.close();
     await reconciler.close();
     await speaker.close();
     await tor.close();
   };
-  return { clock, speaker, tor, torPeers, host, reconciler, routing, identities, seen, become, close };
+  const cluster = { joins, leaves };
+  return {
+    clock,
+    speaker,
+    tor,
+    torPeers,
+    host,
+    cluster,
+    reconciler,
+    routing,
+    identities,
+    seen,
+    become,
+    close,
+  };
 }
 
 /** 4200000000 plus the low 26 bits of the address. */
@@ -210,6 +252,52 @@ describe('Routing', () => {
     ended.resolve();
     await on.clock.pass(0);
     assert.equal((await on.speaker.read()).size, 2);
+  });
+
+  it('has the hosts of the cluster as peers, besides those of the user, and its sessions stay', async () => {
+    on.routing.start();
+    await on.torPeers('192.0.2.1', AS_OF_1);
+    await on.become('192.0.2.1');
+    await on.cluster.joins('192.0.2.2', 65002);
+    const owners = () => wanted().map((peer) => on.reconciler.speaker.tracker.ownerOf(speakerKey(peer)));
+    assert.deepEqual(wanted().map(speakerKey), [`peer ${TOR}`, 'peer 192.0.2.2']);
+    assert.deepEqual(owners(), ['peers', 'mesh']);
+    await on.cluster.leaves('192.0.2.2');
+    assert.deepEqual(owners(), ['peers']);
+    assert.equal(on.identities.length, 1);
+    assert.equal((await on.speaker.peers())[0]?.state, 'established');
+  });
+
+  it('accepts sessions from when there is somebody to have them with, and does not stop to', async () => {
+    await on.close();
+    on = world({}, []);
+    await on.reconciler.start();
+    on.routing.start();
+    await on.become('192.0.2.1');
+    const ports = () => on.identities.map(({ listenPort }) => listenPort);
+    assert.deepEqual(ports(), [0]);
+    await on.cluster.joins('192.0.2.2', 65002);
+    await on.cluster.leaves('192.0.2.2');
+    await on.cluster.joins('192.0.2.3', 65003);
+    assert.deepEqual(ports(), [0, 179]);
+    assert.equal((await on.speaker.read()).size, 2);
+  });
+
+  it('forgets the session with a host that has left, when it judges whether it may become somebody else', async () => {
+    await on.close();
+    on = world({}, []);
+    await on.reconciler.start();
+    on.routing.start();
+    await on.become('192.0.2.1');
+    await on.cluster.joins(TOR, 65000);
+    await on.become('192.0.2.2');
+    await on.torPeers('192.0.2.2', AS_OF_1);
+    await on.clock.pass(120_000);
+    assert.equal((await on.speaker.peers())[0]?.state, 'established');
+    assert.equal(on.routing.identity?.routerId, '192.0.2.1');
+    await on.cluster.leaves(TOR);
+    await on.clock.pass(60_000);
+    assert.equal(on.routing.identity?.routerId, '192.0.2.2');
   });
 
   it('goes by the AS number and router id of the user', async () => {
