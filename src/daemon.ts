@@ -2,26 +2,35 @@ import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type Adapters, openAdapters } from './adapters.ts';
+import { type OpenStore, openStore } from './adapters.ts';
 import { checkForward } from './api/doctor/forward.ts';
 import { enableForwarding } from './api/doctor/forwarding.ts';
 import { run } from './api/doctor/program.ts';
 import { sysctls } from './api/doctor/sysctl.ts';
 import { Metrics } from './api/metrics.ts';
-import { Pulse } from './api/pulse.ts';
 import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
-import { type Beginning, begin } from './cluster/begin.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { Membership, type Upper } from './cluster/membership.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
-import { createPlugins } from './cnm/plugins.ts';
+import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
-import type { Services } from './driver/services.ts';
-import { takeOver } from './driver/takeover.ts';
-import { asCoded } from './errors.ts';
-import { adopt, buildParts, type Parts } from './parts.ts';
-import { spkiOf } from './store/trust/identity.ts';
+import { DockerClient } from './docker/client.ts';
+import { Current } from './driver/current.ts';
+import { StandIn } from './driver/standin.ts';
+import { parsePlace } from './net/place.ts';
+import { endAll, Serving } from './serving.ts';
+import { TrustFolder } from './store/trust/folder.ts';
 
-/** One host's daemon: from the settings to sockets that answer, and back. */
+/** Calls of Docker that go on while the host changes get this long to end, in milliseconds: they are bounded too. */
+const DRAIN_MS = 10_000;
+/** A host that changes for longer than this hangs, in milliseconds. */
+const HANGS_MS = 60_000;
+
+/**
+ * One host's daemon: from the settings to sockets that answer, and back. The sockets stay while it runs; what stands
+ * on the store is replaced, as by a restart, when the host becomes a member of a cluster or is one no more.
+ */
 export class Daemon {
   /** What is counted, from before the start on. */
   readonly metrics = new Metrics();
@@ -29,8 +38,12 @@ export class Daemon {
   readonly #log: Logger;
   readonly #version: string;
   readonly #clock = systemClock;
+  readonly #startedAt = systemClock.now();
+  readonly #current = new Current<Serving>();
+  #opened: OpenStore | undefined;
+  /** Since when there is nothing to serve with, on a monotonic clock. */
+  #emptySince = performance.now();
   #ends: (() => Promise<void> | void)[] = [];
-  #pulse: Pulse | undefined;
 
   constructor(settings: Settings, log: Logger, version: string) {
     this.#settings = settings;
@@ -42,65 +55,82 @@ export class Daemon {
    * Starts in the order of what depends on what. Docker is answered before the routing engine is there.
    * @throws NR_STORE_*, NR_TRUST_FAILED, NR_KERNEL_UNAVAILABLE, NR_SOCKET_IN_USE
    */
-  async start(): Promise<Services> {
-    const settings = this.#settings;
-    const [log, clock] = [this.#log, this.#clock];
-    mkdirSync(settings.runDir, { recursive: true, mode: 0o755 });
-    if (settings.manageForwarding) this.#forward();
-
-    let kept = true;
-    const adapters = openAdapters(settings, log, clock, () => kept);
-    const { store, kernel, firewall, flows, speaker } = adapters;
-    this.#endWith(store, kernel, firewall, flows, speaker);
-    const beginning = await this.#begin(adapters);
-    const parts = buildParts({ settings, adapters, facts: await kernel.facts(), beginning, clock, log });
-    this.#ends.push(() => parts.cluster.stop());
-    const { underlay, reconciler, learned, mesh, routing, janitor } = parts;
-    this.#endWith(underlay, reconciler, learned, mesh, routing, janitor);
-
-    const found = await kernel.read();
-    // After a boot nothing of before is there.
-    kept = [...found.values()].some(({ kind }) => kind === 'route');
-    adopt(parts, found);
-    const starting = reconciler.start();
-    routing.start();
-    await starting;
-    janitor.start();
-
-    const services = this.#services(adapters, parts);
-    await this.#servePlugins(services, () => parts.liveness.abandon(parts.state.endpoints.all()));
-    await this.#serveOperator(services);
-    return services;
-  }
-
-  /** Makes this start known, and what an earlier release has left one of this. */
-  async #begin({ store, node }: Adapters): Promise<Beginning> {
-    const beginning = await begin(store, spkiOf(node.publicKey).toString('base64'), hostname());
-    const pools = await takeOver(store, this.#clock.now());
-    if (pools > 0) this.#log.info({ pools }, 'took over the pools of an earlier release');
-    return beginning;
+  async start(): Promise<void> {
+    const { runDir, stateDir, manageForwarding, dockerSocket } = this.#settings;
+    mkdirSync(runDir, { recursive: true, mode: 0o755 });
+    if (manageForwarding) this.#forward();
+    const docker = new DockerClient(dockerSocket, NETWORK_PLUGIN, this.#clock);
+    const membership: Membership = new Membership({
+      folder: new TrustFolder(stateDir),
+      upper: this.#upper((cluster) => this.#serve(cluster, membership, docker)),
+      ...this.#place(),
+      clock: this.#clock,
+      random: Math.random,
+      log: this.#log,
+    });
+    this.#ends.push(() => membership.stop());
+    await membership.start();
+    await this.#servePlugins();
+    await this.#serveOperator(membership, docker);
   }
 
   /** Whether the reconcile loop goes on; for the watchdog. */
   live(): boolean {
-    return this.#pulse?.live() ?? false;
+    const serving = this.#current.value;
+    return serving ? serving.pulse.live() : performance.now() - this.#emptySince < HANGS_MS;
   }
 
   /** Ends in the reverse order. Routes, interfaces and the engine stay as they are. */
   async stop(): Promise<void> {
-    const ends = this.#ends.reverse();
+    const ends = this.#ends;
     this.#ends = [];
-    for (const end of ends) {
-      try {
-        await end();
-      } catch (error) {
-        this.#log.error({ err: asCoded(error) }, 'could not end a part');
-      }
-    }
+    await endAll(ends, this.#log);
   }
 
-  #endWith(...parts: readonly { close(): Promise<void> }[]): void {
-    for (const part of parts) this.#ends.push(() => part.close());
+  /** Who this host is to others, and where. */
+  #place() {
+    const { hostName, clusterAddress, clusterPort, clusterAdvertise, seeds } = this.#settings;
+    return {
+      name: hostName ?? hostname(),
+      listen: { address: clusterAddress, port: clusterPort },
+      advertised: clusterAdvertise,
+      seeds: seeds.map((seed) => parsePlace(seed, clusterPort)),
+    };
+  }
+
+  #upper(serve: (cluster: Cluster) => Promise<Serving>): Upper {
+    return {
+      open: async (id, { isEmpty, wallMs }) => {
+        const now = this.#clock.now();
+        const opened = await openStore(this.#settings, this.#log, { id, isEmpty, now, wallMs });
+        this.#opened = opened;
+        const { isUsed, judge, describe } = opened.spaces;
+        const restMs = this.#settings.restSeconds * 1000;
+        return { replica: opened.store, rules: { restMs, isUsed, judge, describe } };
+      },
+      attach: async (cluster) => this.#current.set(await serve(cluster)),
+      detach: async () => {
+        const serving = this.#current.value;
+        this.#emptySince = performance.now();
+        await this.#current.clear(DRAIN_MS);
+        await serving?.stop();
+      },
+    };
+  }
+
+  #serve(cluster: Cluster, membership: Membership, docker: DockerClient): Promise<Serving> {
+    return Serving.start({
+      settings: this.#settings,
+      opened: this.#opened!,
+      cluster,
+      membership,
+      docker,
+      version: this.#version,
+      startedAt: this.#startedAt,
+      clock: this.#clock,
+      log: this.#log,
+      moved: (address) => membership.node?.advertise(address),
+    });
   }
 
   /** A router forwards; that this host has to is not left to the moment when Docker does it, dropping all else. */
@@ -116,38 +146,15 @@ export class Daemon {
     });
   }
 
-  #services(adapters: Adapters, parts: Parts): Services {
-    const { stateDir, runDir, pluginDir, dockerSocket, engineSocket, gobgpd } = this.#settings;
-    return {
-      version: this.#version,
-      startedAt: this.#clock.now(),
-      clock: this.#clock,
-      log: this.#log,
-      ...parts,
-      ...adapters,
-      identity: () => parts.routing.identity,
-      identityStale: () => parts.routing.stale,
-      facts: () => parts.host.facts,
-      host: () => parts.host.view,
-      storeCounts: () => adapters.store.counts,
-      paths: {
-        stateDir,
-        runDir,
-        pluginDir,
-        dockerSocket,
-        gobgpd: engineSocket === undefined ? gobgpd : undefined,
-      },
-    };
-  }
-
   /** From here on Docker is answered. */
-  async #servePlugins({ driver, paths }: Services, activated: () => void): Promise<void> {
+  async #servePlugins(): Promise<void> {
+    const driver = new StandIn(this.#current);
     const plugins = createPlugins({
       network: driver,
       address: driver,
-      activated,
+      activated: () => this.#current.value?.activated(),
       log: this.#log,
-      folder: paths.pluginDir,
+      folder: this.#settings.pluginDir,
       inherited: inheritedSockets(process.env, process.pid),
       metrics: this.metrics,
     });
@@ -155,16 +162,14 @@ export class Daemon {
     this.#ends.push(() => plugins.stop());
   }
 
-  /** From here on the operator is answered, and the watchdog. */
-  async #serveOperator(services: Services): Promise<void> {
-    const pulse = new Pulse(services);
-    this.#ends.push(() => pulse.stop());
+  /** From here on the operator is answered. */
+  async #serveOperator(membership: Membership, docker: DockerClient): Promise<void> {
+    const [clock, log] = [this.#clock, this.#log];
     const api = createApi(
-      { services, pulse, metrics: this.metrics },
-      join(services.paths.runDir, 'api.sock'),
+      { current: this.#current, metrics: this.metrics, membership, docker, clock, log },
+      join(this.#settings.runDir, 'api.sock'),
     );
     await api.start();
     this.#ends.push(() => api.stop());
-    this.#pulse = pulse;
   }
 }

@@ -1,17 +1,15 @@
-import type { Adapters } from './adapters.ts';
-import { unreachable } from './cluster/alone.ts';
-import type { Beginning } from './cluster/begin.ts';
-import { Cluster } from './cluster/cluster.ts';
+import type { Adapters, OpenStore } from './adapters.ts';
+import type { Cluster } from './cluster/cluster.ts';
 import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
 import type { Context } from './driver/context.ts';
 import { Driver } from './driver/driver.ts';
 import { Janitor } from './driver/janitor.ts';
-import { PoolSpaces } from './driver/spaces.ts';
 import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
-import { State } from './plan/state.ts';
+import type { State } from './plan/state.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Docker } from './ports/docker.ts';
 import type { HostFacts, KernelResource } from './ports/kernel.ts';
 import type { Log } from './ports/log.ts';
 import { Host } from './reconcile/host.ts';
@@ -42,31 +40,20 @@ export interface Parts {
 export function buildParts(given: {
   readonly settings: Settings;
   readonly adapters: Adapters;
+  readonly opened: OpenStore;
+  readonly cluster: Cluster;
+  readonly docker: Docker;
   /** What the host is like now. */
   readonly facts: HostFacts;
-  readonly beginning: Beginning;
   readonly clock: Clock;
   readonly log: Log;
+  /** The host has other addresses now, by which others reach it. */
+  readonly moved: (address: string | undefined) => void;
 }): Parts {
-  const { settings, adapters, facts, beginning, clock, log } = given;
-  const { store, kernel, firewall, flows, speaker, docker } = adapters;
-  const state = new State(store, (key) => log.error({ key }, 'record does not parse, left out'));
+  const { settings, adapters, opened, cluster, docker, facts, clock, log, moved } = given;
+  const { kernel, firewall, flows, speaker } = adapters;
+  const { store, state, spaces } = opened;
   const restMs = settings.restSeconds * 1000;
-  const spaces = new PoolSpaces(store, state);
-  const cluster: Cluster = new Cluster({
-    replica: store,
-    ground: {
-      calls: unreachable((member) => cluster.members.nameOf(member)),
-      timer: clock,
-      random: Math.random,
-      log,
-    },
-    boot: beginning.boot,
-    restMs,
-    isUsed: spaces.isUsed,
-    judge: spaces.judge,
-    describe: spaces.describe,
-  });
   const exportable = () => [...[...state.pools.all()].map(({ prefix }) => prefix), ...settings.aliasPrefixes];
   const host = new Host(facts, settings, exportable);
   const liveness = new Liveness(
@@ -159,6 +146,7 @@ export function buildParts(given: {
       renew(state.endpoints.all());
       learned.underlayChanged();
       routing.hostChanged();
+      moved(host.view.address ?? host.view.addressV6);
     },
   });
   store.observe('pool', () => {
@@ -170,6 +158,7 @@ export function buildParts(given: {
     if (id !== undefined && !after) liveness.forget(id);
   });
   speaker.permit(exportable());
+  moved(host.view.address ?? host.view.addressV6);
   return { state, cluster, host, liveness, reconciler, learned, routing, mesh, underlay, driver, janitor };
 }
 

@@ -1,10 +1,15 @@
 import type { Request, ResponseObject, ResponseToolkit } from '@hapi/hapi';
+import type { Current } from '../driver/current.ts';
 import type { Services } from '../driver/services.ts';
 import { CodedError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Docker } from '../ports/docker.ts';
+import type { Log } from '../ports/log.ts';
 import { diagnose } from './doctor/diagnose.ts';
 import { repair } from './doctor/repair.ts';
 import { showEndpoints } from './endpoints.ts';
 import { checkHealth } from './health.ts';
+import { type Member, memberRoutes } from './joining.ts';
 import { type Keys, lookUp, lookUpAll } from './lookup.ts';
 import type { Metrics } from './metrics.ts';
 import { type Known, Names } from './names.ts';
@@ -16,10 +21,19 @@ import { showRoutes, within } from './routes.ts';
 import { showStatus } from './status.ts';
 import type { EndpointView, NetworkView } from './views.ts';
 
-export interface ApiParts {
+/** What is shown and may be replaced by another: the parts that stand on the store. */
+export interface Shown {
   readonly services: Services;
   readonly pulse: Pulse;
+}
+
+export interface ApiParts {
+  readonly current: Current<Shown>;
+  readonly membership: Member;
   readonly metrics: Metrics;
+  readonly docker: Docker;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 export interface ApiRoute {
@@ -28,49 +42,61 @@ export interface ApiRoute {
   readonly handler: (request: Request, h: ResponseToolkit) => Promise<object>;
 }
 
+/** How long a request waits while the parts are replaced, in milliseconds. */
+const WAIT_MS = 10_000;
+
 /** What the operator API serves. Every handler is bounded in time; its errors are coded. */
-export function routesOf({ services, pulse, metrics }: ApiParts): ApiRoute[] {
-  const names = new Names(services.docker, services.clock);
-  const get = (path: string, handler: ApiRoute['handler']): ApiRoute => ({ method: 'GET', path, handler });
-  const endpoints = (known: Known) => showEndpoints(services, pulse.failures(), known);
-  const networks = (known: Known) => showNetworks(services, known);
+export function routesOf({ current, membership, metrics, docker, clock }: ApiParts): ApiRoute[] {
+  const names = new Names(docker, clock);
+  type Handler = (shown: Shown, request: Request, h: ResponseToolkit) => Promise<object>;
+  const get = (path: string, handler: Handler, method: ApiRoute['method'] = 'GET'): ApiRoute => ({
+    method,
+    path,
+    handler: (request, h) => current.use(WAIT_MS, (shown) => handler(shown, request, h)),
+  });
+  const endpoints = ({ services, pulse }: Shown, known: Known) =>
+    showEndpoints(services, pulse.failures(), known);
+  const networks = ({ services }: Shown, known: Known) => showNetworks(services, known);
   return [
-    get('/v1/status', async () => showStatus(services, pulse, await names.known())),
-    get('/v1/networks', async () => ({ networks: await networks(await names.known()) })),
-    get('/v1/networks/{id}', async (request) =>
+    ...memberRoutes(membership, clock),
+    get('/v1/status', async ({ services, pulse }) => showStatus(services, pulse, await names.known())),
+    get('/v1/networks', async (shown) => ({ networks: await networks(shown, await names.known()) })),
+    get('/v1/networks/{id}', async (shown, request) =>
       names.found(async (known) =>
-        lookUp(idOf(request), await networks(known), networkKeys, 'NR_NETWORK_UNKNOWN'),
+        lookUp(idOf(request), await networks(shown, known), networkKeys, 'NR_NETWORK_UNKNOWN'),
       ),
     ),
-    get('/v1/endpoints', async (request) => {
+    get('/v1/endpoints', async (shown, request) => {
       const name = queryOf(request, 'name');
       const named = (known: Known) =>
         name === undefined
-          ? endpoints(known)
-          : lookUpAll(name, endpoints(known), endpointKeys, 'NR_ENDPOINT_UNKNOWN');
+          ? endpoints(shown, known)
+          : lookUpAll(name, endpoints(shown, known), endpointKeys, 'NR_ENDPOINT_UNKNOWN');
       return { endpoints: await names.found(named) };
     }),
-    get('/v1/endpoints/{id}', async (request) =>
-      names.found((known) => lookUp(idOf(request), endpoints(known), endpointKeys, 'NR_ENDPOINT_UNKNOWN')),
+    get('/v1/endpoints/{id}', async (shown, request) =>
+      names.found((known) =>
+        lookUp(idOf(request), endpoints(shown, known), endpointKeys, 'NR_ENDPOINT_UNKNOWN'),
+      ),
     ),
-    get('/v1/pools', async () => ({ pools: await showPools(services, await names.known()) })),
-    get('/v1/peers', async () => showPeers(services)),
-    get('/v1/routes', async (request) => {
+    get('/v1/pools', async ({ services }) => ({ pools: await showPools(services, await names.known()) })),
+    get('/v1/peers', async ({ services }) => showPeers(services)),
+    get('/v1/routes', async ({ services }, request) => {
       const prefix = prefixOf(request);
       const shown = await showRoutes(services, await names.known());
       return prefix === undefined
         ? shown
         : { ...shown, routes: shown.routes.filter((one) => within(one.prefix, prefix)) };
     }),
-    get('/v1/doctor', async () => diagnose(services, pulse)),
-    { method: 'POST', path: '/v1/doctor/fix', handler: async () => repair(services, pulse) },
-    get('/health', async (_request, h) => {
+    get('/v1/doctor', async ({ services, pulse }) => diagnose(services, pulse)),
+    get('/v1/doctor/fix', async ({ services, pulse }) => repair(services, pulse), 'POST'),
+    get('/health', async ({ services, pulse }, _request, h) => {
       const health = await checkHealth(services, pulse);
       return h.response(health).code(health.status === 'failing' ? 503 : 200);
     }),
     get(
       '/metrics',
-      async (_request, h): Promise<ResponseObject> =>
+      async ({ services, pulse }, _request, h): Promise<ResponseObject> =>
         h.response(await metrics.render(services, pulse)).type(metrics.contentType),
     ),
   ];

@@ -2,7 +2,7 @@ import type { EndpointView, PeerView, PoolView, StatusView } from './views.ts';
 
 /** What a person should look at first, the worst before the rest; empty when all is well. Pure. */
 export function attentionOf(
-  { loop, failures, docker, engine, host, pools }: Omit<StatusView, 'attention'>,
+  { loop, failures, docker, engine, host, pools, cluster }: Omit<StatusView, 'attention'>,
   peers: readonly PeerView[],
   endpoints: readonly EndpointView[],
 ): StatusView['attention'] {
@@ -15,6 +15,7 @@ export function attentionOf(
     const more = group.length > 1 ? ` (and ${group.length - 1} more)` : '';
     add(`${first.code}: ${first.what}, for ${first.seconds} s${more}`, remedy);
   }
+  for (const { code, what, remedy } of cluster.problems) add(`${code}: ${what}`, remedy);
   if (host.routerId === undefined) {
     add(
       'the routing engine is not started: the host has no address to make a BGP router id of',

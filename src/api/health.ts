@@ -48,7 +48,13 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
       ({ neighbour, state }) => new CodedError('NR_PEER_DOWN', `peer ${neighbour} is ${state}`),
     ),
   ];
-  const reasons = [...degraded.map(problemOf), ...unread.map(unreadable), ...(up ? problems : [])];
+  const { member } = services.membership.describe();
+  const reasons = [
+    ...(member?.problems ?? []).map(problemOf),
+    ...degraded.map(problemOf),
+    ...unread.map(unreadable),
+    ...(up ? problems : []),
+  ];
   return { status: reasons.length > 0 ? 'degraded' : 'ok', reasons };
 }
 

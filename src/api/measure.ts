@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Services } from '../driver/services.ts';
+import { showHosts } from './cluster.ts';
 import { showPeers } from './peers.ts';
 import type { Pulse } from './pulse.ts';
 
@@ -52,9 +53,61 @@ export async function measure(services: Services, pulse: Pulse): Promise<Registr
     established.set({ peer: neighbour }, Number(now === 'established'));
   }
 
-  const { commits, failed, conflicts } = storeCounts();
+  measureCluster(services, { counter, gauge, labelled, registers });
+
+  const { commits, failed, conflicts, merged } = storeCounts();
   counter('store_commits_total', 'Commits that are durable', commits);
   counter('store_commits_failed_total', 'Commits that the disk refused', failed);
   counter('store_conflicts_total', 'Commits that lost against another one', conflicts);
+  counter('store_merged_total', 'Records that came from other hosts', merged);
+  gauge(
+    'store_records',
+    'Records in the store, those of other hosts and removed ones too',
+    services.storeRecords(),
+  );
   return registry;
+}
+
+interface Made {
+  counter(name: string, help: string, value: number): void;
+  gauge(name: string, help: string, value: number): void;
+  labelled<L extends string>(name: string, help: string, ...labelNames: L[]): Gauge<L>;
+  readonly registers: Registry[];
+}
+
+/** The cluster's part; nothing but that there is none for a host alone. */
+function measureCluster(
+  { membership, clock }: Services,
+  { counter, gauge, labelled, registers }: Made,
+): void {
+  const { state, member } = membership.describe();
+  const states = labelled('cluster_state', 'How this host is in its cluster', 'state');
+  for (const one of ['alone', 'joining', 'member', 'leaving', 'halted'])
+    states.set({ state: one }, Number(one === state));
+  if (!member) return;
+  const members = labelled('cluster_members', 'Members by state', 'state');
+  const offsets = labelled('cluster_clock_offset_seconds', 'How far ahead clocks of others are', 'host');
+  for (const one of showHosts({ state, id: '', name: '', member }, clock.now())) {
+    members.inc({ state: one.state });
+    if (one.clockOffset !== undefined) offsets.set({ host: one.name }, one.clockOffset);
+  }
+  gauge('cluster_links', 'Members that gossip is exchanged with', member.links);
+  gauge('cluster_problems', 'What does not work, as status shows it', member.problems.length);
+  gauge(
+    'cluster_certificate_end_seconds',
+    "End of this host's certificate, since 1970",
+    member.certifiedUntil / 1000,
+  );
+  const { sentBytes, receivedBytes, sentFrames, receivedFrames } = member.traffic;
+  counter('cluster_sent_bytes_total', 'To other hosts, before TLS', sentBytes);
+  counter('cluster_received_bytes_total', 'From other hosts, before TLS', receivedBytes);
+  counter('cluster_sent_frames_total', 'Messages to other hosts', sentFrames);
+  counter('cluster_received_frames_total', 'Messages from other hosts', receivedFrames);
+  const refused = new Counter({
+    name: 'net_routed_cluster_refused_total',
+    help: 'Connections that did not come about, by reason',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const [reason, count] of member.refused) refused.inc({ reason }, count);
 }

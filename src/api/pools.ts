@@ -8,6 +8,7 @@ import type { PoolView } from './views.ts';
 export async function showPool(pool: Pool, { state, driver }: Services, known: Known): Promise<PoolView> {
   const network = state.networkOf(pool.id);
   const range = state.poolUses.get(pool.id)?.range;
+  const shares = await driver.holdings.shares(pool);
   const { size, held, resting, free, outside, here, owned } = await driver.holdings.usage(pool);
   return {
     id: pool.id,
@@ -24,6 +25,12 @@ export async function showPool(pool: Pool, { state, driver }: Services, known: K
     ...(range !== undefined && { outside: String(outside) }),
     here: String(here),
     owned: String(owned),
+    hosts: shares.map(({ host: id, name, owned: own, used }) => ({
+      id,
+      name,
+      owned: String(own),
+      used: String(used),
+    })),
   };
 }
 

@@ -6,7 +6,9 @@ const EVERY_MS = 5000;
 /** A pass that takes longer than this, in milliseconds, hangs. */
 const HANGS_MS = 30_000;
 
-type Beating = Pick<Services, 'clock' | 'reconciler' | 'storeCounts'>;
+type Beating = Pick<Services, 'clock' | 'reconciler'> & {
+  readonly storeCounts: () => Pick<ReturnType<Services['storeCounts']>, 'commits' | 'failed'>;
+};
 
 /**
  * Whether the reconcile loop goes on, seen from outside: it is at rest, or its count of passes rises. Also knows

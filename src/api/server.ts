@@ -4,6 +4,9 @@ import { listenOnPath } from '../http/listen.ts';
 import { type ApiParts, routesOf } from './api.ts';
 import { refuse } from './refuse.ts';
 
+/** Most bytes of a request's body. */
+const BODY_MAX = 64 * 1024;
+
 /** A started-or-not server of the operator API. */
 export interface ApiServer {
   /** For requests without a socket: tests. */
@@ -22,7 +25,12 @@ export function createApi(parts: ApiParts, path: string): ApiServer {
     autoListen: false,
     compression: false,
     debug: false,
-    routes: { state: { parse: false, failAction: 'ignore' }, cache: false },
+    routes: {
+      // A person with curl sends another content type, and means JSON all the same.
+      payload: { maxBytes: BODY_MAX, override: 'application/json' },
+      state: { parse: false, failAction: 'ignore' },
+      cache: false,
+    },
   });
   const routes = routesOf(parts);
   for (const { method, path: where, handler } of routes) server.route({ method, path: where, handler });
@@ -36,7 +44,7 @@ export function createApi(parts: ApiParts, path: string): ApiServer {
       await server.initialize();
       await listenOnPath(listener, path);
       await server.start();
-      parts.services.log.info({ path }, 'serves the operator API');
+      parts.log.info({ path }, 'serves the operator API');
     },
     async stop(ms = 2000) {
       await server.stop({ timeout: ms });

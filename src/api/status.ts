@@ -2,6 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Services } from '../driver/services.ts';
 import { attentionOf } from './attention.ts';
+import { showCluster } from './cluster.ts';
 import { showEndpoints } from './endpoints.ts';
 import type { Known } from './names.ts';
 import { showPeers } from './peers.ts';
@@ -29,6 +30,7 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     networks: [...state.networks.all()].length,
     endpoints: { total: endpoints.length, up: endpoints.filter((one) => one.state === 'up').length },
     routes: { announced: announced.length, learned: learned.all().size },
+    cluster: showCluster(services.membership.describe(), clock.now()),
     loop: { live: pulse.live(), ...reconciler.stats },
     failures,
     ...showTrouble(services),

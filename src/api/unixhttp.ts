@@ -5,8 +5,14 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One HTTP request over a unix socket. Rejects with the reason, or after `ms` milliseconds without an answer. */
-export function ask(socket: string, method: string, path: string, ms: number): Promise<Answer> {
+/** One HTTP request over a unix socket, with a value as JSON if one is given. Rejects with the reason, or after `ms` milliseconds without an answer. */
+export function ask(
+  socket: string,
+  method: string,
+  path: string,
+  ms: number,
+  value?: object,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request(
       { socketPath: socket, method, path, headers: { host: 'localhost', connection: 'close' } },
@@ -22,7 +28,7 @@ export function ask(socket: string, method: string, path: string, ms: number): P
     const timer = setTimeout(() => call.destroy(new Error(`no answer within ${ms} ms`)), ms);
     call.on('error', reject);
     call.on('close', () => clearTimeout(timer));
-    call.end();
+    call.end(value && JSON.stringify(value));
   });
 }
 

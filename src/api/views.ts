@@ -44,6 +44,16 @@ const poolView = z.object({
   /** In the whole subnet: in use on this host, and its own to give without asking another host. */
   here: z.string(),
   owned: z.string(),
+  /** What each host has of it. */
+  hosts: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      /** Addresses that it gives by itself, used or not. */
+      owned: z.string(),
+      used: z.string(),
+    }),
+  ),
 });
 
 export const networkView = z.object({
@@ -150,6 +160,60 @@ const peerView = z.object({
 
 export const peersView = z.object({ peers: z.array(peerView), problems: z.array(problemView) });
 
+const hostView = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** Whether it is the one that answers. */
+  self: z.boolean(),
+  /**
+   * incomplete: let in, but half of the members or more may not know it yet. silent: a member that was not heard for 20 s.
+   */
+  state: z.enum(['present', 'silent', 'incomplete', 'leaving', 'left', 'forgotten']),
+  /** Where it says that it can be reached. */
+  address: z.string().optional(),
+  port: z.number().optional(),
+  /** Whether this host has a link with it; members hear each other also by others. */
+  linked: z.boolean(),
+  /** Whether it holds the key of the cluster, and can let hosts in. */
+  holdsKey: z.boolean(),
+  /** How long ago it was heard, by whatever way, in seconds. */
+  heard: z.number().optional(),
+  /** By how much its clock is ahead, in seconds. */
+  clockOffset: z.number().optional(),
+  /** Chunks of pools and the like that were given to it. */
+  chunks: z.number(),
+  /** Why it could not be reached. */
+  trouble: z.string().optional(),
+  /** Removed records are kept until it is heard, or forgotten. */
+  blocking: z.boolean(),
+});
+
+export const hostsView = z.object({ hosts: z.array(hostView) });
+
+export const clusterView = z.object({
+  /**
+   * alone: in no cluster. joining: let in, and not complete yet. halted: a member that gives and takes nothing any more.
+   */
+  state: z.enum(['alone', 'joining', 'member', 'leaving', 'halted']),
+  /** This host's. */
+  id: z.string(),
+  name: z.string(),
+  /** What is being done to its membership. */
+  change: z.object({ what: z.string(), step: z.string(), seconds: z.number() }).optional(),
+  /** UUID. The rest is there on members only. */
+  cluster: z.string().optional(),
+  address: z.string().optional(),
+  port: z.number().optional(),
+  holdsKey: z.boolean().optional(),
+  certificateUntil: z.string().optional(),
+  /** Members that are not gone, and those of them that were heard in the last 20 s. */
+  members: z.object({ total: z.number(), heard: z.number() }).optional(),
+  problems: z.array(problemView),
+});
+
+/** A token, and until when it is good. */
+export const tokenView = z.object({ token: z.string(), expires: z.string() });
+
 const engineView = z.object({
   name: z.string(),
   version: z.string(),
@@ -178,6 +242,7 @@ export const statusView = z.object({
   networks: z.number(),
   endpoints: z.object({ total: z.number(), up: z.number() }),
   routes: z.object({ announced: z.number(), learned: z.number() }),
+  cluster: clusterView,
   loop: z.object({
     live: z.boolean(),
     passes: z.number(),
@@ -233,6 +298,8 @@ export type RoutesView = z.infer<typeof routesView>;
 export type PeerView = z.infer<typeof peerView>;
 export type PeersView = z.infer<typeof peersView>;
 export type StatusView = z.infer<typeof statusView>;
+export type ClusterView = z.infer<typeof clusterView>;
+export type HostView = z.infer<typeof hostView>;
 export type HealthView = z.infer<typeof healthView>;
 export type CheckView = z.infer<typeof checkView>;
 export type DoctorView = z.infer<typeof doctorView>;

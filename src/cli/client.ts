@@ -27,8 +27,8 @@ export class Client {
   }
 
   /** The JSON text of the answer. @throws NR_DAEMON_UNREACHABLE, RemoteError */
-  async text(path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
-    const { status, body } = await ask(this.#socket, method, path, WAIT_MS).catch((error: Error) => {
+  async text(path: string, method: 'GET' | 'POST' = 'GET', value?: object): Promise<string> {
+    const { status, body } = await ask(this.#socket, method, path, WAIT_MS, value).catch((error: Error) => {
       throw new CodedError('NR_DAEMON_UNREACHABLE', whyNot(this.#socket, error), { cause: error });
     });
     if (status === 200) return body;

@@ -27,6 +27,11 @@ const PLACEHOLDER: Record<Exclude<keyof Settings, 'peers'>, string> = {
   aliasPrefixes: 'PREFIX,...',
   restSeconds: 'SECONDS',
   manageForwarding: 'BOOLEAN',
+  hostName: 'NAME',
+  clusterAddress: 'ADDRESS',
+  clusterPort: 'PORT',
+  clusterAdvertise: 'ADDRESS',
+  seeds: 'HOST,...',
 };
 
 /** `net-routed daemon`, with a flag for every setting. */

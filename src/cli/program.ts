@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { asCoded } from '../errors.ts';
 import { RemoteError } from './client.ts';
+import { addCluster } from './cluster.ts';
 import { print } from './command.ts';
 import type { RunDaemon } from './daemon.ts';
 import { addDoctor } from './doctor.ts';
@@ -29,6 +30,7 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
   const describes = args[0] === 'help' ? args[1] : args[0];
   if (describes === 'daemon') (await import('./daemon.ts')).describeDaemon(daemon, runDaemon, end);
   addViews(program);
+  addCluster(program);
   addDoctor(program, end);
   addLogs(program, end);
   program

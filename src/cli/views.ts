@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import {
   endpointsView,
+  hostsView,
   networksView,
   networkView,
   peersView,
@@ -12,9 +13,10 @@ import {
 import { CodedError } from '../errors.ts';
 import { asking, askingOf, show } from './command.ts';
 import { renderEndpoint, renderEndpoints } from './show/endpoints.ts';
+import { renderHosts } from './show/hosts.ts';
 import { renderNetwork, renderNetworks } from './show/networks.ts';
 import { renderPeers } from './show/peers.ts';
-import { renderPools } from './show/pools.ts';
+import { renderPoolsOfHosts } from './show/pools.ts';
 import { renderRoutes } from './show/routes.ts';
 import { renderStatus } from './show/status.ts';
 import { unexpected } from './usage.ts';
@@ -77,7 +79,7 @@ export function addViews(program: Command): void {
   const pools = group(program, 'pools', 'pool', 'subnets that addresses are given from');
   view(list(pools, 'pools'), {
     view: poolsView,
-    render: ({ pools: all }) => renderPools(all),
+    render: ({ pools: all }) => renderPoolsOfHosts(all),
     path: () => '/v1/pools',
   });
 
@@ -91,6 +93,13 @@ export function addViews(program: Command): void {
         prefix === undefined ? '/v1/routes' : `/v1/routes?prefix=${encodeURIComponent(String(prefix))}`,
     },
   );
+
+  const hosts = group(program, 'hosts', 'host', 'hosts of the cluster');
+  view(list(hosts, 'hosts'), {
+    view: hostsView,
+    render: ({ hosts: all }) => renderHosts(all),
+    path: () => '/v1/hosts',
+  });
 
   const peers = group(program, 'peers', 'peer', 'BGP neighbours');
   view(list(peers, 'peers'), { view: peersView, render: renderPeers, path: () => '/v1/peers' });

@@ -1,8 +1,11 @@
 import { CodedError } from '../errors.ts';
-import type { Calls } from './ports.ts';
+import type { Replica } from '../store/replica.ts';
+import { begin } from './begin.ts';
+import { Cluster, type Rules } from './cluster.ts';
+import type { Calls, Ground } from './ports.ts';
 
 /** Requests of a host that has no connections to others: none is answered. `nameOf`: what people call a member. */
-export function unreachable(nameOf: (member: string) => string): Calls {
+function unreachable(nameOf: (member: string) => string): Calls {
   return {
     ask: (member, _method, _body, _ms, done) =>
       void setImmediate(() => {
@@ -10,4 +13,22 @@ export function unreachable(nameOf: (member: string) => string): Calls {
         done(new CodedError('NR_MEMBER_UNREACHABLE', what));
       }),
   };
+}
+
+/**
+ * The protocol on a host that is in no cluster: one of its own, that nobody else is in.
+ * @throws NR_STORE_FAILED
+ */
+export async function startAlone(
+  replica: Replica,
+  { key, name, ground, ...rules }: Rules & { key: string; name: string; ground: Omit<Ground, 'calls'> },
+): Promise<Cluster> {
+  const { boot } = await begin(replica, key, { name });
+  const cluster: Cluster = new Cluster({
+    replica,
+    ground: { ...ground, calls: unreachable((member) => cluster.members.nameOf(member)) },
+    boot,
+    ...rules,
+  });
+  return cluster;
 }

@@ -16,11 +16,8 @@ import { Wants } from './wants.ts';
 /** How often what is left to do is looked after, in milliseconds. */
 const TIDY_MS = 1000;
 
-export interface ClusterOptions {
-  readonly replica: Replica;
-  readonly ground: Ground;
-  /** Drawn at each start. */
-  readonly boot: string;
+/** What the protocol, which knows integers only, has to be told of what they are for. */
+export interface Rules {
   /** How long a freed value rests, in milliseconds. */
   readonly restMs: number;
   /** Whether this host has endpoints or networks in a space: it keeps chunks of those only. */
@@ -29,6 +26,13 @@ export interface ClusterOptions {
   readonly judge?: Judge | undefined;
   /** What a person calls a value of a space, for errors. */
   readonly describe?: ((space: string, value: bigint) => string) | undefined;
+}
+
+export interface ClusterOptions extends Rules {
+  readonly replica: Replica;
+  readonly ground: Ground;
+  /** Drawn at each start. */
+  readonly boot: string;
 }
 
 /** One host's part in the protocol: who is in, who owns what, who gets what. All of it stands on the replica's records. */

@@ -1,5 +1,6 @@
+import type { Cluster } from './cluster.ts';
 import type { ClusterNode } from './node.ts';
-import { placeOf } from './node.ts';
+import { holdersOf, placeOf } from './node.ts';
 
 /** A member as this host sees it. */
 export interface HostView {
@@ -11,9 +12,13 @@ export interface HostView {
   /** Where it says that it can be reached. */
   readonly address?: string | undefined;
   readonly port?: number | undefined;
-  /** When it was last heard on a connection of this host, in milliseconds since 1970. */
+  /** It says to hold the cluster's key. */
+  readonly holdsKey: boolean;
+  /** When it was last heard, on a connection or by others, in milliseconds since 1970. */
   readonly heardAt?: number | undefined;
-  /** By how much its clock is ahead of this host's, in milliseconds. */
+  /** Since when nothing is heard of it: since the last word, or since this host is a member. */
+  readonly silentSince: number;
+  /** By how much its clock is ahead of this host's, in milliseconds, where there was a connection with it. */
   readonly clockOffsetMs?: number | undefined;
   readonly isLinked: boolean;
   /** Chunks of address pools and the like that have a record with it as the owner. */
@@ -25,28 +30,38 @@ export interface HostView {
 }
 
 /** All members, those that are gone last. */
-export function viewHosts({ replica, cluster, connections }: ClusterNode): HostView[] {
-  const { members, ownership, collector, standing } = cluster;
+export function viewHosts({ replica, cluster, connections, gossip, startedAt }: ClusterNode): HostView[] {
+  const { members, ownership, collector } = cluster;
   const blocking = new Set(collector.blocking());
+  const holders = new Set(holdersOf(replica));
+  const chunks = ownership.chunkCounts();
   const { peers } = connections;
-  const stateOf = (id: string): HostView['state'] => {
-    const gone = members.gone(id);
-    if (gone) return gone.how;
-    if (id === replica.origin && standing.leaving) return 'leaving';
-    return members.get(id)?.complete ? 'present' : 'incomplete';
+  const heardAt = (id: string) => {
+    const times = [connections.heard(id)?.at, gossip.heardAt(id)].filter((at) => at !== undefined);
+    return times.length > 0 ? Math.max(...times) : undefined;
   };
   const gone = [...members.allGone()].map(({ id }) => id);
   return [...members.present().map(({ id }) => id), ...gone].map((id) => ({
     id,
     name: members.nameOf(id),
     isSelf: id === replica.origin,
-    state: stateOf(id),
+    state: stateOf(cluster, id, replica.origin),
     ...placeOf(replica, id),
-    heardAt: connections.heard(id)?.at,
+    holdsKey: holders.has(id),
+    heardAt: heardAt(id),
+    silentSince: heardAt(id) ?? startedAt,
     clockOffsetMs: connections.heard(id)?.offsetMs,
     isLinked: peers.get(id)?.isLinked ?? false,
-    chunks: ownership.of(id).filter((key) => key.startsWith('chunk/')).length,
-    trouble: connections.trouble(id),
+    chunks: chunks.get(id) ?? 0,
+    // What was once in the way is no news while there is a connection.
+    trouble: peers.has(id) ? undefined : connections.trouble(id),
     isBlocking: blocking.has(id),
   }));
+}
+
+function stateOf({ members, standing }: Cluster, id: string, self: string): HostView['state'] {
+  const gone = members.gone(id);
+  if (gone) return gone.how;
+  if (id === self && standing.leaving) return 'leaving';
+  return members.get(id)?.complete ? 'present' : 'incomplete';
 }

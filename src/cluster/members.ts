@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { Change, Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
+import { spkiOf } from '../store/trust/identity.ts';
 
 const memberSchema = z.object({
   /** From 1: the cluster's founder. */
@@ -94,4 +96,9 @@ export function memberChange({ id, name, ...value }: Member): Change {
 
 export function goneChange({ id, ...value }: Gone): Change {
   return { key: `gone/${id}`, value };
+}
+
+/** A public key as records have it: base64 of its SPKI. */
+export function publicKeyOf(publicKey: KeyObject): string {
+  return spkiOf(publicKey).toString('base64');
 }

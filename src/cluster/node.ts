@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -6,20 +5,27 @@ import type { Log } from '../ports/log.ts';
 import { serveJoin } from '../store/gossip/tls/issuer.ts';
 import { TlsTransport } from '../store/gossip/tls/transport.ts';
 import type { Replica } from '../store/replica.ts';
-import type { Authority } from '../store/trust/authority.ts';
+import { type Authority, clusterOf } from '../store/trust/authority.ts';
 import { CertifiedCredentials } from '../store/trust/certified.ts';
 import type { Membership as Certificates } from '../store/trust/folder.ts';
 import type { Identity } from '../store/trust/identity.ts';
-import { Cluster } from './cluster.ts';
+import { begin, say } from './begin.ts';
+import { Cluster, type Rules } from './cluster.ts';
 import { Connections, type Place } from './connections.ts';
 import { Gossip } from './gossip/gossip.ts';
-import type { Ground, Method } from './ports.ts';
+import { type ListenAt, Listening } from './listening.ts';
+import { publicKeyOf } from './members.ts';
+import type { Calls, Ground, Method } from './ports.ts';
 import { sponsorOf } from './sponsor.ts';
+import { Strangers } from './strangers.ts';
 import { RecordTickets } from './tickets.ts';
 
 const placeSchema = z.looseObject({ address: z.string(), port: z.number().int().positive() });
+
 export interface ClusterNodeOptions {
   readonly identity: Identity;
+  /** What people call the host. */
+  readonly name: string;
   readonly certificates: Certificates;
   /** The cluster's key, while this host holds it. */
   readonly authority: () => Authority | undefined;
@@ -28,15 +34,13 @@ export interface ClusterNodeOptions {
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly log: Log;
-  /** Where to listen; port 0 for any. */
-  readonly listen: Place;
-  /** Where others reach this host, if that is another address. */
+  readonly listen: ListenAt;
+  /** Where others reach this host: an address that does not follow the host's own ones. */
   readonly advertised?: string | undefined;
   readonly seeds: readonly Place[];
   /** What members ask this host for besides the protocol. */
   readonly methods: ReadonlyMap<string, Method>;
-  readonly restMs: number;
-  readonly isUsed: (space: string) => boolean;
+  readonly rules: Rules;
 }
 
 /** A member's running part: its connections, and the protocol on them. */
@@ -44,55 +48,64 @@ export class ClusterNode {
   readonly replica: Replica;
   readonly cluster: Cluster;
   readonly connections: Connections;
-  readonly place: Place;
-  readonly #gossip: Gossip;
-  readonly #transport: TlsTransport;
+  readonly gossip: Gossip;
+  readonly transport: TlsTransport;
+  readonly listening: Listening;
+  /** Requests to other members, whose errors call them by name. */
+  readonly calls: Calls;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly #options: ClusterNodeOptions;
 
   private constructor(
-    parts: Pick<ClusterNode, 'replica' | 'cluster' | 'connections' | 'place'>,
-    gossip: Gossip,
-    transport: TlsTransport,
+    options: ClusterNodeOptions,
+    parts: Pick<
+      ClusterNode,
+      'replica' | 'cluster' | 'connections' | 'gossip' | 'transport' | 'listening' | 'calls'
+    >,
   ) {
+    this.#options = options;
+    this.startedAt = options.clock.now();
     this.replica = parts.replica;
     this.cluster = parts.cluster;
     this.connections = parts.connections;
-    this.place = parts.place;
-    this.#gossip = gossip;
-    this.#transport = transport;
+    this.gossip = parts.gossip;
+    this.transport = parts.transport;
+    this.listening = parts.listening;
+    this.calls = parts.calls;
   }
 
-  /** @throws Error of the network, such as EADDRINUSE; NR_STORE_FAILED */
+  /** If it cannot listen it goes on all the same, and tries again. @throws NR_STORE_FAILED */
   static async start(options: ClusterNodeOptions): Promise<ClusterNode> {
-    const { identity, certificates, authority, replica, clock, random, log, listen, seeds } = options;
-    const isGone = (id: string) => replica.get(`gone/${id}`) !== undefined;
-    const credentials = new CertifiedCredentials({
-      identity,
-      ...certificates,
-      // Who is gone is told so when it says hello.
-      refused: () => false,
-      now: () => clock.now(),
-    });
+    const { identity, certificates, authority, replica, clock, random, log, seeds, name } = options;
+    const credentials = credentialsOf(options, certificates);
+    const strangers = new Strangers(clock, log);
     const transport = new TlsTransport({
       credentials,
       clock,
       log,
+      refused: (reason, remote) => strangers.refused(reason, remote),
       join: async (channel) => {
         const id = await serveJoin(channel, {
           certificate: certificates.authority,
           authority,
           tickets: new RecordTickets(replica),
-          refused: isGone,
+          refused: (one) => replica.get(`gone/${one}`) !== undefined,
           now: () => clock.now(),
         });
         log.info({ id }, 'gave a certificate to a host that joins');
       },
     });
-    const { address, port } = await transport.listen(listen.address, listen.port);
-    const place = { address: options.advertised ?? address, port };
+    const listening = new Listening(transport, options.listen, { clock, log });
     try {
-      const boot = randomBytes(16).toString('hex');
-      const said = { boot, ...place, holdsKey: authority() !== undefined };
-      const [entry] = await replica.commit([{ key: `host/${identity.id}`, value: said }]);
+      await listening.start();
+      const key = publicKeyOf(identity.publicKey);
+      const { boot, bootSequence } = await begin(replica, key, {
+        name,
+        address: options.advertised ?? listening.ownAddress ?? saidAddress(replica),
+        port: listening.port,
+        holdsKey: authority() !== undefined,
+      });
       const ground: Omit<Ground, 'calls'> = {
         timer: { now: () => clock.now(), after: clock.after },
         random,
@@ -102,45 +115,107 @@ export class ClusterNode {
         transport,
         replica,
         ground,
-        self: { cluster: credentials.cluster, boot, bootSequence: entry!.version.sequence },
+        self: { cluster: credentials.cluster, boot, bootSequence },
         placeOf: (member) => placeOf(replica, member),
         seeds: () => seedsOf(replica, seeds),
         methods: new Map([['where', where(replica)], ...options.methods]),
       });
-      const whole = { ...ground, calls: connections };
-      const { restMs, isUsed } = options;
-      const cluster = new Cluster({ replica, ground: whole, boot, restMs, isUsed });
+      const calls = named(connections, (member) => cluster.members.nameOf(member));
+      const whole = { ...ground, calls };
+      const cluster: Cluster = new Cluster({ ...options.rules, replica, ground: whole, boot });
       const { collector, standing } = cluster;
       const onAhead = () => standing.halt('rollback');
       const gossip = new Gossip({ replica, collector, ground: whole, onAhead });
       connections.start(cluster, gossip);
-      return new ClusterNode({ replica, cluster, connections, place }, gossip, transport);
+      return new ClusterNode(options, { replica, cluster, connections, gossip, transport, listening, calls });
     } catch (error) {
+      listening.stop();
       await transport.close();
       throw error;
     }
   }
 
+  /** UUID. */
+  get uuid(): string {
+    return clusterOf(this.#options.certificates.authority);
+  }
+
+  /** Where this host says that it can be reached; undefined as long as it has no address. */
+  get place(): Place | undefined {
+    return placeOf(this.replica, this.replica.origin);
+  }
+
+  /** The host has another address now, by which others may reach it. What the user has set comes before it. */
+  advertise(address: string | undefined): void {
+    if (address === undefined || this.#options.advertised !== undefined) return;
+    if (this.listening.ownAddress !== undefined) return;
+    say(this.replica, { address }, (error) => {
+      if (error) this.#options.log.warn({ err: error, address }, 'could not tell the others of an address');
+    });
+  }
+
+  /** Shows another certificate from now on. @throws Error for one that is another node's */
+  use(certificates: Certificates): void {
+    this.transport.use(credentialsOf(this.#options, certificates));
+  }
+
   /** Ends all connections. The replica stays open. */
   async stop(): Promise<void> {
     this.connections.stop();
-    this.#gossip.stop();
+    this.gossip.stop();
     this.cluster.stop();
-    await this.#transport.close();
+    this.listening.stop();
+    await this.transport.close();
   }
+}
+
+function credentialsOf(
+  { identity, clock }: ClusterNodeOptions,
+  certificates: Certificates,
+): CertifiedCredentials {
+  // Who is gone is told so when it says hello.
+  return new CertifiedCredentials({
+    identity,
+    ...certificates,
+    refused: () => false,
+    now: () => clock.now(),
+  });
 }
 
 /** Where a host says that it can be reached, or where a newcomer was told to look for it. */
 export function placeOf(replica: Replica, member: string): Place | undefined {
   const said = placeSchema.safeParse(replica.get(`host/${member}`)?.value).data;
   const sponsor = sponsorOf(replica);
-  return said ?? (sponsor?.id === member ? sponsor : undefined);
+  const { address, port } = said ?? (sponsor?.id === member ? sponsor : { address: undefined, port: 0 });
+  return address === undefined ? undefined : { address, port };
+}
+
+/** What this host said before of its address. */
+function saidAddress(replica: Replica): string | undefined {
+  const value = replica.get(`host/${replica.origin}`)?.value;
+  return z.looseObject({ address: z.string() }).safeParse(value).data?.address;
 }
 
 function* seedsOf(replica: Replica, seeds: readonly Place[]): Iterable<Place> {
   const sponsor = sponsorOf(replica);
   if (sponsor) yield sponsor;
   yield* seeds;
+}
+
+/** Requests whose errors call the member that was asked by its name. */
+function named(calls: Calls, nameOf: (member: string) => string): Calls {
+  return {
+    ask: (member, method, body, ms, done) =>
+      calls.ask(member, method, body, ms, (error, answer) => {
+        const isNamed = error?.what.includes(member);
+        if (!error || !isNamed) return done(error, answer);
+        done(
+          new CodedError(error.code, error.what.replaceAll(member, `host ${nameOf(member)}`), {
+            cause: error,
+          }),
+        );
+      }),
+  };
 }
 
 /** Members that hold the cluster's key, as they say. */

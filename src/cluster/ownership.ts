@@ -41,6 +41,17 @@ export class Ownership {
     return true;
   }
 
+  /** How many chunks with a record each host owns. `space`: of one space only. */
+  chunkCounts(space?: string): Map<string, number> {
+    const counts = new Map<string, number>();
+    const prefix = space === undefined ? 'chunk/' : `chunk/${space}/`;
+    for (const entry of this.#replica.list('chunk')) {
+      const owner = entry.key.startsWith(prefix) ? ownerOf(entry) : undefined;
+      if (owner !== undefined) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** Everything with a record that a host owns. */
   of(owner: string): string[] {
     return [...this.#replica.list('chunk'), ...this.#replica.list('treasury')]

@@ -1,5 +1,8 @@
+/** A member that nothing was heard of for so long counts as away, in milliseconds: three reports and more. */
+export const SILENT_MS = 20_000;
+
 /** Clocks of hosts that keep time differ by less. */
-const TOLERANCE_MS = 60_000;
+export const TOLERANCE_MS = 60_000;
 
 /**
  * The time that shared writes are stamped with, in milliseconds since 1970: this host's own clock, or the latest of its

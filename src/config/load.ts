@@ -97,7 +97,7 @@ function invalid(where: string, error: unknown): CodedError {
 }
 
 export function isList(setting: string): boolean {
-  return ['peers', 'automaticPools', 'aliasPrefixes'].includes(setting);
+  return ['peers', 'automaticPools', 'aliasPrefixes', 'seeds'].includes(setting);
 }
 
 /** A list in a variable: separated by commas, or YAML where the members have settings of their own. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseIfname } from '../net/ifname.ts';
+import { CLUSTER_PORT, parsePlace, placeText } from '../net/place.ts';
 import { address, asn, parsed, prefix, text, whole, yesOrNo } from './types.ts';
 
 const prefixRule = z.strictObject({
@@ -83,6 +84,20 @@ export const settingsSchema = z.strictObject({
     .describe('prefixes besides the pools from which aliases are announced'),
   restSeconds: whole(0, 86400).default(60).describe('how long a freed address is not given again by itself'),
   manageForwarding: yesOrNo.default(true).describe('switch packet forwarding of the host on at the start'),
+  hostName: text.max(64).optional().describe('what the cluster calls this host; its host name by default'),
+  clusterAddress: address()
+    .optional()
+    .describe('address to listen on for other hosts of the cluster; all by default'),
+  clusterPort: whole(1, 65535).default(CLUSTER_PORT).describe('TCP port for other hosts of the cluster'),
+  clusterAdvertise: address()
+    .optional()
+    .describe("address that other hosts reach this one at; the host's own by default"),
+  seeds: z
+    .array(parsed((text) => placeText(parsePlace(text, CLUSTER_PORT))))
+    .default([])
+    .describe(
+      'hosts to look for the cluster at when no member is known to be there: ADDRESS or ADDRESS:PORT',
+    ),
   peers: z.array(peerSettings).default([]).superRefine(refuseTwice).describe('BGP neighbours'),
 });
 

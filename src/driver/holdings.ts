@@ -4,7 +4,7 @@ import type { Entry } from '../ports/store.ts';
 import type { Choice } from './choice.ts';
 import type { Context } from './context.ts';
 import { Marks } from './marks.ts';
-import { prefixOf, rangeOf, reservedIn } from './spaces.ts';
+import { domainOf, prefixOf, rangeOf, reservedIn } from './spaces.ts';
 
 /** Records that are read in one turn, while very many are. */
 const SLICE = 2000;
@@ -22,6 +22,16 @@ export interface PoolUsage {
   /** In the whole subnet, how many this host has, and how many it may give without asking anybody. */
   readonly here: bigint;
   readonly owned: bigint;
+}
+
+/** What one host has of a pool. */
+export interface Share {
+  readonly host: string;
+  readonly name: string;
+  /** Addresses that it gives by itself, used or not: those of its chunks, and the rest where it decides on the pool. */
+  readonly owned: bigint;
+  /** Addresses that it uses. */
+  readonly used: bigint;
 }
 
 /**
@@ -51,12 +61,30 @@ export class Holdings {
     });
   }
 
+  /** What each host has of a pool, those with nothing left out, in the order in which they came to the cluster. */
+  async shares(pool: Pool): Promise<Share[]> {
+    await this.#whole();
+    const { members, ownership } = this.#context.cluster;
+    const { first, last } = rangeOf(pool);
+    const chunks = ownership.chunkCounts(pool.space);
+    const used = this.#marks.get(pool.space)?.byHost() ?? new Map<string, number>();
+    const chunkSize = BigInt(this.#context.cluster.spaces.get(pool.space)?.chunk ?? 0);
+    const written = [...chunks.values()].reduce((sum, count) => sum + count, 0);
+    const rest = last - first + 1n - BigInt(written) * chunkSize;
+    const treasury = ownership.treasury(domainOf(pool.tenant));
+    const known = members.present().map(({ id }) => id);
+    return [...new Set([...known, ...chunks.keys(), ...used.keys()])]
+      .map((host) => ({
+        host,
+        name: members.nameOf(host),
+        owned: BigInt(chunks.get(host) ?? 0) * chunkSize + (host === treasury ? rest : 0n),
+        used: BigInt(used.get(host) ?? 0),
+      }))
+      .filter(({ owned, used: some }) => owned > 0n || some > 0n);
+  }
+
   async usage(pool: Pool): Promise<PoolUsage> {
-    this.#counting ??= this.#count().catch((error: unknown) => {
-      this.#counting = undefined;
-      throw error;
-    });
-    await this.#counting;
+    await this.#whole();
     const { cluster, clock, store } = this.#context;
     const range = this.#choice.whole(pool);
     const { address } = prefixOf(pool);
@@ -79,6 +107,15 @@ export class Holdings {
       here: BigInt(all.here),
       owned: BigInt([...(allocator?.ownedChunks() ?? [])].length * (allocator?.chunkSize ?? 0)),
     };
+  }
+
+  /** Waits until all is counted. */
+  async #whole(): Promise<void> {
+    this.#counting ??= this.#count().catch((error: unknown) => {
+      this.#counting = undefined;
+      throw error;
+    });
+    await this.#counting;
   }
 
   async #count(): Promise<void> {

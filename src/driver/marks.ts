@@ -32,6 +32,17 @@ export class Marks {
     }
   }
 
+  /** How many values each host holds. */
+  byHost(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const block of this.#blocks.values())
+      for (const [host, words] of block) {
+        const held = words.slice(0, WORDS).reduce((sum, word) => sum + ones(word), 0);
+        if (held > 0) counts.set(host, (counts.get(host) ?? 0) + held);
+      }
+    return counts;
+  }
+
   /** How many values within a range somebody holds, one host holds, and nobody holds but rest with another host. */
   count(within: Range, host: string): { held: number; here: number; resting: number } {
     let [held, here, resting] = [0, 0, 0];

@@ -1,3 +1,4 @@
+import type { ClusterFacts } from '../cluster/facts.ts';
 import type { HostView } from '../plan/endpoint.ts';
 import type { State } from '../plan/state.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -30,6 +31,8 @@ export interface Services {
   readonly firewall: Firewall;
   readonly speaker: Speaker;
   readonly docker: Docker;
+  /** How this host is in its cluster. */
+  readonly membership: { describe(): ClusterFacts };
   /** Who this host is to its peers; undefined while it has no address to make a router id of. */
   readonly identity: () => Identity | undefined;
   /** Whether the address that the router id was made of is gone. */
@@ -40,7 +43,11 @@ export interface Services {
     readonly commits: number;
     readonly failed: number;
     readonly conflicts: number;
+    /** Taken over from other hosts. */
+    readonly merged: number;
   };
+  /** How many records there are. */
+  readonly storeRecords: () => number;
   readonly paths: {
     readonly stateDir: string;
     readonly runDir: string;

@@ -19,6 +19,8 @@ export interface Backing {
   /** Id of the replica. */
   readonly origin: string;
   readonly vector: VectorView;
+  /** How many records there are, tombstones included: counted each time. */
+  readonly size: number;
   /** Tombstones included; those owned by other hosts are left out. */
   resident(): Iterable<Versioned>;
   get(key: string): Versioned | undefined;

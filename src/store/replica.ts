@@ -113,6 +113,11 @@ export class Replica implements Store {
     return { ...this.#counts, observerFailures: this.#observers.failures };
   }
 
+  /** How many records are durable, those of other hosts and tombstones included: counted each time. */
+  get size(): number {
+    return this.#backing.size;
+  }
+
   get(key: string): Entry | undefined {
     const row = this.version(key);
     return row?.text === undefined ? undefined : row;

@@ -76,6 +76,10 @@ export class SqliteBacking implements Backing {
     return this.#known.view;
   }
 
+  get size(): number {
+    return Number(this.#prepared('SELECT count(*) AS count FROM record').get()?.count);
+  }
+
   *resident(): Generator<Versioned> {
     try {
       yield* this.#query(`SELECT ${COLUMNS} FROM record WHERE class <> 0 OR origin = 1`);

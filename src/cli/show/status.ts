@@ -1,6 +1,7 @@
 import type { StatusView } from '../../api/views.ts';
 import { counted } from '../../api/words.ts';
 import { duration, facts, table } from '../table.ts';
+import { renderCluster } from './cluster.ts';
 import { renderPools } from './pools.ts';
 
 export function renderStatus(status: StatusView): string {
@@ -17,6 +18,7 @@ export function renderStatus(status: StatusView): string {
         'engine',
         `${[engine.name, engine.version].join(' ').trim()} ${engine.up ? 'up' : `down${because(engine.reason)}`}`,
       ],
+      ['cluster', renderCluster(status.cluster)],
       ['peers', `${peers.established} of ${peers.total} established`],
       ['networks', String(status.networks)],
       ['endpoints', `${endpoints.up} of ${endpoints.total} up`],

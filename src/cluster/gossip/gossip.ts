@@ -24,6 +24,8 @@ export class Gossip {
   readonly #ground: Ground;
   readonly #onAhead: () => void;
   readonly #links = new Map<object, { readonly link: Link; readonly wire: GossipWire }>();
+  /** When something new was heard of a member, by whatever way, in milliseconds since 1970. */
+  readonly #heard = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
   #flushing: (() => void) | undefined;
 
@@ -40,6 +42,11 @@ export class Gossip {
 
   get peers(): string[] {
     return [...this.#links.values()].map(({ link }) => link.peer);
+  }
+
+  /** When this host heard a new report of a member, also by others, in milliseconds since 1970. */
+  heardAt(member: string): number | undefined {
+    return this.#heard.get(member);
   }
 
   /** A connection to a peer is there: both ends begin. Returns what takes its messages, and what ends it. */
@@ -64,7 +71,9 @@ export class Gossip {
   #take(key: object, link: Link, message: GossipMessage): void {
     if (!this.#links.has(key)) return;
     if (message.kind === 'report') {
-      if (this.#collector.take(message)) this.#tell(message, key);
+      if (!this.#collector.take(message)) return;
+      this.#heard.set(message.id, this.#ground.timer.now());
+      this.#tell(message, key);
     } else if (link.take(message) === 'ahead') this.#onAhead();
   }
 

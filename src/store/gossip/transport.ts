@@ -33,8 +33,8 @@ export interface Listener {
 export interface Transport {
   /** The id that others know this node by. */
   readonly id: string;
-  /** @throws Error of the network, such as EADDRINUSE */
-  listen(address: string, port: number): Promise<Listener>;
+  /** Without an address on all that there are. @throws Error of the network, such as EADDRINUSE */
+  listen(address: string | undefined, port: number): Promise<Listener>;
   /**
    * Opens a connection to whoever is there, or to this node only.
    * @throws DialError

@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { z } from 'zod';
 import { CodedError } from '../../errors.ts';
 import { type Authority, authorityOf } from './authority.ts';
 import { readPrivate, removePrivate, writePrivate } from './files.ts';
@@ -10,12 +11,35 @@ const NODE_CERTIFICATE = 'node.crt';
 const CLUSTER_CERTIFICATE = 'cluster.crt';
 const CLUSTER_KEY = 'cluster.key';
 const SECRETS = 'cluster.secret';
+const TURN = 'node.next';
 
 /** A node's certificate with that of who made it. */
 export interface Membership {
   readonly certificate: X509Certificate;
   readonly authority: X509Certificate;
 }
+
+/** Where a newcomer asks to be let in: the member that gave it its certificate, as far as it knows. */
+export const sponsorSchema = z.object({
+  id: z.string(),
+  address: z.string(),
+  port: z.number().int().positive(),
+});
+export type Sponsor = z.infer<typeof sponsorSchema>;
+
+/**
+ * Who this host is to be from now on, with an empty store: a newcomer of a cluster, or alone. It is written down as a
+ * whole before anything is changed for it, so that whoever starts after a crash goes on with it.
+ */
+export interface Turn {
+  readonly identity: Identity;
+  readonly joins?: (Membership & { readonly sponsor: Sponsor }) | undefined;
+}
+
+const turnSchema = z.object({
+  key: z.string(),
+  joins: z.object({ certificate: z.string(), authority: z.string(), sponsor: sponsorSchema }).optional(),
+});
 
 /** Keys, certificates and secrets of this host, in files of a folder of its own. */
 export class TrustFolder {
@@ -29,18 +53,54 @@ export class TrustFolder {
   identity(): Identity {
     return this.#guarded(NODE_KEY, () => {
       const kept = readPrivate(this.#path, NODE_KEY);
-      return kept === undefined ? this.renewIdentity() : identityOf(createPrivateKey(kept));
-    });
-  }
-
-  /** A new identity instead of the old one, whose certificate goes with it. @throws NR_TRUST_FAILED */
-  renewIdentity(): Identity {
-    return this.#guarded(NODE_KEY, () => {
+      if (kept !== undefined) return identityOf(createPrivateKey(kept));
       const identity = createIdentity();
-      removePrivate(this.#path, NODE_CERTIFICATE);
       writePrivate(this.#path, NODE_KEY, pem(identity.privateKey));
       return identity;
     });
+  }
+
+  /** Writes down what is about to begin. From then on it happens. @throws NR_TRUST_FAILED */
+  keepTurn({ identity, joins }: Turn): void {
+    const written: z.input<typeof turnSchema> = {
+      key: pem(identity.privateKey),
+      ...(joins && {
+        joins: {
+          certificate: joins.certificate.toString(),
+          authority: joins.authority.toString(),
+          sponsor: joins.sponsor,
+        },
+      }),
+    };
+    this.#guarded(TURN, () => writePrivate(this.#path, TURN, JSON.stringify(written)));
+  }
+
+  /** What was begun and is not ended. @throws NR_TRUST_FAILED */
+  turn(): Turn | undefined {
+    return this.#guarded(TURN, () => {
+      const text = readPrivate(this.#path, TURN);
+      if (text === undefined) return undefined;
+      const { key, joins } = turnSchema.parse(JSON.parse(text));
+      return {
+        identity: identityOf(createPrivateKey(key)),
+        joins: joins && {
+          certificate: new X509Certificate(joins.certificate),
+          authority: new X509Certificate(joins.authority),
+          sponsor: joins.sponsor,
+        },
+      };
+    });
+  }
+
+  /** Makes this host who it is to be, and ends the turn. May be done again after a crash. @throws NR_TRUST_FAILED */
+  take({ identity, joins }: Turn): void {
+    this.#guarded(NODE_KEY, () => {
+      for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE])
+        removePrivate(this.#path, name);
+      writePrivate(this.#path, NODE_KEY, pem(identity.privateKey));
+    });
+    if (joins) this.keepMembership(joins);
+    this.#guarded(TURN, () => removePrivate(this.#path, TURN));
   }
 
   /** Undefined for a host that is in no cluster, or in one without authority. @throws NR_TRUST_FAILED */
@@ -80,9 +140,12 @@ export class TrustFolder {
     });
   }
 
-  /** This host holds the cluster's key no more. @throws NR_TRUST_FAILED */
-  dropAuthority(): void {
-    this.#guarded(CLUSTER_KEY, () => removePrivate(this.#path, CLUSTER_KEY));
+  /** This host is in no cluster: what of one had been made is taken back. @throws NR_TRUST_FAILED */
+  dropMembership(): void {
+    this.#guarded(NODE_CERTIFICATE, () => {
+      for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE])
+        removePrivate(this.#path, name);
+    });
   }
 
   /** The secrets of a cluster without authority, the one to dial with first; empty for none. @throws NR_TRUST_FAILED */

@@ -18,7 +18,7 @@ import {
 import type { Janitor } from '../../../src/driver/janitor.ts';
 import { CodedError } from '../../../src/errors.ts';
 import type { DockerNetwork } from '../../../src/ports/docker.ts';
-import { alsoIn, HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
+import { alsoIn, apiOf, HOST, id, settle, TOR, type World, withContainer, world } from './world.ts';
 
 describe('operator API', () => {
   let it_: World;
@@ -30,7 +30,7 @@ describe('operator API', () => {
     it_ = await world();
     pulse = new Pulse(it_.services);
     metrics = new Metrics();
-    api = createApi({ services: it_.services, pulse, metrics }, '/nowhere/api.sock');
+    api = createApi(apiOf(it_.services, pulse, metrics), '/nowhere/api.sock');
   });
   afterEach(async () => {
     pulse.stop();
@@ -67,7 +67,9 @@ describe('operator API', () => {
         ...it_.services,
         janitor: { trouble: { error, count: 3, since } } as unknown as Janitor,
       };
-      const { result } = await createApi({ services, pulse, metrics }, '/nowhere').hapi.inject('/v1/status');
+      const { result } = await createApi(apiOf(services, pulse, metrics), '/nowhere').hapi.inject(
+        '/v1/status',
+      );
       const { docker, attention } = statusView.parse(result);
       assert.deepEqual([docker?.code, docker?.count, docker?.seconds], ['NR_DOCKER_UNAVAILABLE', 3, 125]);
       assert.match(attention[0]?.what ?? '', /^NR_DOCKER_UNAVAILABLE: no comparison with Docker/);
@@ -75,13 +77,13 @@ describe('operator API', () => {
 
     it('of a host without an address has no router id, and says so', async () => {
       const host = { ...it_.services, identity: () => undefined };
-      const young = createApi({ services: host, pulse, metrics }, '/nowhere');
+      const young = createApi(apiOf(host, pulse, metrics), '/nowhere');
       const { result } = await young.hapi.inject('/v1/status');
       const status = statusView.parse(result);
       assert.deepEqual([status.host.routerId, status.host.as], [undefined, undefined]);
       assert.match(status.attention[0]?.what ?? '', /^the routing engine is not started/);
       const old = createApi(
-        { services: { ...it_.services, identityStale: () => true }, pulse, metrics },
+        apiOf({ ...it_.services, identityStale: () => true }, pulse, metrics),
         '/nowhere',
       );
       assert.equal(statusView.parse((await old.hapi.inject('/v1/status')).result).host.routerIdStale, true);
@@ -441,10 +443,10 @@ describe('operator API', () => {
     });
 
     it('is failing when the store refused its last write', async () => {
-      const counts = { commits: 1, failed: 0, conflicts: 0 };
+      const counts = { commits: 1, failed: 0, conflicts: 0, merged: 0 };
       const services = { ...it_.services, storeCounts: () => counts };
       const own = new Pulse(services);
-      const sick = createApi({ services, pulse: own, metrics }, '/nowhere');
+      const sick = createApi(apiOf(services, own, metrics), '/nowhere');
       counts.failed++;
       const response = await sick.hapi.inject('/health');
       assert.equal(response.statusCode, 503);

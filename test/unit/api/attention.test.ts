@@ -10,6 +10,7 @@ const facts = {
   engine: { name: 'memory', version: '1', up: true },
   host: { address: '192.0.2.1', mtu: 1500, routerId: '192.0.2.1', as: 64512 },
   pools: [],
+  cluster: { problems: [] },
 } as unknown as Facts;
 
 const endpoint = (conflict: string | undefined) =>
@@ -36,6 +37,14 @@ describe('attention', () => {
         what: 'NR_DOCKER_UNAVAILABLE: no comparison with Docker for 121 s, 3 times: no such file',
         remedy: 'look',
       },
+    ]);
+  });
+
+  it('is drawn to what of the cluster does not work', () => {
+    const problem = { code: 'NR_MEMBER_UNREACHABLE', what: 'host h2 was not heard for 25 s', remedy: 'look' };
+    const cluster = { ...facts.cluster, problems: [problem] };
+    assert.deepEqual(attentionOf({ ...facts, cluster }, [], []), [
+      { what: 'NR_MEMBER_UNREACHABLE: host h2 was not heard for 25 s', remedy: 'look' },
     ]);
   });
 

@@ -7,7 +7,7 @@ import { Metrics } from '../../../src/api/metrics.ts';
 import { Pulse } from '../../../src/api/pulse.ts';
 import { createApi } from '../../../src/api/server.ts';
 import { ask } from '../../../src/api/unixhttp.ts';
-import { type World, world } from './world.ts';
+import { apiOf, type World, world } from './world.ts';
 
 describe('socket of the operator API', () => {
   const folder = mkdtempSync(join(tmpdir(), 'nr-api-'));
@@ -23,7 +23,7 @@ describe('socket of the operator API', () => {
     await it_.close();
     rmSync(folder, { recursive: true });
   });
-  const server = () => createApi({ services: it_.services, pulse, metrics: new Metrics() }, path);
+  const server = () => createApi(apiOf(it_.services, pulse, new Metrics()), path);
 
   it('answers, for root and its group only, and is gone afterwards', async () => {
     const api = server();

@@ -1,5 +1,11 @@
+import type { ApiParts, Shown } from '../../../src/api/api.ts';
+import type { Member } from '../../../src/api/joining.ts';
+import type { Metrics } from '../../../src/api/metrics.ts';
+import type { Pulse } from '../../../src/api/pulse.ts';
 import { systemClock } from '../../../src/clock.ts';
+import type { ClusterFacts } from '../../../src/cluster/facts.ts';
 import type { Context } from '../../../src/driver/context.ts';
+import { Current } from '../../../src/driver/current.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import { Janitor } from '../../../src/driver/janitor.ts';
 import type { Services } from '../../../src/driver/services.ts';
@@ -162,6 +168,8 @@ export async function world() {
     facts: () => kernel.hostFacts,
     host: view,
     storeCounts: () => store.counts,
+    storeRecords: () => store.size,
+    membership: { describe: () => ALONE },
     paths: {
       stateDir: '/tmp',
       runDir: '/nowhere/run',
@@ -176,6 +184,29 @@ export async function world() {
     await tor.close();
   };
   return { services, store, state, kernel, firewall, speaker, tor, driver, reconciler, learned, host, close };
+}
+
+/** A host in no cluster. */
+export const ALONE: ClusterFacts = { state: 'alone', id: 'a'.repeat(32), name: 'h1' };
+
+/** What the operator API is made of. */
+export function apiOf(
+  services: Services,
+  pulse: Pulse,
+  metrics: Metrics,
+  member: Partial<Member> = {},
+): ApiParts {
+  const current = new Current<Shown>();
+  current.set({ services, pulse });
+  const { clock, docker, log } = services;
+  return {
+    current,
+    metrics,
+    docker,
+    clock,
+    log,
+    membership: { ...services.membership, ...member } as Member,
+  };
 }
 
 export type World = Awaited<ReturnType<typeof world>>;

@@ -1,7 +1,9 @@
 import type {
+  ClusterView,
   DoctorView,
   EndpointView,
   FailureView,
+  HostView,
   NetworkView,
   PeersView,
   PoolView,
@@ -35,6 +37,10 @@ export const POOLS: PoolView[] = [
     free: '65531',
     here: '2',
     owned: '64',
+    hosts: [
+      { id: 'a1'.repeat(16), name: 'h1', owned: '64', used: '2' },
+      { id: 'b2'.repeat(16), name: 'h2', owned: '65472', used: '0' },
+    ],
   },
   {
     id: 'default:fd00:9::/64',
@@ -48,6 +54,7 @@ export const POOLS: PoolView[] = [
     free: '18446744073709551615',
     here: '0',
     owned: '0',
+    hosts: [],
   },
   {
     id: 'default:10.2.0.0/16',
@@ -63,6 +70,7 @@ export const POOLS: PoolView[] = [
     outside: '1',
     here: '1',
     owned: '128',
+    hosts: [],
   },
 ];
 
@@ -201,6 +209,60 @@ export const DOCTOR: DoctorView = {
   fixed: [],
 };
 
+export const CLUSTER: ClusterView = {
+  state: 'member',
+  id: 'a1'.repeat(16),
+  name: 'h1',
+  cluster: '0f3b2c1a-0000-4000-8000-1234567890ab',
+  address: '192.0.2.1',
+  port: 15800,
+  holdsKey: true,
+  certificateUntil: '2026-04-02T03:04:05.000Z',
+  members: { total: 3, heard: 2 },
+  problems: [],
+};
+
+export const HOSTS: HostView[] = [
+  {
+    id: 'a1'.repeat(16),
+    name: 'h1',
+    self: true,
+    state: 'present',
+    address: '192.0.2.1',
+    port: 15800,
+    linked: false,
+    holdsKey: true,
+    chunks: 1,
+    blocking: false,
+  },
+  {
+    id: 'b2'.repeat(16),
+    name: 'h2',
+    self: false,
+    state: 'silent',
+    address: 'fd00::2',
+    port: 15800,
+    linked: true,
+    holdsKey: false,
+    heard: 65,
+    clockOffset: 61.2,
+    chunks: 2,
+    trouble: 'no route',
+    blocking: true,
+  },
+  {
+    id: 'c3'.repeat(16),
+    name: 'h3',
+    self: false,
+    state: 'forgotten',
+    linked: false,
+    holdsKey: false,
+    chunks: 0,
+    trouble: 'refused',
+    blocking: false,
+  },
+];
+
 export const STATUS: StatusView = {
   version: '1.2.3',
   startedAt: '2026-01-02T03:04:05.000Z',
@@ -211,6 +273,7 @@ export const STATUS: StatusView = {
   networks: 1,
   endpoints: { total: 2, up: 1 },
   routes: { announced: 1, learned: 1 },
+  cluster: CLUSTER,
   loop: { live: true, passes: 12, resyncs: 3, errors: 0, lastPassMs: 2 },
   failures: [FAILURE],
   pools: [POOLS[0]!],

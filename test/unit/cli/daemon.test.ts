@@ -41,6 +41,11 @@ const FLAGS: Readonly<Record<string, readonly [text: string, meaning: unknown]>>
   aliasPrefixes: ['172.30.0.0/16', ['172.30.0.0/16']],
   restSeconds: ['1', 1],
   manageForwarding: ['false', false],
+  hostName: ['h1', 'h1'],
+  clusterAddress: ['192.0.2.1', '192.0.2.1'],
+  clusterPort: ['15801', 15801],
+  clusterAdvertise: ['2001:db8::1', '2001:db8::1'],
+  seeds: ['h2,h3:1', ['h2:15800', 'h3:1']],
 };
 
 describe('flags of the daemon', () => {

@@ -34,10 +34,16 @@ export async function fakeDaemon() {
   const socket = join(folder, 'api.sock');
   const answers = new Map<string, { status: number; body: string }>();
   const asked: string[] = [];
+  const bodies: unknown[] = [];
   const server = createServer((request, response) => {
     const what = `${request.method} ${request.url}`;
     asked.push(what);
-    const { status, body } = answers.get(what) ?? {
+    let body = '';
+    request.on('data', (part) => {
+      body += part;
+    });
+    request.on('end', () => void (body !== '' && bodies.push(JSON.parse(body))));
+    const answer = answers.get(what) ?? {
       status: 404,
       body: JSON.stringify({
         code: 'NR_PATH_UNKNOWN',
@@ -45,13 +51,17 @@ export async function fakeDaemon() {
         remedy: 'ask otherwise',
       }),
     };
-    response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+    request.on('end', () =>
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body),
+    );
   });
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   return {
     folder,
     socket,
     asked,
+    /** What was sent with requests. */
+    bodies,
     says(what: string, body: unknown, status = 200) {
       answers.set(what, { status, body: typeof body === 'string' ? body : JSON.stringify(body) });
     },

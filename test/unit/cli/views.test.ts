@@ -44,6 +44,7 @@ look at first:
 
 host       192.0.2.1 (eth0, MTU 1500), router id 192.0.2.1, AS 65001
 engine     gobgp 3.10.0 up
+cluster    0f3b2c1a-0000-4000-8000-1234567890ab, 2 of 3 members heard
 peers      1 of 2 established
 networks   1
 endpoints  1 of 2 up
@@ -151,6 +152,10 @@ POOL         TENANT   RANGE        NETWORK  GATEWAY      SIZE   HELD  RESTING  F
 10.1.0.0/16  default  -            mine     169.254.7.1  65536  2     1        65531   -        -     -
 fd00:9::/64  default  -            -        fe80::1      2^64   0     0        2^64-1  -        -     -
 10.2.0.0/16  default  10.2.4.0/24  -        169.254.7.2  256    3     0        253     1        1     128
+
+POOL         HOST  OWNED  USED
+10.1.0.0/16  h1    64     2
+10.1.0.0/16  h2    65472  0
 `,
     ));
 

@@ -7,7 +7,7 @@ import { MemoryStore } from '../../../src/store/memory.ts';
 describe('the start of a host', () => {
   it('makes one that never joined the founder of a cluster of one', async () => {
     const store = new MemoryStore({ classes: CLUSTER_CLASSES });
-    await begin(store, 'k', 'h1');
+    await begin(store, 'k', { name: 'h1' });
     const value = { number: 1, complete: true, key: 'k', name: 'h1' };
     assert.deepEqual(store.get(`member/${store.origin}`)?.value, value);
   });
@@ -16,7 +16,7 @@ describe('the start of a host', () => {
     const store = new MemoryStore({ classes: CLUSTER_CLASSES });
     const value = { id: 'b'.repeat(32), address: '192.0.2.1', port: 7946 };
     await store.commit([{ key: SPONSOR, value }]);
-    const { bootSequence } = await begin(store, 'k', 'h1');
+    const { bootSequence } = await begin(store, 'k', { name: 'h1' });
     assert.deepEqual([...store.list('member')], []);
     assert.equal(store.version(`host/${store.origin}`)?.sequence, bootSequence);
   });

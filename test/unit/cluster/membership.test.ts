@@ -1,79 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { systemClock } from '../../../src/clock.ts';
-import type { Place } from '../../../src/cluster/connections.ts';
-import { Membership } from '../../../src/cluster/membership.ts';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import { CodedError } from '../../../src/errors.ts';
-import { removeStore } from '../../../src/store/files.ts';
-import { JournalStore } from '../../../src/store/journal.ts';
+import { issue } from '../../../src/store/trust/authority.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
+import { HERE, HOUR_MS, Machine, until } from './machine.ts';
 import { SPACE } from './world.ts';
-
-const HERE = '127.0.0.1';
-const HOUR_MS = 3_600_000;
-const CLASSES = new Map([...CLUSTER_CLASSES, ['network', 'owned' as const]]);
-
-/** A machine: its disk and its folder stay when what runs on it ends. */
-class Machine {
-  readonly name: string;
-  readonly folder = mkdtempSync(join(tmpdir(), 'net-routed-member-'));
-  aheadMs = 0;
-  #membership: Membership | undefined;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  get it(): Membership {
-    return this.#membership!;
-  }
-
-  get place(): Place {
-    return this.it.node!.place;
-  }
-
-  async start(): Promise<this> {
-    this.#membership = new Membership({
-      folder: new TrustFolder(this.folder),
-      open: (id, { isEmpty, wallMs }) => {
-        const file = join(this.folder, 'store.db');
-        if (isEmpty) removeStore(file);
-        return new JournalStore({ file, origin: id, classes: CLASSES, wallMs });
-      },
-      clock: { now: () => Date.now() + this.aheadMs, after: systemClock.after },
-      random: Math.random,
-      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-      name: this.name,
-      listen: { address: HERE, port: 0 },
-      seeds: [],
-      restMs: 60_000,
-      isUsed: () => true,
-    });
-    await this.#membership.start();
-    return this;
-  }
-
-  async stop(): Promise<void> {
-    await this.#membership?.stop();
-    this.#membership = undefined;
-  }
-
-  states(): string[] {
-    return this.it.hosts().map(({ name, state }) => `${name} ${state}`);
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`in vain: ${condition}`);
-    await setTimeout(5);
-  }
-}
 
 const coded = (code: string) => (error: unknown) => error instanceof CodedError && error.code === code;
 
@@ -178,7 +112,11 @@ describe('membership', () => {
     await a.it.leave();
     assert.equal(a.it.node, undefined);
     assert.notEqual(a.it.id, before);
-    assert.deepEqual(a.it.replica.all('member'), []);
+    assert.deepEqual(
+      a.it.replica.all('member').map(({ key }) => key),
+      [`member/${a.it.id}`],
+      'alone',
+    );
     assert.deepEqual(b.states(), ['b present', 'a left']);
     assert.equal(b.it.node!.cluster.ownership.treasury('default'), b.it.id);
     // And back, let in by the one that has the key now.
@@ -225,5 +163,149 @@ describe('membership', () => {
     const { rank } = a.it.replica.version('policy/x')!;
     const wallMs = rank / 4096 + Date.UTC(2020, 0, 1);
     assert.ok(wallMs < Date.now() + HOUR_MS / 2, `${new Date(wallMs).toISOString()}`);
+  });
+
+  it('keeps its store when it makes a cluster, and what stands on it begins anew', async () => {
+    const a = await machine('a');
+    await a.it.replica.commit([{ key: `network/${a.it.id}/n`, value: {} }]);
+    a.events = [];
+    const { id } = a.it;
+    await a.it.init();
+    assert.deepEqual([a.it.id, a.events], [id, ['detach', 'open', 'attach']]);
+    assert.ok(a.it.replica.get(`network/${id}/n`));
+    assert.equal(a.it.hosts()[0]!.holdsKey, true);
+  });
+
+  it('changes nothing when its port is taken, or while it changes already', async () => {
+    const a = await machine('a');
+    const server = createServer().listen(0, HERE);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await a.stop();
+    a.listen = { address: HERE, port };
+    await a.start();
+    a.events = [];
+    await assert.rejects(a.it.init(), coded('NR_CLUSTER_LISTEN'));
+    await assert.rejects(
+      a.it.join({ address: HERE, port: 1 }, await tokenOfAnother()),
+      coded('NR_CLUSTER_LISTEN'),
+    );
+    server.close();
+    await once(server, 'close');
+    const [one, other] = await Promise.allSettled([a.it.init(), a.it.init()]);
+    assert.deepEqual([one.status, other.status], ['fulfilled', 'rejected']);
+    assert.ok(coded('NR_CLUSTER_BUSY')((other as PromiseRejectedResult).reason));
+    assert.deepEqual(a.events, ['detach', 'open', 'attach']);
+  });
+
+  async function tokenOfAnother(): Promise<string> {
+    const [other] = await cluster('other');
+    return other!.it.token(HOUR_MS);
+  }
+
+  it('serves Docker although another program has its port, says so, and listens when it is free', async function () {
+    this.timeout(30_000);
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    await b.stop();
+    const server = createServer().listen(0, HERE);
+    await once(server, 'listening');
+    b.listen = { address: HERE, port: (server.address() as AddressInfo).port };
+    await b.start();
+    assert.deepEqual(
+      b.it.describe().member?.problems.map(({ code }) => code),
+      ['NR_CLUSTER_LISTEN'],
+    );
+    await until(() => b.it.hosts().some(({ isLinked }) => isLinked));
+    server.close();
+    await until(() => b.it.describe().member?.problems.length === 0);
+    await until(() => a.it.hosts().find(({ name }) => name === 'b')?.port === b.listen.port);
+  });
+
+  it('tries again when what stands on the store cannot begin', async () => {
+    const a = await machine('a');
+    a.doom = 'attach';
+    await assert.rejects(a.it.init(), /doomed/);
+    await assert.rejects(a.it.init(), coded('NR_CLUSTER_BUSY'));
+    a.doom = undefined;
+    await until(() => a.it.node !== undefined && a.events.at(-1) === 'attach' && a.events.length > 6);
+    await until(() => a.states().join() === 'a present');
+    await a.it.token(HOUR_MS);
+  });
+
+  it('does not leave with networks, and stays when it is told so', async () => {
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    await b.it.replica.commit([{ key: `network/${b.it.id}/n`, value: {} }]);
+    await assert.rejects(b.it.leave(), coded('NR_MEMBER_IN_USE'));
+    await b.it.replica.commit([{ key: `network/${b.it.id}/n` }]);
+    await a.stop();
+    const leaving = assert.rejects(b.it.leave(), coded('NR_MEMBER_LEAVING'));
+    await until(() => b.it.describe().state === 'leaving');
+    assert.equal(b.it.change?.what, 'leave');
+    await b.it.stay();
+    await leaving;
+    assert.equal(b.it.describe().state, 'member');
+  });
+
+  it('goes on to leave when it was started again in the middle of it', async () => {
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    await a.stop();
+    void b.it.leave().catch(() => {});
+    await until(() => b.it.describe().state === 'leaving');
+    await b.stop();
+    await b.start();
+    await a.start();
+    await until(() => b.it.describe().state === 'alone');
+    assert.ok(a.states().includes('b left'), a.states().join());
+  });
+
+  it('renews its certificate in time: of its own key, or by a member that holds it', async function () {
+    this.timeout(30_000);
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    const authority = new TrustFolder(a.folder).authority()!;
+    const now = Date.now();
+    for (const one of [a, b]) {
+      await one.stop();
+      const folder = new TrustFolder(one.folder);
+      const certificate = await issue(authority, folder.identity().publicKey, now - 62 * 24 * HOUR_MS);
+      folder.keepMembership({ certificate, authority: authority.certificate });
+    }
+    for (const one of [a, b]) await one.start();
+    for (const one of [a, b])
+      await until(() => one.it.describe().member!.certifiedUntil > now + 89 * 24 * HOUR_MS);
+    const folder = new TrustFolder(b.folder);
+    assert.equal(folder.authority(), undefined, 'the key was not needed');
+    assert.equal(
+      folder.membership()!.certificate.validToDate.getTime(),
+      b.it.describe().member!.certifiedUntil,
+    );
+    await until(() => b.it.hosts().some(({ isLinked }) => isLinked));
+  });
+
+  it('hears of members by others, and says which of them it does not hear', async function () {
+    this.timeout(60_000);
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    await until(() => a.it.hosts().every(({ isSelf, heardAt }) => isSelf || heardAt !== undefined));
+    assert.deepEqual(a.it.describe().member?.problems, []);
+    await b.stop();
+    a.aheadMs = 30_000;
+    const [problem] = a.it.describe().member!.problems;
+    assert.equal(problem?.code, 'NR_MEMBER_UNREACHABLE');
+    assert.match(problem!.what, /^host b was not heard for \d+ s/);
+    assert.doesNotMatch(problem!.what, /new networks/, 'a decides on those itself');
+  });
+
+  it('calls a host that it cannot reach by its name', async () => {
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    await until(() => b.states().length === 2);
+    await assert.rejects(b.it.share('a'), coded('NR_CLUSTER_KEY'));
+    await b.stop();
+    await assert.rejects(a.it.share('b'), /NR_MEMBER_UNREACHABLE: host b cannot be reached/);
+    await b.start();
+    await a.stop();
+    const error = await new Promise<CodedError | undefined>((done) =>
+      b.it.node!.cluster.names.create({ domain: 'tenant/x', records: [{ key: 'policy/x', value: 1 }] }, done),
+    );
+    assert.equal(error?.code, 'NR_MEMBER_UNREACHABLE');
+    assert.match(error!.what, /^host a /);
   });
 });

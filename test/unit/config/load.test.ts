@@ -30,6 +30,15 @@ const OTHER: { readonly [N in keyof Settings]-?: readonly [text: string, meaning
     aliasPrefixes: ['172.30.0.0/16', ['172.30.0.0/16'], '10.99.0.0/16'],
     restSeconds: ['5', 5, '6'],
     manageForwarding: ['false', false, 'true'],
+    hostName: ['alpha', 'alpha', 'beta'],
+    clusterAddress: ['192.0.2.1', '192.0.2.1', '::'],
+    clusterPort: ['15900', 15900, '1'],
+    clusterAdvertise: ['2001:DB8::1', '2001:db8::1', '192.0.2.8'],
+    seeds: [
+      'h1.example, 192.0.2.2:1, [2001:db8::2]:2, 2001:db8::3',
+      ['h1.example:15800', '192.0.2.2:1', '[2001:db8::2]:2', '[2001:db8::3]:15800'],
+      '192.0.2.9',
+    ],
     peers: ['[{address: 192.0.2.254, as: 65000}]', [{ address: '192.0.2.254', as: 65000 }], ''],
   };
 
@@ -54,6 +63,11 @@ const BAD: { readonly [N in keyof Settings]-?: string | undefined } = {
   aliasPrefixes: '10.0.0.0/8,nonsense',
   restSeconds: '-1',
   manageForwarding: 'maybe',
+  hostName: 'h'.repeat(65),
+  clusterAddress: 'h1',
+  clusterPort: '0',
+  clusterAdvertise: 'h1.example',
+  seeds: '192.0.2.1:99999',
   peers: '[{address: 192.0.2.254}]',
 };
 

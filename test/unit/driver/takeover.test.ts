@@ -100,8 +100,8 @@ describe('the store of an earlier release', () => {
       origin,
       classes: new Map([...CLUSTER_CLASSES, ...NAMESPACES]),
     });
-    await begin(store, 'a key', 'h1');
     const pools = await takeOver(store, NOW);
+    await begin(store, 'a key', { name: 'h1' });
     const poison: string[] = [];
     const state = new State(store, (key) => poison.push(key));
     const spaces = new PoolSpaces(store, state);

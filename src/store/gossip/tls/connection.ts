@@ -7,7 +7,7 @@ import type { Connection } from '../transport.ts';
 import { CONTROL, encodeControl } from '../wire/control.ts';
 import { FrameError } from '../wire/error.ts';
 import { FRAME_MAX } from '../wire/limits.ts';
-import type { Frame } from '../wire/splitter.ts';
+import { type Frame, HEADER_BYTES } from '../wire/splitter.ts';
 import type { Channel } from './channel.ts';
 import { type Limits, SILENT_TIMES } from './limits.ts';
 
@@ -21,6 +21,16 @@ interface Context {
   readonly log: Log;
   /** A frame of an unknown type came, and was skipped. */
   readonly skipped: () => void;
+  /** What all connections together have sent and received: added to. */
+  readonly traffic: Traffic;
+}
+
+/** Frames with messages, and their bytes before TLS. */
+interface Traffic {
+  sentFrames: number;
+  sentBytes: number;
+  receivedFrames: number;
+  receivedBytes: number;
 }
 
 /** A channel whose other end is known, and which both keep alive. */
@@ -61,6 +71,9 @@ export class TlsConnection implements Connection {
   send(message: Message): void {
     const bytes = encode(message, this.#context.self);
     this.#channel.send(bytes);
+    const { traffic } = this.#context;
+    traffic.sentFrames += 1;
+    traffic.sentBytes += bytes.length;
     if (this.buffered > this.#context.limits.bufferMax) this.#channel.destroy('overrun');
   }
 
@@ -79,6 +92,9 @@ export class TlsConnection implements Connection {
 
   #take(frame: Frame): void {
     if (frame.type === CONTROL.alive) return;
+    const { traffic } = this.#context;
+    traffic.receivedFrames += 1;
+    traffic.receivedBytes += HEADER_BYTES + frame.body.length;
     const message = decode(frame, this.peer);
     this.#cancelHello();
     if (!message) {

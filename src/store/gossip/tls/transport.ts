@@ -22,6 +22,8 @@ interface Options {
   readonly limits?: Partial<Limits>;
   /** Serves one who wants to join, until the promise ends. Absent: nobody joins here. */
   readonly join?: (channel: Channel) => Promise<void>;
+  /** Told of a connection that others opened and that did not come about; `remote` is an address with a port. */
+  readonly refused?: (reason: string, remote: string) => void;
 }
 
 /** Connections over TLS 1.3 between nodes that prove their ids. */
@@ -31,6 +33,8 @@ export class TlsTransport implements Transport {
   readonly refused = new Tally();
   /** Connections that ended, by reason. */
   readonly closed = new Tally();
+  /** Frames with messages, and their bytes before TLS. */
+  readonly traffic = { sentFrames: 0, sentBytes: 0, receivedFrames: 0, receivedBytes: 0 };
   readonly #options: Options;
   readonly #limits: Limits;
   readonly #gate: Gate;
@@ -52,6 +56,7 @@ export class TlsTransport implements Transport {
       refused: (reason, remote) => {
         this.refused.add(reason);
         options.log.debug({ reason, remote }, 'connection refused');
+        options.refused?.(reason, remote);
       },
     });
   }
@@ -77,7 +82,7 @@ export class TlsTransport implements Transport {
     this.#connected = call;
   }
 
-  async listen(address: string, port: number): Promise<Listener> {
+  async listen(address: string | undefined, port: number): Promise<Listener> {
     const tls = createTlsServer({
       ...this.#credentials.listening(),
       // Asked each time, as the secrets may be others by then.
@@ -97,7 +102,7 @@ export class TlsTransport implements Transport {
     const tcp = createTcpServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket, tls));
     await new Promise<void>((resolve, reject) => {
       tcp.once('error', reject);
-      tcp.listen(port, address, () => {
+      tcp.listen({ port, host: address }, () => {
         tcp.off('error', reject);
         resolve();
       });
@@ -200,7 +205,8 @@ export class TlsTransport implements Transport {
     const skipped = () => {
       this.#skipped += 1;
     };
-    const context = { self: this.id, peer, dialed, limits: this.#limits, clock, log, skipped };
+    const { traffic } = this;
+    const context = { self: this.id, peer, dialed, limits: this.#limits, clock, log, skipped, traffic };
     const connection = new TlsConnection(channel, context);
     this.#connections.add(connection);
     connection.onClose((reason) => {

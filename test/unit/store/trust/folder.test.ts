@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { CodedError } from '../../../../src/errors.ts';
 import { createAuthority, issue } from '../../../../src/store/trust/authority.ts';
 import { TrustFolder } from '../../../../src/store/trust/folder.ts';
+import { createIdentity } from '../../../../src/store/trust/identity.ts';
 import { drawSecret, presharedKey } from '../../../../src/store/trust/secret.ts';
 
 const CLUSTER = '0f3b2c1a-0000-4000-8000-1234567890ab';
@@ -70,15 +71,32 @@ describe('folder of keys', () => {
     assert.deepEqual(folder.secrets().map(presharedKey), secrets.map(presharedKey));
   });
 
-  it('forgets the certificate with the identity that it is for', async () => {
+  it('keeps what this host is to be until it is so, however often it is begun', async () => {
     const authority = await createAuthority(CLUSTER, NOW);
-    const { id, publicKey } = folder.identity();
-    folder.keepMembership({
-      certificate: await issue(authority, publicKey, NOW),
+    const old = folder.identity();
+    const certificate = await issue(authority, old.publicKey, NOW);
+    folder.keepAuthority(authority);
+    folder.keepMembership({ certificate, authority: authority.certificate });
+    const identity = createIdentity();
+    const joins = {
+      certificate: await issue(authority, identity.publicKey, NOW),
       authority: authority.certificate,
-    });
-    assert.notEqual(folder.renewIdentity().id, id);
-    assert.equal(folder.membership(), undefined);
+      sponsor: { id: old.id, address: '192.0.2.1', port: 15800 },
+    };
+    folder.keepTurn({ identity, joins });
+    assert.equal(folder.identity().id, old.id, 'nothing has changed yet');
+    for (let times = 0; times < 2; times++) {
+      const turn = new TrustFolder(path).turn()!;
+      assert.deepEqual([turn.identity.id, turn.joins?.sponsor], [identity.id, joins.sponsor]);
+      folder.take(turn);
+      assert.equal(folder.turn(), undefined);
+      assert.equal(folder.identity().id, identity.id);
+      assert.equal(folder.membership()?.certificate.serialNumber, joins.certificate.serialNumber);
+      assert.equal(folder.authority(), undefined, 'the key of the old cluster is gone');
+      folder.keepTurn(turn);
+    }
+    folder.take({ identity: old });
+    assert.deepEqual([folder.identity().id, folder.membership()], [old.id, undefined]);
   });
 
   it('replaces files as a whole, and is not held up by what a crash has left', () => {
@@ -106,6 +124,6 @@ describe('folder of keys', () => {
     assert.throws(() => folder.membership(), failed(/node\.crt/));
     rmSync(path, { recursive: true });
     writeFileSync(path, '');
-    assert.throws(() => folder.renewIdentity(), failed(/node\.key/));
+    assert.throws(() => folder.identity(), failed(/node\.key/));
   });
 });

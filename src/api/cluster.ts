@@ -1,0 +1,52 @@
+import type { ClusterFacts } from '../cluster/facts.ts';
+import { isSilent } from '../cluster/problems.ts';
+import { problemOf } from './problem.ts';
+import type { ClusterView, HostView } from './views.ts';
+
+/** How this host is in its cluster. `now`: milliseconds since 1970. */
+export function showCluster({ state, id, name, change, member }: ClusterFacts, now: number): ClusterView {
+  const doing = change && {
+    change: { what: change.what, step: change.step, seconds: secondsOf(now - change.since) },
+  };
+  if (!member) return { state, id, name, ...doing, problems: [] };
+  const present = member.hosts.filter(({ state: its }) => its !== 'left' && its !== 'forgotten');
+  return {
+    state,
+    id,
+    name,
+    ...doing,
+    cluster: member.uuid,
+    ...(member.address !== undefined && { address: member.address }),
+    ...(member.port !== undefined && { port: member.port }),
+    holdsKey: member.holdsKey,
+    certificateUntil: new Date(member.certifiedUntil).toISOString(),
+    members: { total: present.length, heard: present.filter((one) => !isSilent(one, now)).length },
+    problems: member.problems.map(problemOf),
+  };
+}
+
+/** All members, those that are gone last; none for a host in no cluster. `now`: milliseconds since 1970. */
+export function showHosts({ member }: ClusterFacts, now: number): HostView[] {
+  return (member?.hosts ?? []).map((host) => {
+    const { id, name, isSelf, state, address, port, isLinked, holdsKey, chunks, trouble, isBlocking } = host;
+    return {
+      id,
+      name,
+      self: isSelf,
+      state: state === 'present' && isSilent(host, now) ? 'silent' : state,
+      ...(address !== undefined && { address }),
+      ...(port !== undefined && { port }),
+      linked: isLinked,
+      holdsKey,
+      ...(host.heardAt !== undefined && { heard: secondsOf(now - host.heardAt) }),
+      ...(host.clockOffsetMs !== undefined && { clockOffset: Math.round(host.clockOffsetMs) / 1000 }),
+      chunks,
+      ...(trouble !== undefined && { trouble }),
+      blocking: isBlocking,
+    };
+  });
+}
+
+function secondsOf(ms: number): number {
+  return Math.max(0, Math.round(ms / 1000));
+}

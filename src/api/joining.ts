@@ -1,0 +1,95 @@
+import type { Request } from '@hapi/hapi';
+import { z } from 'zod';
+import type { Membership } from '../cluster/membership.ts';
+import { CodedError } from '../errors.ts';
+import { CLUSTER_PORT, parsePlace } from '../net/place.ts';
+import type { Clock } from '../ports/clock.ts';
+import { bounded } from './bounded.ts';
+import { showCluster, showHosts } from './cluster.ts';
+import type { ClusterView } from './views.ts';
+
+/** What changes a host's membership: as much of it as the api asks for. */
+export type Member = Pick<
+  Membership,
+  'describe' | 'hosts' | 'init' | 'token' | 'share' | 'join' | 'leave' | 'stay' | 'forget'
+>;
+
+/** Longest that a change is waited for, in milliseconds: it waits for others a minute itself. */
+const WAIT_MS = 100_000;
+const HOUR_S = 3600;
+/** A token that lies around for longer is better made anew. */
+const LIFETIME_MAX_S = 30 * 24 * HOUR_S;
+
+const nothing = z.strictObject({});
+const hostName = z.string().min(1).max(253);
+const joinBody = z.strictObject({
+  host: hostName,
+  port: z.number().int().min(1).max(65_535).default(CLUSTER_PORT),
+  token: z.string().min(1).max(1024),
+});
+const forgetBody = z.strictObject({
+  hosts: z.array(hostName).min(1).max(1000),
+  force: z.boolean().default(false),
+});
+const tokenBody = z.strictObject({
+  /** Seconds. */
+  lifetime: z.number().int().min(60).max(LIFETIME_MAX_S).default(HOUR_S),
+});
+const shareBody = z.strictObject({ host: hostName });
+
+interface MemberRoute {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly handler: (request: Request) => Promise<object>;
+}
+
+/** What the operator API has of the cluster. None of it waits for what stands on the store. */
+export function memberRoutes(member: Member, clock: Clock): MemberRoute[] {
+  const now = () => clock.now();
+  const view = (): ClusterView => showCluster(member.describe(), now());
+  const post = <B>(name: string, schema: z.ZodType<B>, work: (body: B) => Promise<object>): MemberRoute => ({
+    method: 'POST',
+    path: `/v1/cluster/${name}`,
+    handler: async (request) => bounded(work(read(schema, request.payload)), WAIT_MS, name),
+  });
+  const change = <B>(name: string, schema: z.ZodType<B>, work: (body: B) => Promise<unknown>) =>
+    post(name, schema, async (body) => {
+      await work(body);
+      return view();
+    });
+  return [
+    { method: 'GET', path: '/v1/cluster', handler: async () => view() },
+    {
+      method: 'GET',
+      path: '/v1/hosts',
+      handler: async () => ({ hosts: showHosts(member.describe(), now()) }),
+    },
+    change('init', nothing, () => member.init()),
+    change('join', joinBody, ({ host, port, token }) => member.join(placeOf(host, port), token)),
+    change('leave', nothing, () => member.leave()),
+    change('stay', nothing, () => member.stay()),
+    change('forget', forgetBody, ({ hosts, force }) => member.forget(hosts, force)),
+    change('share', shareBody, ({ host }) => member.share(host)),
+    post('token', tokenBody, async ({ lifetime }) => {
+      const token = await member.token(lifetime * 1000);
+      return { token, expires: new Date(now() + lifetime * 1000).toISOString() };
+    }),
+  ];
+}
+
+function placeOf(host: string, port: number) {
+  try {
+    return { address: parsePlace(host.includes(':') ? `[${host}]` : host, port).address, port };
+  } catch (error) {
+    throw new CodedError('NR_QUERY_INVALID', `host: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The body of a request; none is an empty one. @throws NR_QUERY_INVALID that names what does not fit */
+function read<B>(schema: z.ZodType<B>, payload: unknown): B {
+  const result = schema.safeParse(payload ?? {});
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue?.path.join('.');
+  throw new CodedError('NR_QUERY_INVALID', `${where ? `${where}: ` : ''}${issue?.message ?? 'a bad body'}`);
+}

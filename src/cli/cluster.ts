@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { clusterView, tokenView } from '../api/views.ts';
+import { CodedError } from '../errors.ts';
+import { CLUSTER_PORT, parsePlace } from '../net/place.ts';
+import { Client, parse } from './client.ts';
+import { type Asking, asking, askingOf, print } from './command.ts';
+
+/** How often it is asked how far a change has come, in milliseconds. */
+const LOOK_MS = 500;
+
+/** The commands by which a host becomes a member of a cluster, and ends to be one. */
+export function addCluster(program: Command): void {
+  changing(program, 'init', 'make a cluster of this host, which others can join')
+    .description(
+      'Makes a cluster of this host. Its networks and containers go on. Others join with a token of it.',
+    )
+    .action(async (_options: object, command: Command) => {
+      await change(command, 'init', {}, ({ cluster }) => `made the cluster ${cluster}`);
+    });
+
+  changing(program, 'join', 'join the cluster that another host is in')
+    .description(
+      'Joins the cluster of another host, which has to hold its key. This host must have no networks of ours. The token ' +
+        'may be given by a file or on standard input, so that the list of processes does not show it.',
+    )
+    .argument('<HOST[:PORT]>', `a member, by address or name (port: ${CLUSTER_PORT})`)
+    .option('--token <TOKEN>', 'what net-routed token has printed there; - for standard input')
+    .option('--token-file <FILE>', 'file that holds the token; - for standard input')
+    .action(async (at: string, options: { token?: string; tokenFile?: string }, command: Command) => {
+      const { address, port } = placeIn(at);
+      const token = tokenOf(options);
+      await change(
+        command,
+        'join',
+        { host: address, port, token },
+        ({ cluster }) => `joined the cluster ${cluster}`,
+      );
+    });
+
+  changing(program, 'token', 'print a token that lets one host join')
+    .description('Prints a token, with which one host can join within its lifetime.')
+    .option('--lifetime <TIME>', 'how long it is good: 30m, 1h, 7d', '1h')
+    .action(async ({ lifetime }: { lifetime: string }, command: Command) => {
+      const text = await post(askingOf(command), 'token', { lifetime: secondsIn(lifetime) });
+      print(askingOf(command).json ? text : parse(tokenView, text).token);
+    });
+
+  changing(program, 'leave', 'leave the cluster; its networks have to be removed before')
+    .description(
+      'Hands over to the other members and leaves. The containers and networks of this host have to be removed before.',
+    )
+    .action(async (_options: object, command: Command) => {
+      await change(command, 'leave', {}, () => 'left the cluster');
+    });
+
+  changing(program, 'stay', 'stay in the cluster after all, while leave waits')
+    .description(
+      'Takes back a leave that has not come to its end. What was handed over stays with the others.',
+    )
+    .action(async (_options: object, command: Command) => {
+      await change(command, 'stay', {}, ({ cluster }) => `stays in the cluster ${cluster}`);
+    });
+
+  changing(program, 'forget', 'forget hosts that will not come back')
+    .description(
+      'Has all other members agree that these hosts are gone for good, and frees what they held. Make sure before that ' +
+        'they are off, or cut off from the network: their containers keep their addresses.',
+    )
+    .argument('<HOST...>', 'names or ids, as net-routed hosts lists them')
+    .option('--force', 'even if they are half of all members or more')
+    .action(async (hosts: string[], { force }: { force?: boolean }, command: Command) => {
+      await change(command, 'forget', { hosts, force: force === true }, () => `forgot ${hosts.join(', ')}`);
+    });
+
+  changing(program, 'share', "let another member hold the cluster's key too")
+    .description(
+      "Hands the cluster's key to another member, which can make tokens and renew certificates then. Two or three " +
+        'members that hold it are right.',
+    )
+    .argument('<HOST>', 'a member, by name or id')
+    .action(async (host: string, _options: object, command: Command) => {
+      await change(command, 'share', { host }, () => `${host} holds the key of the cluster too`);
+    });
+}
+
+function changing(program: Command, name: string, summary: string): Command {
+  return asking(program.command(name).summary(summary));
+}
+
+type Cluster = z.infer<typeof clusterView>;
+
+/** Asks for a change, tells on standard error how far it has come, and at its end what was done. */
+async function change(
+  command: Command,
+  name: string,
+  body: object,
+  done: (cluster: Cluster) => string,
+): Promise<void> {
+  const { socket, json } = askingOf(command);
+  const progress = new Progress(socket);
+  try {
+    const text = await post({ socket, json }, name, body);
+    print(json ? text : done(parse(clusterView, text)));
+  } finally {
+    progress.stop();
+  }
+}
+
+function post({ socket }: Asking, name: string, body: object): Promise<string> {
+  return new Client(socket).text(`/v1/cluster/${name}`, 'POST', body);
+}
+
+/** Tells each step of a change once, as it begins. */
+class Progress {
+  readonly #client: Client;
+  readonly #timer: NodeJS.Timeout;
+  #told: string | undefined;
+
+  constructor(socket: string) {
+    this.#client = new Client(socket);
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    // Who does not answer this does not answer the other question either, and that one tells why.
+    const text = await this.#client.text('/v1/cluster').catch(() => undefined);
+    const step = text === undefined ? undefined : parse(clusterView, text).change?.step;
+    if (step === undefined || step === this.#told) return;
+    this.#told = step;
+    process.stderr.write(`${step} …\n`);
+  }
+}
+
+/** @throws NR_USAGE */
+function placeIn(text: string) {
+  try {
+    return parsePlace(text, CLUSTER_PORT);
+  } catch (error) {
+    throw new CodedError('NR_USAGE', (error as Error).message);
+  }
+}
+
+/** @throws NR_USAGE where there is none, or two */
+function tokenOf({ token, tokenFile }: { token?: string; tokenFile?: string }): string {
+  if ((token === undefined) === (tokenFile === undefined))
+    throw new CodedError('NR_USAGE', 'either --token or --token-file is expected');
+  if (token !== undefined && token !== '-') return token;
+  const file = tokenFile === undefined || tokenFile === '-' ? 0 : tokenFile;
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new CodedError('NR_USAGE', `the token cannot be read: ${(error as Error).message}`);
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** @throws NR_USAGE for what is no time */
+function secondsIn(text: string): number {
+  const [, digits, unit = 's'] = /^(\d{1,8})([smhd])?$/.exec(text) ?? [];
+  if (digits === undefined)
+    throw new CodedError('NR_USAGE', `--lifetime ${text} is not a time such as 30m, 1h, 7d`);
+  return Number(digits) * UNITS[unit]!;
+}

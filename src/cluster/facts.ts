@@ -1,0 +1,70 @@
+import type { X509Certificate } from 'node:crypto';
+import type { CodedError } from '../errors.ts';
+import { type HostView, viewHosts } from './hosts.ts';
+import type { ClusterNode } from './node.ts';
+import { problemsOf } from './problems.ts';
+
+/** What is being done to a host's membership, for who waits for it. */
+export interface Change {
+  readonly what: 'init' | 'join' | 'leave';
+  readonly step: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** How this host is in its cluster. */
+export interface ClusterFacts {
+  /**
+   * alone: in no cluster. joining: let in, and not complete yet. halted: a member that gives and takes nothing any more.
+   */
+  readonly state: 'alone' | 'joining' | 'member' | 'leaving' | 'halted';
+  readonly id: string;
+  readonly name: string;
+  readonly change?: Change | undefined;
+  readonly member?: MemberFacts | undefined;
+}
+
+export interface MemberFacts {
+  readonly uuid: string;
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
+  readonly holdsKey: boolean;
+  /** Milliseconds since 1970. */
+  readonly certifiedUntil: number;
+  readonly hosts: readonly HostView[];
+  /** What does not work, the worst first. */
+  readonly problems: readonly CodedError[];
+  readonly links: number;
+  readonly refused: ReadonlyMap<string, number>;
+  readonly traffic: ClusterNode['transport']['traffic'];
+}
+
+/** What there is to say of a host and the running part of its membership. `now`: milliseconds since 1970. */
+export function factsOf(
+  host: Pick<ClusterFacts, 'id' | 'name' | 'change'>,
+  node: ClusterNode | undefined,
+  trust: { readonly certificate: X509Certificate | undefined; readonly holdsKey: boolean },
+  now: number,
+): ClusterFacts {
+  if (!node) return { ...host, state: 'alone' };
+  const { standing, members } = node.cluster;
+  const hosts = viewHosts(node);
+  const state = () => {
+    if (standing.halted) return 'halted';
+    if (standing.leaving) return 'leaving';
+    return members.get(host.id)?.complete ? 'member' : 'joining';
+  };
+  const member: MemberFacts = {
+    uuid: node.uuid,
+    address: node.place?.address,
+    port: node.listening.port,
+    holdsKey: trust.holdsKey,
+    certifiedUntil: trust.certificate?.validToDate.getTime() ?? 0,
+    hosts,
+    problems: problemsOf(node, hosts, trust.certificate, now),
+    links: hosts.filter(({ isLinked }) => isLinked).length,
+    refused: node.transport.refused.counts,
+    traffic: node.transport.traffic,
+  };
+  return { ...host, state: state(), member };
+}

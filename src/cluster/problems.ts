@@ -1,0 +1,61 @@
+import { asCoded, CodedError } from '../errors.ts';
+import { renewalAt } from '../store/trust/renewal.ts';
+import type { HostView } from './hosts.ts';
+import type { ClusterNode } from './node.ts';
+import { DEFAULT_DOMAIN } from './ownership.ts';
+import { SILENT_MS, TOLERANCE_MS } from './walltime.ts';
+
+/** How long a certificate may be due for renewal before somebody should look, in milliseconds. */
+const LATE_MS = 24 * 60 * 60 * 1000;
+
+/** Whether nothing was heard of a member lately. `now`: milliseconds since 1970. */
+export function isSilent({ isSelf, state, silentSince }: HostView, now: number): boolean {
+  if (isSelf || state === 'left' || state === 'forgotten') return false;
+  return now - silentSince > SILENT_MS;
+}
+
+/** What of a member's cluster does not work, as it sees it, the worst first. `now`: milliseconds since 1970. */
+export function problemsOf(
+  { cluster, listening }: ClusterNode,
+  hosts: readonly HostView[],
+  certificate: Parameters<typeof renewalAt>[0] | undefined,
+  now: number,
+): CodedError[] {
+  const problems: CodedError[] = [];
+  try {
+    cluster.standing.mayGive();
+  } catch (error) {
+    problems.push(asCoded(error));
+  }
+  if (listening.trouble) problems.push(listening.trouble);
+  const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
+  for (const host of hosts.filter((one) => isSilent(one, now))) {
+    const { id, name, isBlocking, trouble, silentSince } = host;
+    const blocked = [
+      'addresses asked for with --ip in its part of a pool',
+      ...(id === treasury ? ['new networks and hosts, as it decides on them'] : []),
+      ...(isBlocking ? ['the end of removed records'] : []),
+    ];
+    problems.push(
+      new CodedError(
+        'NR_MEMBER_UNREACHABLE',
+        `host ${name} was not heard for ${seconds(now - silentSince)} s${trouble === undefined ? '' : ` (${trouble})`}; it blocks ${blocked.join(', ')}`,
+      ),
+    );
+  }
+  for (const { name, clockOffsetMs = 0 } of hosts.filter(({ state }) => state === 'present')) {
+    if (Math.abs(clockOffsetMs) < TOLERANCE_MS) continue;
+    const way = clockOffsetMs > 0 ? 'ahead of' : 'behind';
+    const what = `the clock of host ${name} is ${seconds(Math.abs(clockOffsetMs))} s ${way} this host's`;
+    problems.push(new CodedError('NR_MEMBER_CLOCK', what));
+  }
+  if (certificate && now > renewalAt(certificate, 0) + LATE_MS) {
+    const until = certificate.validToDate.toISOString();
+    problems.push(new CodedError('NR_MEMBER_CERTIFICATE', `the certificate of this host ends at ${until}`));
+  }
+  return problems;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1000);
+}

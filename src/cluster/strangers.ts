@@ -1,0 +1,31 @@
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+
+/** The same reason of the same address is logged so often, in milliseconds; a scan must not fill the log. */
+const ONCE_MS = 60_000;
+/** Addresses that are remembered for that. */
+const ADDRESSES = 256;
+
+/** Those who are no members and were turned away: logged here, counted by the transport. */
+export class Strangers {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #logged = new Map<string, number>();
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** `remote`: address with port. */
+  refused(reason: string, remote: string): void {
+    const who = `${reason} ${remote.replace(/:\d+$/, '')}`;
+    const now = this.#clock.now();
+    if (now - (this.#logged.get(who) ?? Number.NEGATIVE_INFINITY) < ONCE_MS) return;
+    this.#logged.delete(who);
+    this.#logged.set(who, now);
+    const [oldest] = this.#logged.keys();
+    if (this.#logged.size > ADDRESSES && oldest !== undefined) this.#logged.delete(oldest);
+    this.#log.warn({ reason, remote }, 'refused a connection of a host that is no member');
+  }
+}

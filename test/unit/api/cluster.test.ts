@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import type { Member } from '../../../src/api/joining.ts';
+import { Metrics } from '../../../src/api/metrics.ts';
+import { Pulse } from '../../../src/api/pulse.ts';
+import { createApi } from '../../../src/api/server.ts';
+import {
+  clusterView,
+  healthView,
+  hostsView,
+  problemView,
+  statusView,
+  tokenView,
+} from '../../../src/api/views.ts';
+import type { ClusterFacts, MemberFacts } from '../../../src/cluster/facts.ts';
+import type { HostView } from '../../../src/cluster/hosts.ts';
+import { CodedError } from '../../../src/errors.ts';
+import { ALONE, apiOf, type World, world } from './world.ts';
+
+const UUID = '0f3b2c1a-0000-4000-8000-1234567890ab';
+const FAR = Date.UTC(2030, 0, 1);
+
+function host(name: string, more: Partial<HostView> = {}): HostView {
+  return {
+    id: name.repeat(16),
+    name,
+    isSelf: false,
+    state: 'present',
+    address: '192.0.2.7',
+    port: 15800,
+    holdsKey: false,
+    heardAt: Date.now(),
+    silentSince: Date.now(),
+    isLinked: true,
+    chunks: 2,
+    isBlocking: false,
+    ...more,
+  };
+}
+
+const problem = new CodedError('NR_MEMBER_UNREACHABLE', 'host h2 was not heard for 30 s');
+
+function member(more: Partial<MemberFacts> = {}): ClusterFacts {
+  const long = Date.now() - 30_000;
+  return {
+    state: 'member',
+    id: ALONE.id,
+    name: 'h1',
+    member: {
+      uuid: UUID,
+      address: '192.0.2.1',
+      port: 15800,
+      holdsKey: true,
+      certifiedUntil: FAR,
+      hosts: [
+        host('h1', { isSelf: true, id: ALONE.id }),
+        host('h2', {
+          heardAt: long,
+          silentSince: long,
+          clockOffsetMs: 61_234,
+          isLinked: false,
+          trouble: 'no',
+        }),
+        host('h3', { state: 'forgotten', silentSince: long }),
+      ],
+      problems: [problem],
+      links: 1,
+      refused: new Map([['untrusted', 2]]),
+      traffic: { sentFrames: 1, sentBytes: 2, receivedFrames: 3, receivedBytes: 4 },
+      ...more,
+    },
+  };
+}
+
+describe('operator API of the cluster', () => {
+  let on: World;
+  let pulse: Pulse;
+  before(async () => {
+    on = await world();
+    pulse = new Pulse(on.services);
+  });
+  after(async () => {
+    pulse.stop();
+    await on.close();
+  });
+
+  /** Asks a host whose membership is this. */
+  async function ask(it: Partial<Member>, url: string, method: 'GET' | 'POST' = 'GET', payload?: unknown) {
+    const { describe: facts = () => ALONE } = it;
+    const services = { ...on.services, membership: { describe: facts } };
+    const api = createApi(apiOf(services, pulse, new Metrics(), it), '/nowhere');
+    const text = typeof payload === 'string' ? payload : payload && JSON.stringify(payload);
+    return api.hapi.inject({ method, url, ...(text !== undefined && { payload: text as string }) });
+  }
+  const refusals = async (it: Partial<Member>, url: string, payload: unknown) => {
+    const { statusCode, payload: answer } = await ask(it, `/v1/cluster/${url}`, 'POST', payload);
+    const { code, what } = problemView.parse(JSON.parse(answer));
+    return [statusCode, code, what];
+  };
+
+  it('tells of a host that is alone', async () => {
+    const { result, payload } = await ask({}, '/v1/cluster');
+    assert.deepEqual(clusterView.parse(result), { state: 'alone', id: ALONE.id, name: 'h1', problems: [] });
+    assert.ok(payload);
+    assert.deepEqual((await ask({}, '/v1/hosts')).result, { hosts: [] });
+  });
+
+  it('tells of members, who is heard, and what does not work', async () => {
+    const it = { describe: () => member() };
+    const cluster = clusterView.parse(JSON.parse((await ask(it, '/v1/cluster')).payload));
+    assert.deepEqual([cluster.cluster, cluster.members], [UUID, { total: 2, heard: 1 }]);
+    assert.equal(cluster.problems[0]?.remedy, problem.remedy);
+    const { hosts } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts')).payload));
+    assert.deepEqual(
+      hosts.map(({ name, state, heard, clockOffset }) => [name, state, heard, clockOffset]),
+      [
+        ['h1', 'present', 0, undefined],
+        ['h2', 'silent', 30, 61.234],
+        ['h3', 'forgotten', 0, undefined],
+      ],
+    );
+    const status = statusView.parse(JSON.parse((await ask(it, '/v1/status')).payload));
+    assert.equal(status.attention[0]?.what, 'NR_MEMBER_UNREACHABLE: host h2 was not heard for 30 s');
+    const health = await ask(it, '/health');
+    assert.equal(health.statusCode, 200);
+    assert.deepEqual(healthView.parse(JSON.parse(health.payload)).status, 'degraded');
+  });
+
+  it('has its metrics', async () => {
+    const { payload } = await ask({ describe: () => member() }, '/metrics');
+    for (const line of [
+      'net_routed_cluster_state{state="member"} 1',
+      'net_routed_cluster_state{state="alone"} 0',
+      'net_routed_cluster_members{state="silent"} 1',
+      'net_routed_cluster_clock_offset_seconds{host="h2"} 61.234',
+      'net_routed_cluster_links 1',
+      'net_routed_cluster_problems 1',
+      'net_routed_cluster_sent_bytes_total 2',
+      'net_routed_cluster_received_frames_total 3',
+      'net_routed_cluster_refused_total{reason="untrusted"} 2',
+    ])
+      assert.ok(payload.includes(`${line}\n`), line);
+    assert.match(payload, /^net_routed_store_records \d+$/m);
+  });
+
+  it('does what it is asked for, and answers what became of it', async () => {
+    const done: unknown[] = [];
+    const say =
+      (name: string) =>
+      async (...words: unknown[]) => {
+        done.push([name, ...words]);
+        return name;
+      };
+    const it = {
+      ...Object.fromEntries(
+        ['init', 'token', 'share', 'join', 'leave', 'stay', 'forget'].map((n) => [n, say(n)]),
+      ),
+      describe: () => member(),
+    } as Partial<Member>;
+    for (const [name, body] of [
+      ['init', undefined],
+      ['join', { host: '2001:db8::1', token: 'nrj1_x' }],
+      ['leave', {}],
+      ['stay', undefined],
+      ['forget', { hosts: ['h2'] }],
+      ['share', { host: 'h2' }],
+    ] as const) {
+      const { statusCode, payload } = await ask(it, `/v1/cluster/${name}`, 'POST', body);
+      assert.equal(statusCode, 200, payload);
+      assert.equal(clusterView.parse(JSON.parse(payload)).cluster, UUID);
+    }
+    const { payload } = await ask(it, '/v1/cluster/token', 'POST', { lifetime: 120 });
+    const { token, expires } = tokenView.parse(JSON.parse(payload));
+    assert.equal(token, 'token');
+    assert.ok(Math.abs(Date.parse(expires) - Date.now() - 120_000) < 60_000);
+    assert.deepEqual(done, [
+      ['init'],
+      ['join', { address: '2001:db8::1', port: 15800 }, 'nrj1_x'],
+      ['leave'],
+      ['stay'],
+      ['forget', ['h2'], false],
+      ['share', 'h2'],
+      ['token', 120_000],
+    ]);
+  });
+
+  it('refuses bodies that do not fit, with nothing done', async () => {
+    for (const [url, body, what] of [
+      ['join', {}, /^host: /],
+      ['join', { host: 'h1', token: 'x', more: 1 }, /more/],
+      ['join', { host: 'h1', port: 70_000, token: 'x' }, /^port: /],
+      ['join', { host: 'h 1', token: 'x' }, /^host: /],
+      ['forget', { hosts: [] }, /^hosts: /],
+      ['token', { lifetime: 1 }, /^lifetime: /],
+      ['token', '[]', /object/],
+      ['init', '{', /JSON/],
+    ] as const) {
+      const [status, code, text] = await refusals({}, url, body);
+      assert.deepEqual([status, code], [400, 'NR_QUERY_INVALID'], `${url} ${JSON.stringify(body)}`);
+      assert.match(String(text), what);
+    }
+  });
+
+  it('tells why it was not done', async () => {
+    const init = async () => {
+      throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
+    };
+    assert.deepEqual(await refusals({ init }, 'init', undefined), [
+      409,
+      'NR_CLUSTER_EXISTS',
+      'this host is in a cluster already',
+    ]);
+  });
+});

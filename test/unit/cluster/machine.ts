@@ -1,0 +1,89 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { systemClock } from '../../../src/clock.ts';
+import type { Place } from '../../../src/cluster/connections.ts';
+import { Membership } from '../../../src/cluster/membership.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { removeStore } from '../../../src/store/files.ts';
+import { JournalStore } from '../../../src/store/journal.ts';
+import { TrustFolder } from '../../../src/store/trust/folder.ts';
+
+export const HERE = '127.0.0.1';
+export const HOUR_MS = 3_600_000;
+const CLASSES = new Map([...CLUSTER_CLASSES, ['network', 'owned' as const]]);
+
+/** A machine: its disk and its folder stay when what runs on it ends. */
+export class Machine {
+  readonly name: string;
+  readonly folder: string;
+  aheadMs = 0;
+  listen = { address: HERE, port: 0 };
+  /** What stands on the store, in the order of what happened to it. */
+  events: string[] = [];
+  /** Where the next start is to fail. */
+  doom: 'attach' | undefined;
+  #membership: Membership | undefined;
+
+  constructor(name: string, folder = mkdtempSync(join(tmpdir(), 'net-routed-member-'))) {
+    this.name = name;
+    this.folder = folder;
+  }
+
+  get it(): Membership {
+    return this.#membership!;
+  }
+
+  get place(): Place {
+    return this.it.node!.place!;
+  }
+
+  async start(): Promise<this> {
+    const file = join(this.folder, 'store.db');
+    this.#membership = new Membership({
+      folder: new TrustFolder(this.folder),
+      upper: {
+        open: async (id, { isEmpty, wallMs }) => {
+          if (isEmpty) removeStore(file);
+          this.events.push(isEmpty ? 'empty' : 'open');
+          const replica = new JournalStore({ file, origin: id, classes: CLASSES, wallMs });
+          return { replica, rules: { restMs: 60_000, isUsed: () => true } };
+        },
+        attach: async () => {
+          this.events.push('attach');
+          if (this.doom === 'attach') throw new Error('doomed');
+        },
+        detach: async () => void this.events.push('detach'),
+      },
+      clock: { now: () => Date.now() + this.aheadMs, after: systemClock.after },
+      random: Math.random,
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      name: this.name,
+      listen: this.listen,
+      seeds: [],
+    });
+    await this.#membership.start();
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    // Others look for it where it was.
+    const { node } = this.#membership ?? {};
+    if (node) this.listen = { ...this.listen, port: node.listening.port };
+    await this.#membership?.stop();
+    this.#membership = undefined;
+  }
+
+  states(): string[] {
+    return this.it.hosts().map(({ name, state }) => `${name} ${state}`);
+  }
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`in vain: ${condition}`);
+    await setTimeout(5);
+  }
+}
