@@ -75,7 +75,7 @@ const groups: Group[] = [
     all ? { env: () => ({ NET_ROUTED_KILLS: '100' }) } : {},
   ),
   mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
-  mocha('lab', all ? 60 : 10, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
+  mocha('lab', all ? 60 : 15, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
   ...endToEnd(e2e),
   ...RELEASES.flatMap((release) => endToEnd(MATRIX, release)),
   ...(all ? RELEASES.map(speakerOn) : []),

@@ -121,6 +121,18 @@ export class Peering {
     }
   }
 
+  /**
+   * Begins the session of a peer of the mesh anew if it has none, and forgets what it told. To be called in turn with
+   * `apply`.
+   */
+  async renew(key: string): Promise<void> {
+    const was = (await this.states()).get(key);
+    if (!was?.meshed || was.state.state === 'established') return;
+    await this.#delete(was);
+    // Its rules, and so its part in the mesh, are the policy's.
+    await this.#add({ ...was.peer, mesh: 'member' });
+  }
+
   async #change(was: EnginePeer, peer: Peer, permit: Permit): Promise<'none' | 'in place' | 'anew'> {
     const change = changeOf(was, peer);
     if (change === 'anew' || this.#api.dialect.withdrawsDenied) return change;

@@ -42,8 +42,10 @@ export interface EnginePeer {
   readonly state: PeerState;
   /** Went down because it announced more than allowed, and stays down. */
   readonly overLimit: boolean;
-  /** The engine takes it for a route reflector's client. */
-  readonly reflected: boolean;
+  /** Of the mesh; and a route reflector's client, if it is an iBGP peer. */
+  readonly meshed: boolean;
+  /** How many notifications it was sent, in all of its sessions. */
+  readonly notified: number;
   /** Its graceful restart was negotiated, and all that it had before has been received again. */
   readonly graceful: boolean;
   readonly endOfRib: boolean;
@@ -60,7 +62,8 @@ export interface LinkLocal {
 export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean, link?: LinkLocal): Message {
   const external = peer.peerAs !== peer.localAs;
   const graceful = peer.gracefulRestart > 0;
-  const memo = JSON.stringify({ localAddress: peer.localAddress, multihop: peer.multihop });
+  const meshed = peer.mesh !== undefined;
+  const memo: Memo = { localAddress: peer.localAddress, multihop: peer.multihop, ...(meshed && { meshed }) };
   const anywhere = peer.address?.includes(':') ? '::' : '0.0.0.0';
   const local = peer.interface === undefined ? (peer.localAddress ?? anywhere) : link?.local;
   const families = ([4, 6] as const).map((number) => ({
@@ -79,7 +82,7 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean, li
       peer_asn: peer.peerAs,
       local_asn: peer.localAs,
       type: external ? dialect.names.external : dialect.names.internal,
-      description: `${OURS}${memo}`,
+      description: `${OURS}${JSON.stringify(memo)}`,
     },
     ...(link && { state: { neighbor_address: link.neighbor } }),
     timers: {
@@ -95,7 +98,7 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean, li
       remote_port: peer.port,
     },
     // Whether anything is reflected is the policy's business, which can be changed without a new session.
-    ...(!external && peer.mesh !== undefined && { route_reflector: { route_reflector_client: true } }),
+    ...(!external && meshed && { route_reflector: { route_reflector_client: true } }),
     ...(external && peer.multihop > 1 && { ebgp_multihop: { enabled: true, multihop_ttl: peer.multihop } }),
     ...(graceful && {
       graceful_restart: {
@@ -113,7 +116,7 @@ export function encodePeer(dialect: Dialect, peer: Peer, restarting: boolean, li
 export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): EnginePeer {
   const { conf, timers, transport, graceful_restart: restart, afi_safis: families } = answer;
   const text: string = conf?.description ?? '';
-  const memo: { localAddress?: string; multihop?: number } = text.startsWith(OURS) ? memoOf(text) : {};
+  const memo: Memo = text.startsWith(OURS) ? memoOf(text) : {};
   const byInterface: string = conf?.neighbor_interface ?? '';
   const handle: string = answer.state?.neighbor_address || conf?.neighbor_address || '';
   const config = timers?.config ?? {};
@@ -146,7 +149,8 @@ export function decodePeer(dialect: Dialect, answer: Answer, rules?: Rules): Eng
     peer,
     state: stateOf(dialect, key, answer),
     overLimit: answer.state?.admin_state === dialect.names.overLimit,
-    reflected: answer.route_reflector?.route_reflector_client === true,
+    meshed: memo.meshed === true,
+    notified: Number(answer.state?.messages?.sent?.notification ?? 0),
     graceful: graceful(answer),
     endOfRib: restarts(answer).every((one) => !one.received || one.end_of_rib_received === true),
   };
@@ -161,7 +165,7 @@ export interface Rules {
 /** How the session of a peer becomes as wanted. Rules are the policy's business and count for nothing here. */
 export function changeOf(was: EnginePeer, wanted: Peer): 'none' | 'in place' | 'anew' {
   if (FIXED.some((name) => was.peer[name] !== wanted[name])) return 'anew';
-  if (wanted.peerAs === wanted.localAs && was.reflected !== (wanted.mesh !== undefined)) return 'anew';
+  if (was.meshed !== (wanted.mesh !== undefined)) return 'anew';
   const { import: _, export: __, mesh: _m, ...before } = was.peer;
   const { import: ___, export: ____, mesh: _w, ...after } = wanted;
   if (isDeepStrictEqual(before, after)) return 'none';
@@ -228,7 +232,14 @@ function reasonOf(dialect: Dialect, state: string, answer: Answer): string | und
   return undefined;
 }
 
-function memoOf(description: string): { localAddress?: string; multihop?: number } {
+/** What of a peer the engine cannot tell apart. */
+interface Memo {
+  readonly localAddress?: string | undefined;
+  readonly multihop?: number;
+  readonly meshed?: boolean;
+}
+
+function memoOf(description: string): Memo {
   try {
     return JSON.parse(description.slice(OURS.length));
   } catch {

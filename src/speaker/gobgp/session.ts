@@ -39,6 +39,8 @@ export interface SessionOptions {
   /** Keys of the peers that were established before: those are waited for, or all if there are none. */
   readonly expected: Set<string>;
   readonly tell: (event: SpeakerEvent) => void;
+  /** Has something done when nobody else changes the engine. */
+  readonly inTurn: (work: () => Promise<void>) => Promise<void>;
 }
 
 /** What is done with one link to an engine, from its first to its last word. */
@@ -51,6 +53,8 @@ export class Session {
   readonly #learning: Learning;
   readonly #since = Date.now();
   readonly #states = new Map<string, string>();
+  /** Notifications that each peer had been sent when its session was last seen to be up. */
+  readonly #notified = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Peers that were established when the link began to be lost. */
   readonly #awaited: Set<string>;
@@ -233,6 +237,7 @@ export class Session {
     for (const peer of peers.values()) {
       if (!peer.ours) continue;
       const { key, state } = peer;
+      this.#judge(peer);
       const text = `${state.state} ${state.routerId} ${state.reason}`;
       if (this.#states.get(key) === text) continue;
       const was = this.#states.get(key);
@@ -244,6 +249,21 @@ export class Session {
       this.#options.tell({ kind: 'peer', peer: state });
     }
     for (const key of this.#states.keys()) if (!peers.has(key)) this.#states.delete(key);
+  }
+
+  /**
+   * An engine takes the end of the hold time for a graceful restart of the peer, and keeps its routes for the restart
+   * time. But then nobody has answered for a while: it is not the peer's engine that crashed, it is the host, or the way
+   * to it. In the mesh, where hold times are short because of that, its routes go.
+   */
+  #judge({ key, meshed, notified, state }: EnginePeer): void {
+    const before = this.#notified.get(key);
+    if (!meshed) return;
+    if (state.state === 'established') this.#notified.set(key, notified);
+    else if (before !== undefined) this.#notified.delete(key);
+    if (state.state === 'established' || before === undefined || notified <= before) return;
+    // A lost link shows elsewhere.
+    this.#options.inTurn(async () => void (!this.#over && (await this.#peering.renew(key)))).catch(() => {});
   }
 
   /**

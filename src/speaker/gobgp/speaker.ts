@@ -57,6 +57,7 @@ export class GobgpSpeaker implements Speaker {
           patience: this.#options.patience ?? 30_000,
           expected: this.#expected,
           tell: (event) => this.#listener(event),
+          inTurn: (work) => this.#inTurn(work),
         });
         this.#version = link.version;
         // Until somebody says what may pass, nothing does; an engine that was found keeps what it has.

@@ -33,6 +33,7 @@ describe('speaker/gobgp/session', () => {
     patience: 0,
     expected: new Set(),
     tell: () => {},
+    inTurn: (work) => work(),
   });
 
   it('announces before it has peers, and has the policy before both can meet', async () => {
