@@ -70,7 +70,7 @@ const groups: Group[] = [
   { name: 'unused code', command: ['knip'], minutes: 2, single: true },
   mocha(
     'unit',
-    all ? 10 : 5,
+    all ? 20 : 8,
     ['test/unit/**/*.test.ts'],
     all ? { env: () => ({ NET_ROUTED_KILLS: '100' }) } : {},
   ),

@@ -22,6 +22,8 @@ export class Machine {
   listen = { address: HERE, port: 0 };
   /** What stands on the store, in the order of what happened to it. */
   events: string[] = [];
+  /** What it has logged. */
+  readonly log: { text: string; reason?: string; id?: string; name?: string }[] = [];
   /** Where the next start is to fail. */
   doom: 'attach' | undefined;
   #membership: Membership | undefined;
@@ -41,6 +43,7 @@ export class Machine {
 
   async start(): Promise<this> {
     const file = join(this.folder, 'store.db');
+    const log = (what: object, text: string) => void this.log.push({ ...what, text });
     this.#membership = new Membership({
       folder: new TrustFolder(this.folder),
       upper: {
@@ -58,7 +61,7 @@ export class Machine {
       },
       clock: { now: () => Date.now() + this.aheadMs, after: systemClock.after },
       random: Math.random,
-      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      log: { debug: () => {}, info: log, warn: log, error: log },
       name: this.name,
       listen: this.listen,
       seeds: [],

@@ -308,4 +308,33 @@ describe('membership', () => {
     assert.equal(error?.code, 'NR_MEMBER_UNREACHABLE');
     assert.match(error!.what, /^host a /);
   });
+
+  it('logs who joins, leaves and is forgotten, and counts and logs who is refused', async () => {
+    const [a, b, c] = (await cluster('a', 'b', 'c')) as [Machine, Machine, Machine];
+    const said = (machine: Machine, text: string) =>
+      machine.log.filter((one) => one.text === text).map(({ name }) => name);
+    await until(() => said(a, 'a host has joined').length === 2);
+    assert.deepEqual(said(a, 'a host joins'), ['b', 'c']);
+    await b.it.leave();
+    await until(() => said(c, 'a host has left').join() === 'b');
+    await c.stop();
+    // One of two: by force.
+    await a.it.forget(['c'], true);
+    assert.deepEqual(said(a, 'a host is forgotten'), ['c']);
+
+    const [other] = (await cluster('other')) as [Machine];
+    const token = await other.it.token(HOUR_MS);
+    await assert.rejects(b.it.join(a.place, token), coded('NR_JOIN_UNTRUSTED'));
+    const expired = await a.it.token(60_000);
+    a.aheadMs = 130_000;
+    await assert.rejects(b.it.join(a.place, expired), coded('NR_TOKEN_REFUSED'));
+    const reasons = () => [...a.it.describe().member!.refused.keys()];
+    await until(() => reasons().includes('token-expired'));
+    const logged = () => a.log.flatMap(({ text, reason }) => (/^refused/.test(text) ? [reason] : []));
+    await until(() => logged().includes('token-expired'));
+    // Once only, however often it is tried.
+    await assert.rejects(b.it.join(a.place, expired), coded('NR_TOKEN_REFUSED'));
+    await until(() => a.it.describe().member!.refused.get('token-expired') === 2);
+    assert.equal(logged().filter((reason) => reason === 'token-expired').length, 1);
+  });
 });
