@@ -12,6 +12,7 @@ import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
 import { Collector } from './cluster/collector.ts';
 import { Members } from './cluster/members.ts';
+import { Standing } from './cluster/standing.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
@@ -97,7 +98,8 @@ export class Daemon {
 
   /** Removed records leave a trace for other hosts. A host that is alone forgets them soon. */
   #sweep(store: Adapters['store']): void {
-    const collector = new Collector(store, new Members(store));
+    const members = new Members(store);
+    const collector = new Collector({ replica: store, members, standing: new Standing(store, members) });
     let cancel = () => {};
     const later = () => {
       cancel = this.#clock.after(SWEEP_MS, () => {

@@ -99,6 +99,7 @@ const TABLE = {
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],
   NR_MEMBER_HALTED: [503, 'net-routed status tells why, and what becomes of the running containers'],
+  NR_MEMBER_STARTING: [503, 'wait a few seconds: it asks the other hosts first'],
   NR_MEMBER_LEAVING: [409, 'wait until the host has left, or take it back: net-routed leave --abort'],
   NR_MEMBER_INCOMPLETE: [503, 'wait until more than half of the members can be reached'],
   NR_MEMBER_IN_USE: [409, 'stop the containers of this host first'],

@@ -96,8 +96,6 @@ export class ClusterNode {
     const place = { address: options.advertised ?? address, port };
     try {
       const boot = randomBytes(16).toString('hex');
-      const said = { boot, ...place, holdsKey: authority() !== undefined };
-      const [entry] = await replica.commit([{ key: `host/${identity.id}`, value: said }]);
       const ground: Omit<Ground, 'calls'> = {
         timer: { now: () => clock.now(), after: clock.after },
         random,
@@ -107,18 +105,26 @@ export class ClusterNode {
         transport,
         replica,
         ground,
-        self: { cluster: credentials.cluster, boot, bootSequence: entry!.version.sequence },
+        uuid: credentials.cluster,
         placeOf: (member) => placeOf(replica, member),
         seeds: () => seedsOf(replica, seeds),
         methods: new Map([['where', where(replica)], ...options.methods]),
       });
       const whole = { ...ground, calls: connections };
       const { restMs, isUsed } = options;
-      const cluster = new Cluster({ replica, ground: whole, boot, restMs, isUsed });
-      const { collector, standing } = cluster;
-      const onAhead = () => standing.halt('rollback');
-      const gossip = new Gossip({ replica, collector, ground: whole, onAhead });
+      const cluster = new Cluster({
+        replica,
+        ground: whole,
+        boot,
+        restMs,
+        isUsed,
+        boots: (member) => connections.boots(member),
+      });
+      const gossip = new Gossip({ replica, cluster, ground: whole });
       connections.start(cluster, gossip);
+      // After the write that tells of this start, as every other one: nobody can be called before that is on disk.
+      const said = { ...place, holdsKey: authority() !== undefined };
+      await replica.commit([{ key: `host/${identity.id}`, value: said }]);
       return new ClusterNode({ replica, cluster, connections, place }, gossip, transport);
     } catch (error) {
       await transport.close();

@@ -51,8 +51,9 @@ export class Spaces {
     });
   }
 
+  /** A space; none as soon as its removal is on its way to the disk. */
   get(id: string): Space | undefined {
-    return this.#spaces.get(id);
+    return this.#replica.get(`space/${id}`) ? this.#spaces.get(id) : undefined;
   }
 
   all(): Iterable<Space> {
@@ -61,7 +62,7 @@ export class Spaces {
 
   /** Which values are ours to give, and which are given. */
   allocator(id: string): Allocator | undefined {
-    return this.#allocators.get(id);
+    return this.get(id) && this.#allocators.get(id);
   }
 
   /** The id of a space that came with this. */

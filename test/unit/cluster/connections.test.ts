@@ -261,7 +261,7 @@ describe('connections', () => {
     const [a, , c] = nodes;
     await wiring.until(() => [...a!.connections.peers.keys()].includes(C));
     const seal = a!.store.known(C);
-    await a!.store.commit([{ key: `gone/${C}`, value: { seal, how: 'forgotten', by: A } }]);
+    await a!.store.commit([{ key: `gone/${C}`, value: { seal, how: 'forgotten', by: A, heir: A, last: 3 } }]);
     await wiring.until(() => c!.cluster.standing.halted === 'gone', 1000);
     await wiring.until(() => ![...a!.connections.peers.keys()].includes(C), 1000);
     const { disk } = c!.store;
@@ -299,7 +299,6 @@ describe('connections', () => {
     ['of another cluster', { cluster: CLUSTER.replace('0', '1') }, 'NR_MEMBER_REFUSED'],
     ['under another id', { id: B }, 'NR_MEMBER_REFUSED'],
     ['of no protocol', { protocol: 0 }, 'NR_MEMBER_REFUSED'],
-    ['for a link of one that is no member', { purpose: 'link' }, 'NR_MEMBER_REFUSED'],
   ] as const) {
     it(`refuse a hello ${what}`, async () => {
       const [a] = await cluster(2);
@@ -311,6 +310,21 @@ describe('connections', () => {
       assert.equal(a!.cluster.standing.halted, undefined);
     });
   }
+
+  it('tell a host nothing that is not known as a member, but listen to it', async () => {
+    const [a] = await cluster(2);
+    const { here, heard } = stranger(C, a!);
+    here.send(hello(C, { purpose: 'link' }));
+    here.send({ kind: 'vector', vector: new Map() });
+    const version = { key: `host/${C}`, class: 'owned', text: '1', origin: C, sequence: 1, rank: 1 } as const;
+    here.send({ kind: 'ranges', ranges: [{ origin: C, from: 0, to: 1, records: [version] }] });
+    await wiring.until(() => a!.store.known(C) === 1, 1000);
+    await wiring.pass(5000);
+    assert.ok(!heard.some(({ kind }) => kind === 'ranges'));
+    const member = { number: 3, key: 'k', complete: false };
+    await a!.store.commit([{ key: `member/${C}`, value: member }]);
+    await wiring.until(() => heard.some(({ kind }) => kind === 'ranges'), 10_000);
+  });
 
   it('end when no hello comes, or something else before it', async () => {
     const [a] = await cluster(2);

@@ -22,7 +22,7 @@ function fill(of: MemoryStore, count: number, bytes: number): void {
 function linked(from: MemoryStore): { link: Link; sent: Message[]; wire: { waiting: number } } {
   const sent: Message[] = [];
   const wire = { waiting: 0, send: (message: Message) => void sent.push(message) };
-  const link = new Link(B, from, wire);
+  const link = new Link(B, from, wire, () => Number.POSITIVE_INFINITY);
   link.take({ kind: 'vector', vector: new Map() });
   return { link, sent, wire };
 }
