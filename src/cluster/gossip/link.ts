@@ -56,8 +56,8 @@ export class Link {
       this.#has = new Vector(message.vector);
       if ((message.vector.get(this.#replica.origin) ?? 0) > this.#replica.known(this.#replica.origin))
         return 'ahead';
-      // Who knows more than we do is told what we know, and sends the rest.
-      if (!isFirst && this.#isBehind(message.vector)) this.#tellVector();
+      // Who knows more than we do is told what we know, and sends the rest, or as much of it as we may have.
+      if (!isFirst && !message.isAnswer && this.#isBehind(message.vector)) this.#tellVector(true);
       this.flush();
       return undefined;
     }
@@ -99,7 +99,7 @@ export class Link {
     return false;
   }
 
-  #tellVector(): void {
-    this.#wire.send({ kind: 'vector', vector: new Map(this.#replica.vector) });
+  #tellVector(isAnswer = false): void {
+    this.#wire.send({ kind: 'vector', vector: new Map(this.#replica.vector), ...(isAnswer && { isAnswer }) });
   }
 }
