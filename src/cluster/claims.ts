@@ -274,8 +274,9 @@ export class Claims {
 
   #lend(space: Space, claim: Claim, to: string, done: Done<Grant>): void {
     const standing = this.#borrowers(space.id, claim.value);
+    const own = isHeld(this.#allocation(this.#replica.origin, space.id, claim.value));
     if (standing.some((one) => one.to === to && one.nonce === claim.nonce)) {
-      const shared = standing.length > 1 ? { shared: true as const } : {};
+      const shared = own || standing.length > 1 ? { shared: true as const } : {};
       this.#replica.write([], (error) => done(error, shared)); // durable is what stands, not what is on its way
       return;
     }
@@ -288,7 +289,6 @@ export class Claims {
       return;
     }
     const others = standing.filter((one) => one.to !== to || one.nonce !== claim.replaces);
-    const own = isHeld(this.#allocation(this.#replica.origin, space.id, claim.value));
     const isRenewed = others.length < standing.length && others.length === 0 && !own;
     const taken = isRenewed ? 'taken' : allocator.take(value);
     const shared = taken === 'held' && this.#areSharing(space.id, claim.value, others);
