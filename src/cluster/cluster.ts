@@ -81,9 +81,17 @@ export class Cluster {
     this.forgetting = new Forgetting({ ...parts, claims });
     this.leaving = new Leaving(parts);
     this.collector = new Collector(parts);
+    const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
-      limit: (origin) => this.forgetting.limit(origin),
+      // Nothing of who is not known as a member; who is not one itself knows nobody, and listens to all.
+      limit: (origin) =>
+        isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0,
       admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
+      // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
+      refusal: (keys) =>
+        isMember(replica.origin) || keys.includes(`member/${replica.origin}`)
+          ? undefined
+          : new CodedError('NR_MEMBER_INCOMPLETE', 'this host has not been let into the cluster yet'),
     };
     // Also after a crash between the two.
     for (const { id } of members.allGone()) if (id !== replica.origin) replica.dropOwner(id);

@@ -44,8 +44,9 @@ export class Collector {
     return report;
   }
 
-  /** Takes note of a report; false for one that is not news. */
+  /** Takes note of a report; false for one that is not news, or of nobody who is known as a member. */
   take(report: Report): boolean {
+    if (!this.#members.isPresent(report.id)) return false;
     const known = this.#latest.get(report.id);
     if (known && !isLater(report, known)) return false;
     this.#latest.set(report.id, report);
@@ -74,6 +75,11 @@ export class Collector {
   collect(): number {
     if (!this.#members.isPresent(this.#replica.origin) && this.#members.present().length > 0) return 0;
     for (const { id, seal } of this.#members.allGone()) if (this.#replica.known(id) < seal) return 0;
+    for (const id of [...this.#latest.keys()]) {
+      if (this.#members.isPresent(id)) continue;
+      this.#latest.delete(id);
+      this.#settled.delete(id);
+    }
     this.#settle();
     const floor = this.#floor();
     if (!floor) return 0;

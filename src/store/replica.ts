@@ -23,6 +23,8 @@ export interface Admission {
   limit(origin: string): number;
   /** Whether a version from elsewhere may stand. One that may not counts as known and is not stored. */
   admits(version: Versioned, standing: Versioned | undefined): boolean;
+  /** Why this host may not write now what everybody may write; nothing if it may. */
+  refusal?(keys: readonly string[]): CodedError | undefined;
 }
 
 export interface ReplicaOptions {
@@ -388,6 +390,9 @@ export class Replica implements Store {
       text: value === undefined ? undefined : encode(key, value),
       expect,
     }));
+    const shared = prepared.filter(({ kind }) => kind === 'shared').map(({ key }) => key);
+    const refusal = shared.length > 0 ? this.admission.refusal?.(shared) : undefined;
+    if (refusal) throw refusal;
     const moves: Move[] = [];
     for (const { key, kind, text, expect } of prepared) {
       const before = this.version(key);

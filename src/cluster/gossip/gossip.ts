@@ -29,12 +29,19 @@ export class Gossip {
   readonly #links = new Map<object, { readonly link: Link; readonly wire: GossipWire }>();
   readonly #stops: (() => void)[] = [];
   #flushing: (() => void) | undefined;
+  /** Members have been heard of since the last flush: what they wrote was left out before. */
+  #isLarger = false;
 
   constructor(parts: { replica: Replica; cluster: GossipCluster; ground: Ground }) {
     this.#replica = parts.replica;
     this.#cluster = parts.cluster;
     this.#ground = parts.ground;
-    this.#stops.push(this.#replica.onDurable(() => this.#soon()));
+    this.#stops.push(
+      this.#replica.observe('member', ({ before }) => {
+        this.#isLarger ||= before === undefined;
+      }),
+      this.#replica.onDurable(() => this.#soon()),
+    );
     this.#every(PROBE_MS, () => this.#probe());
     this.#every(REPORT_MS, () => {
       const { standing, collector } = this.#cluster;
@@ -57,7 +64,7 @@ export class Gossip {
     const link = new Link(peer, this.#replica, wire, end);
     const key = {};
     this.#links.set(key, { link, wire });
-    link.open();
+    link.tell();
     for (const report of this.#cluster.collector.all()) wire.send({ kind: 'report', ...report });
     return {
       take: (message) => this.#take(key, link, message),
@@ -87,7 +94,10 @@ export class Gossip {
     this.#flushing ??= this.#ground.timer.after(BATCH_MS, () => {
       this.#flushing = undefined;
       let behind = false;
+      const isLarger = this.#isLarger;
+      this.#isLarger = false;
       for (const { link } of this.#links.values()) {
+        if (isLarger) link.tell();
         link.flush();
         behind ||= link.isBehind;
       }

@@ -32,8 +32,8 @@ export class Link {
     this.#wire = wire;
   }
 
-  /** The first words. */
-  open(): void {
+  /** Tells what this host knows: the first word, and again when it has left something out that it wants now. */
+  tell(): void {
     this.#tellVector();
   }
 

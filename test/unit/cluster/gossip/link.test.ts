@@ -69,7 +69,7 @@ describe('a link', () => {
       new Link('x', from, { waiting: 0, send: (message) => void way.push({ to: to(), message }) }, () => 0);
     const ofA: Link = end(a, () => ofB);
     const ofB: Link = end(b, () => ofA);
-    for (const one of [ofA, ofB]) one.open();
+    for (const one of [ofA, ofB]) one.tell();
     for (const one of [ofA, ofB]) one.probe();
     let count = 0;
     for (let next = way.shift(); next; next = way.shift()) {
