@@ -4,7 +4,7 @@ import type { Change } from '../ports/store.ts';
 import { coversAll, Vector } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Claims, Loan } from './claims.ts';
-import { goneChange, type Members } from './members.ts';
+import { type Gone, goneChange, type Members } from './members.ts';
 import type { Ownership } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
 import { chunkOf, type Spaces } from './spaces.ts';
@@ -29,6 +29,8 @@ const vectorSchema = z.record(z.string(), z.number().int().nonnegative());
 const promisedSchema = z.object({
   vector: vectorSchema,
   members: z.array(z.string()),
+  /** Those that went before of which not all has arrived, frozen as well. */
+  again: z.array(z.string()),
   loans: z.array(z.object({ space: z.string(), value: z.string(), nonce: z.string() })),
 });
 type Promised = z.infer<typeof promisedSchema>;
@@ -151,6 +153,7 @@ export class Forgetting {
         body: {
           vector: Object.fromEntries(this.#replica.vector),
           members: this.#members.present().map(({ id }) => id),
+          again,
           loans: this.#claims.borrowed(),
         },
       });
@@ -298,9 +301,17 @@ export class Forgetting {
       .present()
       .find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));
     if (late) return new CodedError('NR_FORGET_BUSY', `${late.id} has just come in`);
+    const early = [...this.#members.allGone()].find((gone) => !this.#isSealed(attempt, gone));
+    if (early) return new CodedError('NR_FORGET_BUSY', `not all had heard that ${early.id} has gone`);
     if (!attempt.force && !this.#members.isWhole)
       return new CodedError('NR_FORGET_BUSY', 'there is a member that this host has not heard of yet');
     return undefined;
+  }
+
+  /** Whether what counts of one that went before is known to somebody, or is as much as anybody will ever know. */
+  #isSealed(attempt: Attempt, { id, seal }: Gone): boolean {
+    const all = [...attempt.promised.values()];
+    return this.#seal(attempt, id) >= seal || all.every(({ again }) => again.includes(id));
   }
 
   #isVictims(attempt: Attempt, loan: Loan): boolean {
