@@ -13,6 +13,8 @@ export class Operator {
   /** Nothing more befalls anybody. */
   #isOver = false;
   readonly #snapshots = new Map<Host, SimulatedDisk>();
+  /** Those that leave, or are about to. */
+  readonly #leaving = new Set<Host>();
 
   constructor(world: World) {
     this.#world = world;
@@ -28,7 +30,8 @@ export class Operator {
   /** A host gives back all that it has, and leaves. */
   leave(host: Host): void {
     const { ledger, timeline, workload } = this.#world;
-    if (!host.up || this.#world.members().length < 3) return;
+    if (!host.up || this.#world.members().length < 3 || this.#isLast(host)) return;
+    this.#leaving.add(host);
     for (const { value, tag } of ledger.of(host))
       if (!value.startsWith('prefix/')) workload.releaseOne(host, value, tag);
     let times = 0;
@@ -38,9 +41,14 @@ export class Operator {
       if (!host.up) return void again();
       const { leaving } = host.node.cluster;
       // It takes too long, and the operator wants the host back if that is possible.
-      if (++times > 20) return leaving.stay(() => {});
+      if (++times > 20) {
+        return leaving.stay((error) => {
+          if (!error) this.#leaving.delete(host);
+        });
+      }
       leaving.leave((error) => {
-        if (error?.code !== 'NR_MEMBER_ALONE') again();
+        if (error?.code === 'NR_MEMBER_ALONE') this.#leaving.delete(host);
+        else again();
       });
     };
     timeline.after(3000, attempt);
@@ -74,7 +82,9 @@ export class Operator {
     const members = this.#world.members().filter((host) => !host.spared);
     const dead = this.#world.hosts.filter((host) => host.dead && !this.#isForgotten(host));
     if (members.length < 3 || 2 * (dead.length + 1) >= members.length + dead.length + 1) return;
-    this.#switchOff(random.pick(members)!);
+    const lost = random.pick(members)!;
+    if (this.#isLast(lost)) return;
+    this.#switchOff(lost);
     if (random.chance(0.3)) timeline.after(random.next() * 4000, () => this.join());
     for (let operators = random.chance(0.4) ? 2 : 1; operators > 0; operators--)
       if (this.#forgetting < OPERATORS_MAX) {
@@ -93,6 +103,7 @@ export class Operator {
     const { counts, ledger, network, random } = this.#world;
     const [host, snapshot] = random.pick([...this.#snapshots].filter(([one]) => one.up && !one.dead)) ?? [];
     if (!host || !snapshot || !this.#world.isMember(host) || host.node.cluster.standing.leaving) return;
+    if (this.#isLast(host)) return;
     this.#inCalm(() => {
       const before = snapshot.vector.get(host.id) ?? 0;
       this.#world.settle(3000, () =>
@@ -130,7 +141,7 @@ export class Operator {
         // Both at once: the second one finds the first one there.
         clone.tainted = true;
         this.#world.run(1000);
-        if (this.#world.network.linksOf(host) > 0) {
+        if (this.#others(host).some((one) => this.#world.network.isLinked(host, one))) {
           this.#world.add(clone);
           this.#expectHalt(clone, random.chance(0.1) ? 250_000 : 5000, true);
         }
@@ -208,6 +219,12 @@ export class Operator {
     this.#world.run(1500);
     call();
     network.weather = weather;
+  }
+
+  /** Whether nobody but those that leave would be there without a host: nobody could forget the others. */
+  #isLast(host: Host): boolean {
+    const others = this.#world.members().filter((one) => one !== host && !this.#leaving.has(one));
+    return !others.some((one) => this.#world.isComplete(one));
   }
 
   #others(host: Host): Host[] {

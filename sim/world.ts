@@ -1,3 +1,4 @@
+import type { Standing } from '../src/cluster/standing.ts';
 import type { Change } from '../src/ports/store.ts';
 import type { Step } from '../src/store/backing.ts';
 import { difference } from './check.ts';
@@ -201,19 +202,14 @@ export class World {
   }
 
   #link(): void {
-    const up = this.hosts.filter(
-      (host) =>
-        host.up &&
-        !host.node.cluster.standing.starting &&
-        !host.node.cluster.standing.halted &&
-        (host.admitted || this.isMember(host)),
-    );
+    const isReady = ({ starting, halted }: Standing) => !starting && !halted;
+    const up = this.hosts.filter((host) => host.up && isReady(host.node.cluster.standing));
     for (const host of up) {
       const links = this.network.linksOf(host);
       // Now and then there is another one, so that no two groups have all that they want among themselves.
       if (links >= DEGREE && !this.random.chance(0.01)) continue;
       if (links >= 2 * DEGREE) this.network.cutOne(host);
-      const other = this.random.pick(up.filter((one) => one !== host && !this.network.isLinked(host, one)));
+      const other = this.random.pick(up.filter((one) => one.id !== host.id && !this.network.isLinked(host, one)));
       if (other) this.network.connect(host, other);
     }
   }
