@@ -149,6 +149,7 @@ export class Operator {
       } else {
         // The copy takes the first one's place, and the first one comes back.
         host.crash();
+        host.dead = true;
         clone.disk = host.disk.copy();
         ledger.moved(host, clone);
         this.#world.add(clone);
@@ -156,6 +157,7 @@ export class Operator {
         const hasArrived = () => this.#others(clone).some((one) => this.#world.network.isLinked(clone, one));
         this.#world.settle(5000, hasArrived);
         host.tainted = true;
+        host.dead = false;
         host.start();
         if (hasArrived()) this.#expectHalt(host, 5000, true);
         this.#scrap(host);

@@ -5,7 +5,7 @@ import { coversAll, Vector } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Claims, Loan } from './claims.ts';
 import { type Gone, goneChange, type Members } from './members.ts';
-import type { Ownership } from './ownership.ts';
+import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
 import { chunkOf, type Spaces } from './spaces.ts';
 import type { Standing } from './standing.ts';
@@ -264,9 +264,14 @@ export class Forgetting {
     const objection = this.#objection(attempt);
     if (objection) return this.#end(attempt, objection);
     const loans = new Map<string, { to: string; nonce: string }[]>();
+    const chunks = new Set<string>();
     for (const [to, promised] of attempt.promised) {
       for (const loan of promised.loans) {
-        if (to === me || !this.#isVictims(attempt, loan)) continue;
+        const chunk = this.#chunkOf(attempt, loan);
+        if (chunk === undefined) continue;
+        // That it was taken from the treasury's may have died with its owner.
+        if (!this.#replica.get(chunk)) chunks.add(chunk);
+        if (to === me) continue;
         const key = `lent/${me}/${loan.space}/${loan.value}`;
         loans.set(key, [...(loans.get(key) ?? []), { to, nonce: loan.nonce }]);
       }
@@ -277,6 +282,7 @@ export class Forgetting {
       goneChange({ id, seal: this.#seal(attempt, id), how: 'forgotten', by: me, heir: me, last }),
       { key: `promise/${id}` },
     ]);
+    for (const chunk of chunks) changes.push(ownedBy(chunk, me));
     for (const [key, borrowers] of loans) changes.push({ key, value: { borrowers } });
     // What nobody knows any more of those that went before can never arrive.
     for (const gone of this.#members.allGone()) {
@@ -314,11 +320,13 @@ export class Forgetting {
     return this.#seal(attempt, id) >= seal || all.every(({ again }) => again.includes(id));
   }
 
-  #isVictims(attempt: Attempt, loan: Loan): boolean {
+  /** The key of a loan's chunk, if that is one of a victim. */
+  #chunkOf({ victims }: Attempt, loan: Loan): string | undefined {
     const space = this.#spaces.get(loan.space);
-    if (!space) return false;
-    const owner = this.#ownership.chunk(space.id, space.domain, chunkOf(space, BigInt(loan.value)));
-    return owner !== undefined && attempt.victims.includes(owner);
+    if (!space) return undefined;
+    const chunk = chunkOf(space, BigInt(loan.value));
+    const owner = this.#ownership.chunk(space.id, space.domain, chunk);
+    return owner !== undefined && victims.includes(owner) ? chunkKey(space.id, chunk) : undefined;
   }
 
   #seal(attempt: Attempt, victim: string): number {
