@@ -209,7 +209,9 @@ export class World {
       // Now and then there is another one, so that no two groups have all that they want among themselves.
       if (links >= DEGREE && !this.random.chance(0.01)) continue;
       if (links >= 2 * DEGREE) this.network.cutOne(host);
-      const other = this.random.pick(up.filter((one) => one.id !== host.id && !this.network.isLinked(host, one)));
+      const other = this.random.pick(
+        up.filter((one) => one.id !== host.id && !this.network.isLinked(host, one)),
+      );
       if (other) this.network.connect(host, other);
     }
   }

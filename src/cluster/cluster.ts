@@ -84,8 +84,7 @@ export class Cluster {
     const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
       // Nothing of who is not known as a member; who is not one itself knows nobody, and listens to all.
-      limit: (origin) =>
-        isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0,
+      limit: (origin) => (isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0),
       admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
       // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
       refusal: (keys) =>

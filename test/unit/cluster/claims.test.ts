@@ -99,7 +99,9 @@ describe('claims', () => {
     const body = { space: 's', value: '5', nonce: 'one' };
     const answers: Json[] = [];
     for (let time = 0; time < 2; time++) {
-      hosts.at(0).cluster.serve('claim', hosts.at(1).id, body, (_, answer) => void answers.push(answer!.body!));
+      hosts
+        .at(0)
+        .cluster.serve('claim', hosts.at(1).id, body, (_, answer) => void answers.push(answer!.body!));
       hosts.run();
     }
     assert.deepEqual(answers, [
