@@ -113,14 +113,14 @@ export class Operator {
       if (!witness || !host.up || host.dead || !network.reaches(witness, host)) return;
       counts.rollbacks++;
       this.#snapshots.delete(host);
-      witness.spared = true;
-      host.crash();
-      host.tainted = true;
-      ledger.forfeited(host);
-      host.disk = snapshot.copy();
-      host.start();
-      this.#expectHalt(host, 8000);
-      witness.spared = false;
+      this.#spare(witness, () => {
+        host.crash();
+        host.tainted = true;
+        ledger.forfeited(host);
+        host.disk = snapshot.copy();
+        host.start();
+        this.#expectHalt(host, 8000);
+      });
       this.#switchOff(host);
       this.#beginForgetting();
     });
@@ -141,9 +141,12 @@ export class Operator {
         // Both at once: the second one finds the first one there.
         clone.tainted = true;
         this.#world.run(1000);
-        if (this.#others(host).some((one) => this.#world.network.isLinked(host, one))) {
-          this.#world.add(clone);
-          this.#expectHalt(clone, random.chance(0.1) ? 250_000 : 5000, true);
+        const witness = this.#others(host).find((one) => this.#world.network.isLinked(host, one));
+        if (witness) {
+          this.#spare(witness, () => {
+            this.#world.add(clone);
+            this.#expectHalt(clone, random.chance(0.1) ? 250_000 : 5000, true);
+          });
         }
         this.#scrap(clone);
       } else {
@@ -154,12 +157,17 @@ export class Operator {
         ledger.moved(host, clone);
         this.#world.add(clone);
         clone.spared = true;
-        const hasArrived = () => this.#others(clone).some((one) => this.#world.network.isLinked(clone, one));
-        this.#world.settle(5000, hasArrived);
+        const witness = () => this.#others(clone).find((one) => this.#world.network.isLinked(clone, one));
+        this.#world.settle(5000, () => witness() !== undefined);
         host.tainted = true;
         host.dead = false;
-        host.start();
-        if (hasArrived()) this.#expectHalt(host, 5000, true);
+        const there = witness();
+        if (there) {
+          this.#spare(there, () => {
+            host.start();
+            this.#expectHalt(host, 5000, true);
+          });
+        }
         this.#scrap(host);
         clone.spared = false;
       }
@@ -221,6 +229,14 @@ export class Operator {
     this.#world.run(1500);
     call();
     network.weather = weather;
+  }
+
+  /** Nothing befalls a host for as long. */
+  #spare(host: Host, call: () => void): void {
+    host.spared = true;
+    host.doom = undefined;
+    call();
+    host.spared = false;
   }
 
   /** Whether nobody but those that leave would be there without a host: nobody could forget the others. */

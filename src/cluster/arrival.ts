@@ -9,6 +9,8 @@ const ASK_MS = 1000;
 const AGAIN_MS = 1000;
 /** How often another one with our identity may be connected before one is a clone: its connection may be dead. */
 const TWICE_MAX = 180;
+/** How often somebody who has had an objection is asked in vain before this host goes on without it. */
+const SILENT_MAX = 30;
 /** Of a large cluster so many are asked, chosen at random. */
 const ASKED_MAX = 64;
 
@@ -19,7 +21,8 @@ const answerSchema = z.object({
 
 /**
  * The first words of each start: every member is asked whether it knows more of this host than its own disk does, before
- * this host tells or gives anything. Those that cannot be reached are not waited for, so that a host alone goes on alone.
+ * this host tells or gives anything. Those that cannot be reached are not waited for, so that a host alone goes on alone;
+ * but for a while for those that had an objection before.
  */
 export class Arrival {
   readonly #replica: Replica;
@@ -30,6 +33,8 @@ export class Arrival {
   readonly #boots: (member: string) => Iterable<string>;
   #greeting: Greeting | undefined;
   #twice = 0;
+  #silent = 0;
+  #isFirst = true;
   #stopped = false;
   #cancel = () => {};
 
@@ -85,6 +90,9 @@ export class Arrival {
     const again: string[] = [];
     let left = members.length;
     let isTwice = false;
+    let isSilent = true;
+    const isWaiting = !this.#isFirst && this.#silent < SILENT_MAX;
+    this.#isFirst = false;
     if (left === 0) this.#standing.arrived();
     for (const member of members) {
       this.#ground.calls.ask(member, 'greet', { boot, bootSequence }, ASK_MS, (error, answer) => {
@@ -93,8 +101,11 @@ export class Arrival {
         const halt = this.#standing.halted ?? haltOf(verdict);
         if (halt) return this.#standing.halt(halt);
         if (verdict === 'twice') isTwice = true;
-        if (verdict) again.push(member);
-        if (--left === 0) this.#asked(again, isTwice);
+        if (!error) isSilent = false;
+        if (verdict || (error && isWaiting)) again.push(member);
+        if (--left > 0) return;
+        this.#silent = isSilent ? this.#silent + 1 : 0;
+        this.#asked(again, isTwice);
       });
     }
   }
