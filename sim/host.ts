@@ -1,13 +1,14 @@
 import { Cluster } from '../src/cluster/cluster.ts';
 import { Gossip } from '../src/cluster/gossip/gossip.ts';
-import { type Greeting, judge } from '../src/cluster/greeting.ts';
+import { haltOf, judge } from '../src/cluster/greeting.ts';
 import { CLUSTER_CLASSES } from '../src/cluster/namespaces.ts';
 import type { Batch } from '../src/store/backing.ts';
 import { MemoryDisk, MemoryStore } from '../src/store/memory.ts';
+import { overlaps } from './workload.ts';
 import type { World } from './world.ts';
 
 /** Namespaces of the workload besides the protocol's own. */
-const CLASSES = new Map([...CLUSTER_CLASSES, ['policy', 'shared' as const]]);
+const CLASSES = new Map([...CLUSTER_CLASSES, ['policy', 'shared' as const], ['prefix', 'shared' as const]]);
 /** How long the disk takes, at most, in milliseconds. */
 const FSYNC_MS = 3;
 const REST_MS = 2000;
@@ -18,19 +19,28 @@ export interface Node {
   readonly cluster: Cluster;
   readonly gossip: Gossip;
   readonly boot: string;
-  readonly bootSequence: number;
 }
 
-/** A disk that can be waited for. */
+/** A disk that can be full, and waited for. */
 export class SimulatedDisk extends MemoryDisk {
+  /** Nothing can be written until there is room again. */
+  full = false;
   /** Called once, when something has become durable and nobody has heard of it. */
   written: (() => void) | undefined;
+  /** Told of what is durable. */
+  watch: ((batch: Batch) => void) | undefined;
 
   override write(batch: Batch): void {
+    if (this.full) throw new Error('no space left on device');
     super.write(batch);
+    this.watch?.(batch);
     const { written } = this;
     this.written = undefined;
     written?.();
+  }
+
+  override copy(): SimulatedDisk {
+    return this.copyTo(new SimulatedDisk(this.origin));
   }
 }
 
@@ -38,18 +48,24 @@ export class SimulatedDisk extends MemoryDisk {
 export class Host {
   readonly name: string;
   readonly world: World;
-  disk: SimulatedDisk;
   /** Counts starts and ends: what was begun in one life must not go on in the next. */
   life = 0;
   /** The wall clock's error, in milliseconds. */
   skewMs = 0;
   /** Let into the cluster, whether it knows already or not. */
   admitted = false;
-  /** Never to be started again. */
+  /** Never to be started again by itself. */
   dead = false;
-  #node: Node | undefined;
+  /** Its disk is not what it last wrote: whatever it gives is a mistake. */
+  tainted = false;
+  /** Nothing befalls it for now. */
+  spared = false;
+  /** Spaces that come and go, and in which it has a network. */
+  readonly uses = new Set<string>();
   /** Crash at the next write of the disk: before it, or after it and before anybody is told. */
   doom: 'before' | 'after' | undefined;
+  #disk!: SimulatedDisk;
+  #node: Node | undefined;
 
   constructor(name: string, world: World, disk = new SimulatedDisk(idOf(name))) {
     this.name = name;
@@ -61,6 +77,15 @@ export class Host {
     return this.disk.origin;
   }
 
+  get disk(): SimulatedDisk {
+    return this.#disk;
+  }
+
+  set disk(disk: SimulatedDisk) {
+    this.#disk = disk;
+    disk.watch = ({ steps }) => this.world.wrote(this, steps);
+  }
+
   get up(): boolean {
     return this.#node !== undefined;
   }
@@ -70,14 +95,17 @@ export class Host {
     return this.#node;
   }
 
+  /** Milliseconds since 1970, as this host has it. */
+  wallMs = (): number => this.world.epochMs + this.world.timeline.now + this.skewMs;
+
   start(): void {
-    if (this.#node || this.dead) return;
+    if (this.#node) return;
     this.life++;
     this.disk.written = undefined;
     this.world.ledger.compare(this, true);
-    const { life, world } = this;
+    const { life, world, wallMs } = this;
     const { timeline, random } = world;
-    const wallMs = () => world.epochMs + timeline.now + this.skewMs;
+    world.trace(this, () => 'starts');
     const replica: MemoryStore = new MemoryStore({
       disk: this.disk,
       classes: CLASSES,
@@ -104,21 +132,24 @@ export class Host {
       },
       log: { warn: (what: object) => world.fault(what), info: () => {} },
     };
-    const cluster = new Cluster({ replica, ground, boot, restMs: REST_MS, isUsed: () => true });
-    const gossip = new Gossip({
+    const cluster = new Cluster({
       replica,
-      collector: cluster.collector,
       ground,
-      onAhead: () => cluster.standing.halt('rollback'),
+      boot,
+      restMs: REST_MS,
+      isUsed: (space) => world.isPermanent(space) || this.uses.has(space),
+      judge: (creation) => overlaps(creation, replica),
+      boots: (member) => world.network.boots(this, member),
     });
-    this.#node = { replica, cluster, gossip, boot, bootSequence: replica.known(this.id) + 1 };
-    replica.write([{ key: `host/${this.id}`, value: { boot } }], () => {});
+    const gossip = new Gossip({ replica, cluster, ground });
+    this.#node = { replica, cluster, gossip, boot };
     world.network.changed();
   }
 
   /** Ends as by kill -9, or a power failure. */
   crash(): void {
     if (!this.#node) return;
+    this.world.trace(this, () => 'dies');
     this.#node.replica.kill();
     this.#node.cluster.stop();
     this.#node.gossip.stop();
@@ -126,7 +157,7 @@ export class Host {
     this.life++;
     this.doom = undefined;
     this.world.network.changed();
-    this.world.crashed(this);
+    this.world.counts.crashes++;
   }
 
   /** Runs something on this host; nothing if it has died. */
@@ -134,13 +165,15 @@ export class Host {
     if (this.#node) call();
   }
 
-  /** Whether this host lets another one in; else that one is told why not. */
+  /** Whether this host lets another one in; one that is not who it should be is told so. */
   greet(other: Host): boolean {
-    const { boot, bootSequence } = other.node;
-    const greeting: Greeting = { id: other.id, boot, bootSequence };
-    const halt = judge(greeting, this.node.replica, this.node.cluster.members);
+    const { greeting } = other.node.cluster.arrival;
+    if (!greeting) return false;
+    const { replica, cluster } = this.node;
+    const verdict = judge(greeting, replica, cluster.members, this.world.network.boots(this, other.id));
+    const halt = haltOf(verdict);
     if (halt) other.node.cluster.standing.halt(halt);
-    return halt === undefined;
+    return verdict === undefined;
   }
 
   #flush(flush: () => void): void {
@@ -157,6 +190,14 @@ export class Host {
   }
 }
 
+/** The name is to be read in the id. */
 function idOf(name: string): string {
   return Buffer.from(name.padEnd(16, '.')).toString('hex').slice(0, 32);
+}
+
+/** Ids in a text as the names of their hosts. */
+export function named(text: string): string {
+  return text.replaceAll(/(?:[0-9a-f]{2}){4,14}(?:2e){2,12}\b/g, (id) =>
+    Buffer.from(id, 'hex').toString().replaceAll('.', ''),
+  );
 }

@@ -1,8 +1,11 @@
 import type { Host } from './host.ts';
+import type { World } from './world.ts';
 
 interface Hold {
   readonly host: Host;
   readonly tag: string;
+  /** Several hosts may hold it if all of them say so. */
+  readonly shared: boolean;
   /** Given back, and that is not durable yet: it may stand or not. */
   releasing: boolean;
 }
@@ -11,19 +14,35 @@ interface Hold {
 export class Ledger {
   acknowledged = 0;
   readonly violations: string[] = [];
+  readonly #world: World;
   readonly #holds = new Map<string, Hold[]>();
+  /** Spaces that do not stand any more, and who has removed them. */
+  readonly #removed = new Map<string, Host>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  violation(what: string): void {
+    const text = `${what}, at ${this.#world.timeline.now.toFixed(1)}`;
+    this.#world.trace(undefined, () => `! ${text}`);
+    this.violations.push(text);
+  }
 
   /** A host was told that it has the value. */
-  acquired(host: Host, value: string, tag: string): void {
+  acquired(host: Host, value: string, tag: string, shared = false): void {
     const holds = this.#holds.get(value) ?? [];
     if (this.#find(host, value, tag)) return;
-    const other = holds.find((one) => !one.releasing);
+    if (host.tainted) this.violation(`GIVEN ${value} by ${host.name}, whose disk is not what it was`);
+    const other = holds.find((one) => !one.releasing && !(one.shared && shared));
     if (other)
-      this.violations.push(
-        `DUPLICATE ${value}: ${host.name} (${tag}) beside ${other.host.name} (${other.tag}), at ${host.world.timeline.now.toFixed(1)}`,
-      );
+      this.violation(`DUPLICATE ${value}: ${host.name} (${tag}) beside ${other.host.name} (${other.tag})`);
+    const space = value.slice(0, value.indexOf('/'));
+    if (this.#removed.get(space)?.dead === false)
+      this.violation(`GIVEN ${value} to ${host.name} (${tag}), although ${space} was removed`);
     this.acknowledged++;
-    this.#holds.set(value, [...holds, { host, tag, releasing: false }]);
+    this.#world.trace(host, () => `has ${value} (${tag})`);
+    this.#holds.set(value, [...holds, { host, tag, shared, releasing: false }]);
   }
 
   releasing(host: Host, value: string, tag: string): void {
@@ -37,6 +56,7 @@ export class Ledger {
       value,
       holds.filter((one) => !(one.host === host && one.tag === tag)),
     );
+    this.#world.trace(host, () => `has ${value} (${tag}) no more`);
   }
 
   /** The release did not become durable. */
@@ -54,6 +74,16 @@ export class Ledger {
       );
   }
 
+  /** Another machine is the host from now on. */
+  moved(from: Host, to: Host): void {
+    for (const [value, holds] of this.#holds)
+      this.#holds.set(
+        value,
+        holds.map((one) => (one.host === from ? { ...one, host: to } : one)),
+      );
+  }
+
+  /** What a host has for certain. */
   of(host: Host): { value: string; tag: string }[] {
     const all = [];
     for (const [value, holds] of this.#holds)
@@ -61,27 +91,56 @@ export class Ledger {
     return all;
   }
 
+  has(host: Host, value: string): boolean {
+    return this.#holds.get(value)?.some((one) => one.host === host) ?? false;
+  }
+
+  /** A host that may decide it has removed a space, durably. */
+  removed(host: Host, space: string): void {
+    this.#removed.set(space, host);
+    for (const [value, holds] of this.#holds) {
+      const hold = value.startsWith(`${space}/`) ? holds.find((one) => !one.releasing) : undefined;
+      if (hold) this.violation(`REMOVED ${space}, although ${hold.host.name} has ${value} (${hold.tag})`);
+    }
+  }
+
+  created(space: string): void {
+    this.#removed.delete(space);
+  }
+
   /**
    * Holds what is on the host's disk against what it was told; what nobody was told of becomes its own, too.
    * `restarted`: what was on its way to the disk is decided now.
    */
   compare(host: Host, restarted = false): void {
-    const stored = new Map<string, string>();
+    if (host.tainted) return;
+    const stored = new Map<string, { tag?: string; shared?: boolean }>();
     const prefix = `allocation/${host.id}/`;
-    for (const { key, text = '{}' } of host.disk.list('allocation')) {
-      const { tag = '' } = JSON.parse(text) as { tag?: string };
-      if (key.startsWith(prefix)) stored.set(key.slice(prefix.length), tag);
-    }
+    for (const { key, text = '{}' } of host.disk.list('allocation'))
+      if (key.startsWith(prefix)) stored.set(key.slice(prefix.length), JSON.parse(text));
     for (const [value, holds] of this.#holds) {
+      if (value.startsWith('prefix/')) continue;
       for (const hold of [...holds]) {
         if (hold.host !== host) continue;
-        const stands = stored.get(value) === hold.tag;
-        if (!stands && !hold.releasing) this.violations.push(`LOST ${value} of ${host.name} (${hold.tag})`);
+        const stands = stored.get(value)?.tag === hold.tag;
+        if (!stands && !hold.releasing) this.violation(`LOST ${value} of ${host.name} (${hold.tag})`);
         if (!stands) this.released(host, value, hold.tag);
         else if (restarted) hold.releasing = false;
       }
     }
-    for (const [value, tag] of stored) this.acquired(host, value, tag);
+    for (const [value, { tag = '', shared }] of stored) this.acquired(host, value, tag, shared);
+  }
+
+  /** Prefixes that hosts were given are known to every one of them. */
+  comparePrefixes(hosts: readonly Host[]): void {
+    for (const [value, holds] of this.#holds) {
+      for (const { host, tag, releasing } of value.startsWith('prefix/') ? holds : []) {
+        if (releasing || !hosts.includes(host)) continue;
+        for (const other of hosts)
+          if (!other.disk.list('prefix').some(({ text }) => JSON.parse(text!).tag === tag))
+            this.violation(`LOST ${value} of ${host.name} (${tag}) on ${other.name}`);
+      }
+    }
   }
 
   #find(host: Host, value: string, tag: string): Hold | undefined {

@@ -3,8 +3,7 @@ import type { Answer, Done } from '../src/cluster/ports.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Json } from '../src/ports/store.ts';
 import type { Host } from './host.ts';
-import type { Random } from './random.ts';
-import type { Timeline } from './timeline.ts';
+import type { World } from './world.ts';
 
 export interface Weather {
   /** Probability that a message of a request is lost, or comes twice. */
@@ -12,49 +11,61 @@ export interface Weather {
   readonly twice: number;
   /** The same for a message on a link, which TCP would never do to it. */
   readonly linkLoss: number;
-  /** Longest time that a message takes, in milliseconds. */
+  /** Longest time that a message takes, in milliseconds; a few requests take up to a hundred times as long. */
   readonly delayMs: number;
 }
 
-interface Connection {
-  readonly a: Host;
-  readonly b: Host;
-  readonly lifeA: number;
-  readonly lifeB: number;
-  cut: () => void;
+export const CALM: Weather = { loss: 0, twice: 0, linkLoss: 0, delayMs: 5 };
+
+/** A request or its answer on its way, for tests that decide what becomes of it. */
+export interface Passage {
+  readonly from: Host;
+  readonly to: Host;
+  readonly method: string;
+  readonly isAnswer: boolean;
+  deliver(): void;
 }
+
+interface End {
+  readonly host: Host;
+  readonly life: number;
+  /** When the last message to this end arrives. */
+  last: number;
+  take: (message: GossipMessage) => void;
+  ended: () => void;
+}
+
+type Connection = readonly [End, End];
 
 /** What carries messages between the hosts, and loses them, and is cut. */
 export class Network {
-  weather: Weather = { loss: 0, twice: 0, linkLoss: 0, delayMs: 5 };
-  readonly #timeline: Timeline;
-  readonly #random: Random;
+  weather: Weather = CALM;
+  /** True for a passage that the caller sees to. */
+  intercept: ((passage: Passage) => boolean) | undefined;
+  readonly #world: World;
   /** Which side of a cut a host is on; all on the same: no cut. */
   readonly #sides = new Map<Host, number>();
   /** Pairs, as `from>to`, that do not get through although they are on one side. */
   readonly #mute = new Set<string>();
   readonly #connections = new Set<Connection>();
 
-  constructor(timeline: Timeline, random: Random) {
-    this.#timeline = timeline;
-    this.#random = random;
+  constructor(world: World) {
+    this.#world = world;
   }
 
-  /** Whether what `from` sends reaches `to`. */
+  /** Whether what `from` sends now reaches `to`. */
   reaches(from: Host, to: Host): boolean {
-    if (!from.up || !to.up) return false;
-    if ((this.#sides.get(from) ?? 0) !== (this.#sides.get(to) ?? 0)) return false;
-    return !this.#mute.has(`${from.name}>${to.name}`);
+    return from.up && this.#passes(from, to);
   }
 
   side(host: Host, side: number): void {
     this.#sides.set(host, side);
-    this.#check();
+    this.changed();
   }
 
   mute(from: Host, to: Host): void {
     this.#mute.add(`${from.name}>${to.name}`);
-    this.#check();
+    this.changed();
   }
 
   heal(): void {
@@ -63,100 +74,128 @@ export class Network {
   }
 
   isLinked(a: Host, b: Host): boolean {
-    return [...this.#connections].some((one) => (one.a === a && one.b === b) || (one.a === b && one.b === a));
+    return [...this.#connections].some(
+      ([one, other]) => (one.host === a && other.host === b) || (one.host === b && other.host === a),
+    );
   }
 
   linksOf(host: Host): number {
-    return [...this.#connections].filter(({ a, b }) => a === host || b === host).length;
+    return [...this.#connections].filter((ends) => ends.some((end) => end.host === host)).length;
+  }
+
+  /** Boots of a member that a host has a connection with. */
+  *boots(at: Host, member: string): Iterable<string> {
+    for (const [one, other] of this.#connections) {
+      const peer = one.host === at ? other.host : other.host === at ? one.host : undefined;
+      if (peer?.id === member && peer.up) yield peer.node.boot;
+    }
+  }
+
+  /** Ends one of a host's links. */
+  cutOne(host: Host): void {
+    const ends = this.#world.random.pick(
+      [...this.#connections].filter((one) => one.some((end) => end.host === host)),
+    );
+    if (!ends) return;
+    this.#connections.delete(ends);
+    for (const { ended } of ends) ended();
   }
 
   /** Connects two hosts, if they get through and let each other in. */
   connect(a: Host, b: Host): void {
     if (!this.reaches(a, b) || !this.reaches(b, a) || this.isLinked(a, b)) return;
     if (!a.greet(b) || !b.greet(a)) return;
-    const wires = [this.#wire(a, b), this.#wire(b, a)] as const;
-    const atA = a.node.gossip.connected(b.id, wires[0].wire);
-    const atB = b.node.gossip.connected(a.id, wires[1].wire);
-    wires[0].to = atB.take;
-    wires[1].to = atA.take;
-    const connection: Connection = {
-      a,
-      b,
-      lifeA: a.life,
-      lifeB: b.life,
-      cut: () => {
-        this.#connections.delete(connection);
-        for (const wire of wires) wire.to = () => {};
-        atA.ended();
-        atB.ended();
-      },
-    };
-    this.#connections.add(connection);
+    const ends: Connection = [end(a), end(b)];
+    const atA = a.node.gossip.connected(b.id, this.#wire(a, ends[1]));
+    const atB = b.node.gossip.connected(a.id, this.#wire(b, ends[0]));
+    Object.assign(ends[0], atA);
+    Object.assign(ends[1], atB);
+    this.#connections.add(ends);
   }
 
-  /** Ends connections over which nothing gets through any more. */
-  #check(): void {
-    for (const connection of [...this.#connections]) {
-      const { a, b, lifeA, lifeB, cut } = connection;
-      if (a.life !== lifeA || b.life !== lifeB || !this.reaches(a, b) || !this.reaches(b, a)) cut();
-    }
-  }
-
-  /** A host has died or started. */
+  /** A host has died or started, or something is cut: ends connections over which nothing gets through any more. */
   changed(): void {
-    this.#check();
+    for (const ends of [...this.#connections]) {
+      const [a, b] = ends;
+      const isThere = a.host.life === a.life && b.host.life === b.life;
+      if (isThere && this.reaches(a.host, b.host) && this.reaches(b.host, a.host)) continue;
+      this.#connections.delete(ends);
+      for (const { host, life, last, ended } of ends) {
+        // What was on its way before the other end died still arrives.
+        const wait = isThere ? 0 : last - this.#world.timeline.now;
+        this.#world.timeline.after(wait, () => {
+          if (host.life === life) ended();
+        });
+      }
+    }
   }
 
   ask(from: Host, to: Host | undefined, method: string, body: Json, ms: number, done: Done<Answer>): void {
     const { life } = from;
+    const { timeline } = this.#world;
     let answered = false;
     const finish: Done<Answer> = (error, answer) => {
       if (answered || from.life !== life || !from.up) return;
       answered = true;
       cancel();
+      this.#world.trace(
+        from,
+        () => `${method} of ${to?.name}: ${error?.what ?? JSON.stringify(answer?.body)}`,
+      );
       done(error, answer);
     };
-    const cancel = this.#timeline.after(ms, () =>
+    const cancel = timeline.after(ms, () =>
       finish(new CodedError('NR_MEMBER_UNREACHABLE', `${to?.name ?? 'nobody'} does not answer`)),
     );
     if (!to) return;
     const copy = JSON.stringify(body);
-    this.#send(from, to, () => {
+    this.#world.trace(from, () => `asks ${to.name} ${method} ${copy}`);
+    this.#send(from, to, method, false, () => {
       const receiver = to.life;
       to.node.cluster.serve(method, from.id, JSON.parse(copy) as Json, (error, answer) => {
-        if (to.life === receiver) this.#send(to, from, () => finish(error, answer));
+        if (to.life === receiver) this.#send(to, from, method, true, () => finish(error, answer));
       });
     });
   }
 
-  #send(from: Host, to: Host, deliver: () => void): void {
+  #send(from: Host, to: Host, method: string, isAnswer: boolean, deliver: () => void): void {
+    const { random, timeline } = this.#world;
     const { loss, twice, delayMs } = this.weather;
-    const times = this.#random.chance(loss) ? 0 : this.#random.chance(twice) ? 2 : 1;
+    const arrive = () => {
+      if (this.#passes(from, to)) to.during(deliver);
+    };
+    if (this.intercept?.({ from, to, method, isAnswer, deliver: arrive })) return;
+    if (!this.reaches(from, to)) return;
+    const times = random.chance(loss) ? 0 : random.chance(twice) ? 2 : 1;
     for (let i = 0; i < times; i++) {
       // Now and then one is very late.
-      const late = this.#random.chance(0.02) ? 100 : 1;
-      this.#timeline.after(this.#random.next() * delayMs * late, () => {
-        if (this.reaches(from, to)) to.during(deliver);
-      });
+      const late = random.chance(0.02) ? 100 : 1;
+      timeline.after(random.next() * delayMs * late, arrive);
     }
   }
 
-  #wire(from: Host, to: Host): { wire: GossipWire; to: (message: GossipMessage) => void } {
-    let last = 0;
-    const end = {
-      to: (_message: GossipMessage) => {},
-      wire: {
-        waiting: 0,
-        send: (message: GossipMessage) => {
-          if (this.#random.chance(this.weather.linkLoss)) return;
-          // In order, as TCP has it.
-          last = Math.max(last, this.#timeline.now + this.#random.next() * this.weather.delayMs);
-          this.#timeline.after(last - this.#timeline.now, () => {
-            if (this.reaches(from, to)) to.during(() => end.to(message));
-          });
-        },
+  #wire(from: Host, to: End): GossipWire {
+    const { random, timeline } = this.#world;
+    return {
+      waiting: 0,
+      send: (message) => {
+        if (!this.reaches(from, to.host) || random.chance(this.weather.linkLoss)) return;
+        // In order, as TCP has it.
+        to.last = Math.max(to.last, timeline.now + random.next() * this.weather.delayMs);
+        timeline.after(to.last - timeline.now, () => {
+          if (to.host.life === to.life && this.#passes(from, to.host)) to.host.during(() => to.take(message));
+        });
       },
     };
-    return end;
   }
+
+  /** Whether what `from` has sent reaches `to`, even if `from` has died since. */
+  #passes(from: Host, to: Host): boolean {
+    if (!to.up || (this.#sides.get(from) ?? 0) !== (this.#sides.get(to) ?? 0)) return false;
+    return !this.#mute.has(`${from.name}>${to.name}`);
+  }
+}
+
+function end(host: Host): End {
+  return { host, life: host.life, last: 0, take: () => {}, ended: () => {} };
 }

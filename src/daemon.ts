@@ -12,6 +12,7 @@ import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { Membership, type Upper } from './cluster/membership.ts';
+import type { Standing } from './cluster/standing.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
@@ -19,6 +20,7 @@ import { DockerClient } from './docker/client.ts';
 import { Current } from './driver/current.ts';
 import { StandIn } from './driver/standin.ts';
 import { parsePlace } from './net/place.ts';
+import type { Clock } from './ports/clock.ts';
 import { endAll, Serving } from './serving.ts';
 import { TrustFolder } from './store/trust/folder.ts';
 
@@ -26,6 +28,9 @@ import { TrustFolder } from './store/trust/folder.ts';
 const DRAIN_MS = 10_000;
 /** A host that changes for longer than this hangs, in milliseconds. */
 const HANGS_MS = 60_000;
+
+/** For so long, in milliseconds, Docker's calls after a start wait for what the other members know of this host. */
+const GREETED_MS = 3000;
 
 /**
  * One host's daemon: from the settings to sockets that answer, and back. The sockets stay while it runs; what stands
@@ -108,7 +113,12 @@ export class Daemon {
         const restMs = this.#settings.restSeconds * 1000;
         return { replica: opened.store, rules: { restMs, isUsed, judge, describe } };
       },
-      attach: async (cluster) => this.#current.set(await serve(cluster)),
+      attach: async (cluster) => {
+        const serving = await serve(cluster);
+        // What it cannot give before it has heard of the others would be refused, and no container started again.
+        await started(cluster.standing, this.#clock, GREETED_MS);
+        this.#current.set(serving);
+      },
       detach: async () => {
         const serving = this.#current.value;
         this.#emptySince = performance.now();
@@ -172,4 +182,15 @@ export class Daemon {
     await api.start();
     this.#ends.push(() => api.stop());
   }
+}
+
+/** Ends when the protocol's part of a start is over, after `ms` milliseconds at the latest. */
+function started(standing: Standing, clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    standing.whenStarted(() => {
+      cancel();
+      resolve();
+    });
+  });
 }

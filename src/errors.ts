@@ -108,6 +108,7 @@ const TABLE = {
     503,
     'remove the networks of this host, and let it join again: net-routed join HOST --token TOKEN',
   ],
+  NR_MEMBER_STARTING: [503, 'wait a few seconds: it asks the other hosts first'],
   NR_MEMBER_LEAVING: [409, 'wait until the host has left, or take it back: net-routed stay'],
   NR_MEMBER_INCOMPLETE: [503, 'wait until more than half of the members can be reached'],
   NR_MEMBER_IN_USE: [409, 'remove the containers and networks of this host first'],

@@ -10,6 +10,8 @@ const ASK_MS = 1000;
 /** The domain whose treasury admits members. */
 export const MEMBERS_DOMAIN = 'members';
 
+const askedSchema = z.object({ id: z.string() });
+const storedSchema = z.object({ stored: z.boolean() });
 const applicantSchema = z.object({ id: z.string(), key: z.string(), name: z.string().optional() });
 
 /**
@@ -78,7 +80,7 @@ export class Admission {
 
   /** `stored`: whether this host has a member's admission on disk. */
   readonly serveStored: Method = (_from, body, done) => {
-    const { id } = z.object({ id: z.string() }).parse(body);
+    const { id } = askedSchema.parse(body);
     // Members follow what is durable.
     done(undefined, { body: { stored: this.#members.get(id) !== undefined } });
   };
@@ -99,7 +101,7 @@ export class Admission {
     for (const { id } of this.#members.present()) {
       if (stored.has(id)) continue;
       this.#ground.calls.ask(id, 'stored', { id: member.id }, ASK_MS, (error, answer) => {
-        const { data } = z.object({ stored: z.boolean() }).safeParse(answer?.body);
+        const { data } = storedSchema.safeParse(answer?.body);
         if (!error && data?.stored) stored.add(id);
         this.#conclude(member, stored);
       });

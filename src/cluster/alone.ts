@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { CodedError } from '../errors.ts';
 import type { Replica } from '../store/replica.ts';
-import { begin } from './begin.ts';
+import { begin, tell } from './begin.ts';
 import { Cluster, type Rules } from './cluster.ts';
 import type { Calls, Ground } from './ports.ts';
 
@@ -23,12 +24,13 @@ export async function startAlone(
   replica: Replica,
   { key, name, ground, ...rules }: Rules & { key: string; name: string; ground: Omit<Ground, 'calls'> },
 ): Promise<Cluster> {
-  const { boot } = await begin(replica, key, { name });
+  await begin(replica, key, name);
   const cluster: Cluster = new Cluster({
     replica,
     ground: { ...ground, calls: unreachable((member) => cluster.members.nameOf(member)) },
-    boot,
+    boot: randomBytes(16).toString('hex'),
     ...rules,
   });
+  await tell(replica, { name });
   return cluster;
 }

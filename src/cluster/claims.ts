@@ -32,6 +32,10 @@ const claimSchema = loanSchema.extend({
 });
 type Claim = Omit<z.infer<typeof claimSchema>, 'known'>;
 
+const auditSchema = z.object({ loans: z.array(loanSchema) });
+const auditedSchema = z.object({ unknown: z.array(z.string()) });
+const movedSchema = z.object({ owner: z.string() });
+
 const borrowerSchema = z.object({ to: z.string(), nonce: z.string() });
 const lentSchema = z.object({ borrowers: z.array(borrowerSchema) });
 export type Borrower = z.infer<typeof borrowerSchema>;
@@ -107,12 +111,18 @@ export class Claims {
       // The loan that was to be given back has become this one.
       const settled =
         grant.nonce && returned && nonceIn(returned) === replaces ? [{ key: returned.key }] : [];
-      this.#replica.write([...use(grant), ...settled], (failure) => {
+      const end: Ended = (failure) => {
         // A borrowed value goes back by the owner's next audit, which we know nothing of then.
         if (failure && !grant.nonce && !this.#isUsed(space.id, `${value}`))
           this.#spaces.allocator(space.id)?.free(value, 0);
         done(failure);
-      });
+      };
+      try {
+        this.#standing.mayGive(); // still: it may have begun to leave
+        this.#replica.write([...use(grant), ...settled], end);
+      } catch (failure) {
+        end(failure as CodedError);
+      }
     };
     try {
       this.#standing.mayGive();
@@ -208,7 +218,7 @@ export class Claims {
 
   /** `audit`: which of the loans to it a borrower does not know. */
   readonly serveAudit: Method = (from, body, done) => {
-    const { loans } = z.object({ loans: z.array(loanSchema) }).parse(body);
+    const { loans } = auditSchema.parse(body);
     const unknown = loans.filter(({ space, value, nonce }) => {
       if (this.#open.has(nonce)) return false;
       const entry = this.#allocation(this.#replica.origin, space, value);
@@ -283,8 +293,9 @@ export class Claims {
 
   #lend(space: Space, claim: Claim, to: string, done: Done<Grant>): void {
     const standing = this.#borrowers(space.id, claim.value);
+    const own = isHeld(this.#allocation(this.#replica.origin, space.id, claim.value));
     if (standing.some((one) => one.to === to && one.nonce === claim.nonce)) {
-      const shared = standing.length > 1 ? { shared: true as const } : {};
+      const shared = own || standing.length > 1 ? { shared: true as const } : {};
       this.#replica.write([], (error) => done(error, shared)); // durable is what stands, not what is on its way
       return;
     }
@@ -297,7 +308,6 @@ export class Claims {
       return;
     }
     const others = standing.filter((one) => one.to !== to || one.nonce !== claim.replaces);
-    const own = isHeld(this.#allocation(this.#replica.origin, space.id, claim.value));
     const isRenewed = others.length < standing.length && others.length === 0 && !own;
     const taken = isRenewed ? 'taken' : allocator.take(value);
     const shared = taken === 'held' && this.#areSharing(space.id, claim.value, others);
@@ -366,7 +376,7 @@ export class Claims {
       this.#replica.write([...back, { key: entry.key }], () => {});
     } else if (owner !== undefined && !this.#standing.frozen(owner)) {
       this.#ground.calls.ask(owner, 'release', { space: id, value, nonce }, ASK_MS, (error, answer) => {
-        const moved = z.object({ owner: z.string() }).safeParse(answer?.body).success;
+        const moved = movedSchema.safeParse(answer?.body).success;
         if (!error && !moved) forget();
       });
     }
@@ -374,9 +384,7 @@ export class Claims {
 
   #audit(member: string, loans: { space: string; value: string; nonce: string }[]): void {
     this.#ground.calls.ask(member, 'audit', { loans }, ASK_MS, (error, answer) => {
-      const unknown = new Set(
-        z.object({ unknown: z.array(z.string()) }).safeParse(answer?.body).data?.unknown,
-      );
+      const unknown = new Set(auditedSchema.safeParse(answer?.body).data?.unknown);
       if (error) return;
       for (const { space, value, nonce } of loans) {
         if (!unknown.has(nonce)) continue;

@@ -1,6 +1,7 @@
 import { CodedError } from '../errors.ts';
 import type { Replica } from '../store/replica.ts';
 import { Admission } from './admission.ts';
+import { Arrival } from './arrival.ts';
 import { Claims } from './claims.ts';
 import { Collector } from './collector.ts';
 import { Forgetting } from './forgetting.ts';
@@ -26,6 +27,8 @@ export interface Rules {
   readonly judge?: Judge | undefined;
   /** What a person calls a value of a space, for errors. */
   readonly describe?: ((space: string, value: bigint) => string) | undefined;
+  /** Boots of a member that a connection is open with now, and was heard on a moment ago: two are a clone. */
+  readonly boots?: ((member: string) => Iterable<string>) | undefined;
 }
 
 export interface ClusterOptions extends Rules {
@@ -35,12 +38,16 @@ export interface ClusterOptions extends Rules {
   readonly boot: string;
 }
 
+/** What a host may ask for before it is known as a member, or when it is none any more. */
+const OPEN_METHODS: ReadonlySet<string> = new Set(['admit', 'greet', 'left']);
+
 /** One host's part in the protocol: who is in, who owns what, who gets what. All of it stands on the replica's records. */
 export class Cluster {
   readonly members: Members;
   readonly ownership: Ownership;
   readonly spaces: Spaces;
   readonly standing: Standing;
+  readonly arrival: Arrival;
   readonly wants: Wants;
   readonly claims: Claims;
   readonly names: Names;
@@ -54,7 +61,8 @@ export class Cluster {
   #stopped = false;
   #cancel = () => {};
 
-  constructor({ replica, ground, boot, restMs, isUsed, judge, describe }: ClusterOptions) {
+  constructor(options: ClusterOptions) {
+    const { replica, ground, boot, restMs, isUsed, judge, describe, boots } = options;
     this.#ground = ground;
     this.#isUsed = isUsed;
     const members = new Members(replica);
@@ -76,10 +84,17 @@ export class Cluster {
     this.admission = new Admission(parts);
     this.forgetting = new Forgetting({ ...parts, claims });
     this.leaving = new Leaving(parts);
-    this.collector = new Collector(replica, members);
+    this.collector = new Collector(parts);
+    const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
-      limit: (origin) => this.forgetting.limit(origin),
+      // Nothing of who is not known as a member; who is not one itself knows nobody, and listens to all.
+      limit: (origin) => (isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0),
       admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
+      // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
+      refusal: (keys) =>
+        isMember(replica.origin) || keys.includes(`member/${replica.origin}`)
+          ? undefined
+          : new CodedError('NR_MEMBER_INCOMPLETE', 'this host has not been let into the cluster yet'),
     };
     // Also after a crash between the two.
     for (const { id } of members.allGone()) if (id !== replica.origin) replica.dropOwner(id);
@@ -92,24 +107,31 @@ export class Cluster {
       ['claim', claims.serveClaim],
       ['release', claims.serveRelease],
       ['audit', claims.serveAudit],
-      ['create', this.names.serve],
       ['admit', this.admission.serveAdmit],
       ['stored', this.admission.serveStored],
       ['promise', this.forgetting.servePromise],
       ['attempt', this.forgetting.serveAttempt],
       ['handover', this.leaving.serveHandover],
       ['left', this.leaving.serveLeft],
+      ['create', this.names.serveCreate],
+      ['remove', this.names.serveRemove],
     ]);
+    this.arrival = new Arrival({ ...parts, boots: boots ?? (() => []) });
     this.#later();
   }
 
   /** Answers another member's request. `done` may be called in this turn or later, or never if this host stops. */
   readonly serve = (method: string, ...[from, body, done]: Parameters<Method>): void => {
-    const serve = this.#methods.get(method);
+    const serve = method === 'greet' ? this.arrival.serve : this.#methods.get(method);
     if (!serve) return done(new CodedError('NR_METHOD_UNKNOWN', `there is no method ${method}`));
-    if (this.members.gone(from) && method !== 'left')
-      return done(new CodedError('NR_MEMBER_GONE', `${from} was forgotten`));
+    if (!OPEN_METHODS.has(method)) {
+      if (this.members.gone(from)) return done(new CodedError('NR_MEMBER_GONE', `${from} was forgotten`));
+      if (!this.members.isPresent(from))
+        return done(new CodedError('NR_MEMBER_REFUSED', `${from} is not known here as a member`));
+    }
     try {
+      // Hosts that start at the same time greet each other.
+      if (method !== 'greet') this.standing.mayAnswer();
       serve(from, body, done);
     } catch (error) {
       const malformed = new CodedError('NR_REQUEST_INVALID', `${method} cannot be understood`, {
@@ -121,6 +143,8 @@ export class Cluster {
 
   /** Does what is due: goes on with what is half-done, moves chunks, forgets tombstones. */
   tidy(): void {
+    if (this.standing.starting || this.standing.halted) return;
+    if (this.standing.parting) return this.leaving.tidy();
     this.admission.tidy();
     this.claims.tidy();
     this.forgetting.tidy();
@@ -131,6 +155,7 @@ export class Cluster {
 
   stop(): void {
     this.#stopped = true;
+    this.arrival.stop();
     this.#cancel();
   }
 

@@ -1,12 +1,13 @@
 import type { Versioned } from '../store/crdt/record.ts';
-import { Vector, type VectorView } from '../store/crdt/vector.ts';
+import { coversAll, Vector, type VectorView } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
+import type { Standing } from './standing.ts';
 
 /** What a member had on disk when it made its how-manieth report since it started. */
 export interface Report {
   readonly id: string;
-  /** The member's own sequence at its start: tells its reports from those of its earlier lives. */
+  /** The sequence of the write that made its start known: tells its reports from those of its earlier lives. */
   readonly life: number;
   readonly number: number;
   readonly vector: VectorView;
@@ -14,35 +15,38 @@ export interface Report {
 
 /**
  * Tombstones that everybody has seen, and nobody can contradict any more, go for good: each present member's report
- * covers the tombstone, and we know all that the member itself had written by then, so that nothing which it wrote
- * before it saw the tombstone can still arrive. The same for those that are gone, up to their seal.
+ * covers the tombstone, and we know all that the member knew by then, so that nothing which it wrote before it saw the
+ * tombstone can still arrive, and no newcomer that it told the older version is unknown to us. What those that are gone
+ * wrote is known up to their seal.
  */
 export class Collector {
   readonly #replica: Replica;
   readonly #members: Members;
   /** Latest of each member, known by whatever way. */
   readonly #latest = new Map<string, Report>();
-  /** Latest of each member of which we know all that the member had written itself. */
+  /** Latest of each member of which we know all that the member knew. */
   readonly #settled = new Map<string, Report>();
-  readonly #life: number;
+  readonly #standing: Standing;
   #number = 0;
 
-  constructor(replica: Replica, members: Members) {
-    this.#replica = replica;
-    this.#members = members;
-    this.#life = replica.known(replica.origin);
+  constructor(parts: { replica: Replica; members: Members; standing: Standing }) {
+    this.#replica = parts.replica;
+    this.#members = parts.members;
+    this.#standing = parts.standing;
   }
 
   /** Our own next report. */
   report(): Report {
     const { origin, vector } = this.#replica;
-    const report = { id: origin, life: this.#life, number: ++this.#number, vector: new Map(vector) };
+    const life = this.#standing.bootSequence ?? 0;
+    const report = { id: origin, life, number: ++this.#number, vector: new Map(vector) };
     this.take(report);
     return report;
   }
 
-  /** Takes note of a report; false for one that is not news. */
+  /** Takes note of a report; false for one that is not news, or of nobody who is known as a member. */
   take(report: Report): boolean {
+    if (!this.#members.isPresent(report.id)) return false;
     const known = this.#latest.get(report.id);
     if (known && !isLater(report, known)) return false;
     this.#latest.set(report.id, report);
@@ -71,27 +75,21 @@ export class Collector {
   collect(): number {
     if (!this.#members.isPresent(this.#replica.origin) && this.#members.present().length > 0) return 0;
     for (const { id, seal } of this.#members.allGone()) if (this.#replica.known(id) < seal) return 0;
+    for (const id of [...this.#latest.keys()]) {
+      if (this.#members.isPresent(id)) continue;
+      this.#latest.delete(id);
+      this.#settled.delete(id);
+    }
     this.#settle();
     const floor = this.#floor();
     if (!floor) return 0;
     const dead = [...this.#replica.tombstones()].filter((one) => floor.covers(one));
-    return this.#replica.drop(dead.flatMap((one) => [one, ...this.#voidWith(one.key)]));
-  }
-
-  /** With a space go its chunks. */
-  *#voidWith(key: string): Iterable<Versioned> {
-    if (!key.startsWith('space/')) return;
-    const prefix = `chunk/${key.slice('space/'.length)}/`;
-    for (const chunk of this.#replica.list('chunk')) {
-      const version = chunk.key.startsWith(prefix) ? this.#replica.version(chunk.key) : undefined;
-      if (version) yield version;
-    }
+    return this.#replica.drop(dead);
   }
 
   #settle(): void {
     for (const report of this.#latest.values()) {
-      if (this.#replica.known(report.id) >= (report.vector.get(report.id) ?? 0))
-        this.#settled.set(report.id, report);
+      if (coversAll(this.#replica.vector, report.vector)) this.#settled.set(report.id, report);
     }
   }
 

@@ -7,10 +7,9 @@ import type { Replica } from '../store/replica.ts';
 import { Backoff } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
 import type { Gossip, GossipMessage } from './gossip/gossip.ts';
-import { judge } from './greeting.ts';
+import { type Greeting, haltOf, judge, type Verdict } from './greeting.ts';
 import type { Answer, Calls, Done, Ground, Method } from './ports.ts';
 import { Requests } from './requests.ts';
-import type { Halt } from './standing.ts';
 
 /** Version of the protocol that this release speaks. */
 const PROTOCOL = 1;
@@ -24,6 +23,8 @@ const HELLO_MS = 5000;
 const IDLE_MS = 60_000;
 /** A connection that ends sooner counts as one that could not be made. */
 const STABLE_MS = 5000;
+/** Who was not heard for so long is not taken for a second one of its identity that is still there. */
+const SILENT_MS = 60_000;
 
 /** Where a member can be reached. */
 export interface Place {
@@ -46,27 +47,21 @@ interface Session {
 
 type Found = (session: Session | undefined) => void;
 
-interface Self {
-  /** UUID. */
-  readonly cluster: string;
-  readonly boot: string;
-  /** The sequence of the write that made this start known; it is durable. */
-  readonly bootSequence: number;
-}
-
 /** What a host is told about itself, by which code. */
-const CODES: Record<Halt, 'NR_MEMBER_GONE' | 'NR_MEMBER_CLONED' | 'NR_MEMBER_ROLLED_BACK'> = {
+const CODES = {
   gone: 'NR_MEMBER_GONE',
   clone: 'NR_MEMBER_CLONED',
   rollback: 'NR_MEMBER_ROLLED_BACK',
-};
+  twice: 'NR_MEMBER_BUSY',
+  frozen: 'NR_MEMBER_BUSY',
+} as const satisfies Record<Verdict, string>;
 
 /** The connections of this host to others: a few are kept for gossip, others are made when somebody is asked. */
 export class Connections implements Calls {
   readonly #transport: Transport;
   readonly #replica: Replica;
   readonly #ground: Omit<Ground, 'calls'>;
-  readonly #self: Self;
+  readonly #uuid: string;
   readonly #placeOf: (member: string) => Place | undefined;
   readonly #seeds: () => Iterable<Place>;
   readonly #methods: ReadonlyMap<string, Method>;
@@ -87,7 +82,8 @@ export class Connections implements Calls {
     transport: Transport;
     replica: Replica;
     ground: Omit<Ground, 'calls'>;
-    self: Self;
+    /** UUID of the cluster. */
+    uuid: string;
     /** Where a member says that it can be reached. */
     placeOf: (member: string) => Place | undefined;
     /** Where others may be while nobody is linked. */
@@ -99,7 +95,7 @@ export class Connections implements Calls {
     this.#transport = parts.transport;
     this.#replica = parts.replica;
     this.#ground = parts.ground;
-    this.#self = parts.self;
+    this.#uuid = parts.uuid;
     this.#placeOf = parts.placeOf;
     this.#seeds = parts.seeds;
     this.#requests = new Requests(parts.ground.timer);
@@ -123,6 +119,14 @@ export class Connections implements Calls {
     for (const { peer, link } of this.#sessions)
       peers.set(peer, { isLinked: link !== undefined || (peers.get(peer)?.isLinked ?? false) });
     return peers;
+  }
+
+  /** Starts of a member that a connection is open with, and was heard on a moment ago. */
+  boots(member: string): string[] {
+    const before = this.#ground.timer.now() - SILENT_MS;
+    return [...this.#sessions]
+      .filter(({ peer, lastUse, isSuspect }) => peer === member && lastUse > before && !isSuspect)
+      .map(({ hello }) => hello.boot);
   }
 
   /** When a member was last heard on a connection, and by how much its clock was ahead of ours, in milliseconds. */
@@ -177,8 +181,11 @@ export class Connections implements Calls {
     const rotates = now >= this.#rotateAt;
     if (rotates) this.#rotateAt = now + ROTATE_MS * (0.5 + this.#ground.random());
     const isFull = this.#links().filter(({ connection }) => connection.dialed).length >= DEGREE;
-    if (next !== undefined && (rotates || !isFull)) this.#dialMember(next, 'link', () => this.#thin());
-    if (linked.size === 0) this.#dialSeeds();
+    // No links, and so nothing told, before it is known that this host is who it was.
+    if (!standing.starting && !standing.halted) {
+      if (next !== undefined && (rotates || !isFull)) this.#dialMember(next, 'link', () => this.#thin());
+      if (linked.size === 0) this.#dialSeeds();
+    }
     this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
   }
 
@@ -249,6 +256,11 @@ export class Connections implements Calls {
 
   /** Both say hello; what the other says decides whether it comes in. `purpose`: undefined for one that called us. */
   #greet(connection: Connection, purpose: Hello['purpose'] | undefined, done: Found): void {
+    const { greeting } = this.#parts!.cluster.arrival;
+    if (!greeting) {
+      connection.close('this start is not on disk yet');
+      return done(undefined);
+    }
     let session: Session | undefined;
     let isAnswered = false;
     const finish: Found = (result) => {
@@ -262,12 +274,12 @@ export class Connections implements Calls {
       finish(undefined);
       if (session && this.#sessions.has(session)) this.#broke(session);
     });
-    if (purpose !== undefined) connection.send(this.#hello(purpose));
+    if (purpose !== undefined) connection.send(this.#hello(greeting, purpose));
     connection.onMessage((message) => {
       if (session) return this.#take(session, message);
       if (message.kind === 'goodbye') return this.#heardGoodbye(connection, message.code, message.what);
       if (message.kind !== 'hello') return connection.close('the first word was no hello');
-      if (purpose === undefined) connection.send(this.#hello(message.purpose));
+      if (purpose === undefined) connection.send(this.#hello(greeting, message.purpose));
       if (!this.#letsIn(connection, message)) return finish(undefined);
       session = this.#opened(connection, message, purpose ?? message.purpose);
       finish(session);
@@ -281,30 +293,25 @@ export class Connections implements Calls {
       return false;
     };
     const { cluster } = this.#parts!;
-    if (hello.cluster !== this.#self.cluster) return refuse('NR_MEMBER_REFUSED', 'another cluster');
+    if (hello.cluster !== this.#uuid) return refuse('NR_MEMBER_REFUSED', 'another cluster');
     if (hello.id !== connection.peer) return refuse('NR_MEMBER_REFUSED', 'not the id that was proven');
     if (hello.protocol < PROTOCOL) return refuse('NR_MEMBER_REFUSED', 'a protocol that is no longer spoken');
     if (hello.id === this.#transport.id) {
       // One of the seeds may be this host.
-      if (hello.boot === this.#self.boot) {
+      if (hello.boot === cluster.arrival.greeting?.boot) {
         connection.close('this is myself');
         return false;
       }
       cluster.standing.halt('clone');
       return refuse(CODES.clone, 'this is my own identity');
     }
-    const halt = judge(hello, this.#replica, cluster.members);
-    if (halt) return refuse(CODES[halt], `${hello.id} counts as ${halt}`);
-    if (hello.purpose === 'link' && !this.#mayLink(hello.id))
-      return refuse('NR_MEMBER_REFUSED', `${hello.id} is not known here, or is being forgotten`);
+    const verdict = judge(hello, this.#replica, cluster.members, this.boots(hello.id));
+    // For requests a second one may come in: it asks what others know of it.
+    if (verdict && (haltOf(verdict) || hello.purpose === 'link'))
+      return refuse(CODES[verdict], `${hello.id} counts as ${verdict}`);
+    if (hello.purpose === 'link' && (cluster.standing.frozen(hello.id) || cluster.standing.starting))
+      return refuse('NR_MEMBER_BUSY', `${hello.id} is being forgotten, or this host has just started`);
     return true;
-  }
-
-  /** Members may. Who is not yet a member by its own records knows nobody, and listens to all. */
-  #mayLink(peer: string): boolean {
-    const { members, standing } = this.#parts!.cluster;
-    if (standing.frozen(peer)) return false;
-    return members.isPresent(peer) || !members.isPresent(this.#transport.id);
   }
 
   #opened(connection: Connection, hello: Hello, purpose: Hello['purpose']): Session {
@@ -388,7 +395,7 @@ export class Connections implements Calls {
 
   /** What others say of this host: that it is not who it thinks it is. */
   #heardGoodbye(connection: Connection, code: string, what: string): void {
-    const halt = (Object.keys(CODES) as Halt[]).find((one) => CODES[one] === code);
+    const halt = haltOf((Object.keys(CODES) as Verdict[]).find((one) => CODES[one] === code));
     if (halt) this.#parts!.cluster.standing.halt(halt);
     this.#ground.log.info({ peer: connection.peer, code, what }, 'a member ended the connection');
     connection.close(what);
@@ -461,19 +468,9 @@ export class Connections implements Calls {
     }
   }
 
-  #hello(purpose: Hello['purpose']): Hello {
-    const { cluster, boot, bootSequence } = this.#self;
+  #hello(greeting: Greeting, purpose: Hello['purpose']): Hello {
     const wallMs = this.#ground.timer.now();
-    return {
-      kind: 'hello',
-      protocol: PROTOCOL,
-      cluster,
-      id: this.#transport.id,
-      boot,
-      bootSequence,
-      purpose,
-      wallMs,
-    };
+    return { kind: 'hello', protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
   }
 }
 

@@ -4,8 +4,8 @@ import type { Change } from '../ports/store.ts';
 import { coversAll, Vector } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Claims, Loan } from './claims.ts';
-import { goneChange, type Members } from './members.ts';
-import type { Ownership } from './ownership.ts';
+import { type Gone, goneChange, type Members } from './members.ts';
+import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
 import { chunkOf, type Spaces } from './spaces.ts';
 import type { Standing } from './standing.ts';
@@ -15,11 +15,22 @@ const ASK_MS = 2000;
 const CATCH_UP_MS = 30_000;
 
 const victimsSchema = z.object({ attempt: z.number(), victims: z.array(z.string()).min(1) });
-const promiseSchema = z.object({ coordinator: z.string(), attempt: z.number(), limit: z.number() });
+const promiseSchema = z.object({
+  coordinator: z.string(),
+  attempt: z.number(),
+  limit: z.number(),
+  /** It is gone already, and not all that counted of it has arrived here. */
+  again: z.boolean().optional(),
+});
+type Freeze = z.infer<typeof promiseSchema>;
+const attemptSchema = z.object({ attempt: z.number() });
+const goingSchema = z.object({ going: z.boolean(), sequence: z.number() });
 const vectorSchema = z.record(z.string(), z.number().int().nonnegative());
 const promisedSchema = z.object({
   vector: vectorSchema,
   members: z.array(z.string()),
+  /** Those that went before of which not all has arrived, frozen as well. */
+  again: z.array(z.string()),
   loans: z.array(z.object({ space: z.string(), value: z.string(), nonce: z.string() })),
 });
 type Promised = z.infer<typeof promisedSchema>;
@@ -73,12 +84,10 @@ export class Forgetting {
    * coordinator itself has to hear what others know, up to the seal that it will set.
    */
   limit(origin: string): number {
-    const gone = this.#members.gone(origin);
-    if (gone) return gone.seal;
-    const promise = this.#replica.get(`promise/${origin}`);
-    if (!promise) return Number.POSITIVE_INFINITY;
-    const { limit } = promiseSchema.parse(promise.value);
-    return Math.max(limit, this.#attempt?.victims.includes(origin) ? this.#seal(this.#attempt, origin) : 0);
+    const seal = this.#members.gone(origin)?.seal ?? Number.POSITIVE_INFINITY;
+    const promise = this.#promise(origin);
+    if (!promise) return seal;
+    return Math.min(seal, Math.max(promise.limit, this.#attempt ? this.#seal(this.#attempt, origin) : 0));
   }
 
   /**
@@ -123,31 +132,28 @@ export class Forgetting {
     const { halted } = this.#standing;
     if (halted)
       return done(new CodedError('NR_MEMBER_HALTED', `${this.#replica.origin} has stopped: ${halted}`));
-    const changes: Change[] = [];
-    for (const id of victims) {
-      if (this.#members.gone(id)) return done(new CodedError('NR_FORGET_DONE', `${id} is gone already`));
-      const standing = this.#replica.get(`promise/${id}`);
-      const other = standing && promiseSchema.parse(standing.value);
-      // A coordinator that is a victim itself holds nobody back.
-      if (
-        other &&
-        other.attempt !== attempt &&
-        !victims.includes(other.coordinator) &&
-        other.coordinator !== from
-      )
-        return done(new CodedError('NR_FORGET_BUSY', `${other.coordinator} is forgetting ${id}`));
-      if (other && other.coordinator === from && other.attempt > attempt)
-        return done(new CodedError('NR_FORGET_BUSY', 'a later attempt has been asked for'));
-      const limit = other?.limit ?? this.#replica.known(id);
-      changes.push({ key: `promise/${id}`, value: { coordinator: from, attempt, limit } });
-      this.#claims.abandon(id);
-    }
+    const gone = victims.find((id) => this.#members.gone(id));
+    if (gone) return done(new CodedError('NR_FORGET_DONE', `${gone} is gone already`));
+    // Of those that went before, all that still counts is what somebody knows now.
+    const again = [...this.#members.allGone()]
+      .filter(({ id, seal }) => this.#replica.known(id) < seal)
+      .map(({ id }) => id);
+    const frozen = [...victims, ...again];
+    const busy = frozen.map((id) => this.#refusal(id, from, attempt, victims)).find((error) => error);
+    if (busy) return done(busy);
+    const changes = frozen.map((id): Change => {
+      const limit = this.#promise(id)?.limit ?? this.#replica.known(id);
+      const value = { coordinator: from, attempt, limit };
+      return { key: `promise/${id}`, value: victims.includes(id) ? value : { ...value, again: true } };
+    });
+    for (const id of victims) this.#claims.abandon(id);
     this.#replica.write(changes, (error) => {
       if (error) return done(error);
       done(undefined, {
         body: {
           vector: Object.fromEntries(this.#replica.vector),
           members: this.#members.present().map(({ id }) => id),
+          again,
           loans: this.#claims.borrowed(),
         },
       });
@@ -156,7 +162,7 @@ export class Forgetting {
 
   /** `attempt`: whether this host still tries. */
   readonly serveAttempt: Method = (_from, body, done) => {
-    const { attempt } = z.object({ attempt: z.number() }).parse(body);
+    const { attempt } = attemptSchema.parse(body);
     // What was committed is durable when this is answered, and has been told by then or is told after.
     const going = this.#attempt?.id === attempt;
     this.#replica.write([], (error) =>
@@ -169,19 +175,43 @@ export class Forgetting {
     for (const entry of this.#replica.list('promise')) {
       const id = entry.key.slice('promise/'.length);
       const drop = () => this.#replica.write([{ key: entry.key, expect: entry.version }], () => {});
-      const { coordinator, attempt } = promiseSchema.parse(entry.value);
-      if (this.#members.gone(id)) drop();
+      const { coordinator, attempt, again } = promiseSchema.parse(entry.value);
+      const gone = this.#members.gone(id);
+      if (gone && (!again || this.#replica.known(id) >= gone.seal)) drop();
       else if (coordinator === this.#replica.origin) {
         if (this.#attempt?.id !== attempt) drop();
       } else if (this.#members.isPresent(coordinator) && !this.#standing.frozen(coordinator)) {
         this.#ground.calls.ask(coordinator, 'attempt', { attempt }, ASK_MS, (error, answer) => {
-          const body = z.object({ going: z.boolean(), sequence: z.number() }).safeParse(answer?.body).data;
+          const body = goingSchema.safeParse(answer?.body).data;
           // What it has committed comes by gossip: only who knows all of its writes knows that there is none.
           if (error || !body || body.going || this.#replica.known(coordinator) < body.sequence) return;
           drop();
         });
       }
     }
+  }
+
+  /** Why a member cannot be frozen for a coordinator now. */
+  #refusal(
+    id: string,
+    coordinator: string,
+    attempt: number,
+    victims: readonly string[],
+  ): CodedError | undefined {
+    const other = this.#promise(id);
+    if (!other) return undefined;
+    if (other.coordinator === coordinator)
+      return other.attempt > attempt
+        ? new CodedError('NR_FORGET_BUSY', 'a later attempt has been asked for')
+        : undefined;
+    // A coordinator that is a victim itself holds nobody back, and one that is gone neither.
+    if (victims.includes(other.coordinator) || this.#members.gone(other.coordinator)) return undefined;
+    return new CodedError('NR_FORGET_BUSY', `${other.coordinator} is forgetting ${id}`);
+  }
+
+  #promise(id: string): Freeze | undefined {
+    const entry = this.#replica.get(`promise/${id}`);
+    return entry && promiseSchema.parse(entry.value);
   }
 
   #promised(attempt: Attempt, from: string, error: CodedError | undefined, answer: Answer | undefined): void {
@@ -231,33 +261,72 @@ export class Forgetting {
 
   #commit(attempt: Attempt): void {
     const me = this.#replica.origin;
-    // A member that was admitted meanwhile has to promise as well.
-    const late = this.#members
-      .present()
-      .find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));
-    if (late) return this.#end(attempt, new CodedError('NR_FORGET_BUSY', `${late.id} has just come in`));
+    const objection = this.#objection(attempt);
+    if (objection) return this.#end(attempt, objection);
     const loans = new Map<string, { to: string; nonce: string }[]>();
+    const chunks = new Set<string>();
     for (const [to, promised] of attempt.promised) {
       for (const loan of promised.loans) {
-        if (to === me || !this.#isVictims(attempt, loan)) continue;
+        const chunk = this.#chunkOf(attempt, loan);
+        if (chunk === undefined) continue;
+        // That it was taken from the treasury's may have died with its owner.
+        if (!this.#replica.get(chunk)) chunks.add(chunk);
+        if (to === me) continue;
         const key = `lent/${me}/${loan.space}/${loan.value}`;
         loans.set(key, [...(loans.get(key) ?? []), { to, nonce: loan.nonce }]);
       }
     }
+    const last = this.#members.highest();
     const changes: Change[] = attempt.victims.flatMap((id) => [
       ...this.#ownership.handOver(id, me),
-      goneChange({ id, seal: this.#seal(attempt, id), how: 'forgotten', by: me }),
+      goneChange({ id, seal: this.#seal(attempt, id), how: 'forgotten', by: me, heir: me, last }),
       { key: `promise/${id}` },
     ]);
+    for (const chunk of chunks) changes.push(ownedBy(chunk, me));
     for (const [key, borrowers] of loans) changes.push({ key, value: { borrowers } });
+    // What nobody knows any more of those that went before can never arrive.
+    for (const gone of this.#members.allGone()) {
+      const seal = Math.min(gone.seal, this.#seal(attempt, gone.id));
+      if (seal < gone.seal || last < gone.last)
+        changes.push(goneChange({ ...gone, seal, last: Math.min(last, gone.last) }));
+    }
     this.#replica.write(changes, (error) => this.#end(attempt, error));
   }
 
-  #isVictims(attempt: Attempt, loan: Loan): boolean {
+  /** Why what was promised is not enough. */
+  #objection(attempt: Attempt): CodedError | undefined {
+    try {
+      this.#standing.mayGive(); // still: it may have begun to leave
+    } catch (error) {
+      return error as CodedError;
+    }
+    if (attempt.victims.some((id) => this.#members.gone(id)))
+      return new CodedError('NR_FORGET_BUSY', 'one of them has just gone');
+    // A member that was admitted meanwhile has to promise as well.
+    const late = this.#members
+      .present()
+      .find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));
+    if (late) return new CodedError('NR_FORGET_BUSY', `${late.id} has just come in`);
+    const early = [...this.#members.allGone()].find((gone) => !this.#isSealed(attempt, gone));
+    if (early) return new CodedError('NR_FORGET_BUSY', `not all had heard that ${early.id} has gone`);
+    if (!attempt.force && !this.#members.isWhole)
+      return new CodedError('NR_FORGET_BUSY', 'there is a member that this host has not heard of yet');
+    return undefined;
+  }
+
+  /** Whether what counts of one that went before is known to somebody, or is as much as anybody will ever know. */
+  #isSealed(attempt: Attempt, { id, seal }: Gone): boolean {
+    const all = [...attempt.promised.values()];
+    return this.#seal(attempt, id) >= seal || all.every(({ again }) => again.includes(id));
+  }
+
+  /** The key of a loan's chunk, if that is one of a victim. */
+  #chunkOf({ victims }: Attempt, loan: Loan): string | undefined {
     const space = this.#spaces.get(loan.space);
-    if (!space) return false;
-    const owner = this.#ownership.chunk(space.id, space.domain, chunkOf(space, BigInt(loan.value)));
-    return owner !== undefined && attempt.victims.includes(owner);
+    if (!space) return undefined;
+    const chunk = chunkOf(space, BigInt(loan.value));
+    const owner = this.#ownership.chunk(space.id, space.domain, chunk);
+    return owner !== undefined && victims.includes(owner) ? chunkKey(space.id, chunk) : undefined;
   }
 
   #seal(attempt: Attempt, victim: string): number {

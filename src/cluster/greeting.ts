@@ -6,20 +6,47 @@ import type { Halt } from './standing.ts';
 /** Who is calling, and since when it runs. */
 export interface Greeting {
   readonly id: string;
+  /** Drawn at each start. */
   readonly boot: string;
-  /** The sequence of the write that made this start known. */
+  /** The sequence of the write that made this start known, `boot/ID`. */
   readonly bootSequence: number;
 }
 
-const hostSchema = z.looseObject({ boot: z.string() });
+/**
+ * Why a caller is not let in. For now only: `twice`, another one is connected under the same identity; `frozen`, it is
+ * being forgotten.
+ */
+export type Verdict = 'rollback' | 'clone' | 'gone' | 'twice' | 'frozen';
 
-/** What a caller has to be told about itself before anything else: nothing, if it may come in. */
-export function judge(greeting: Greeting, replica: Replica, members: Members): Halt | undefined {
-  if (members.gone(greeting.id)) return 'gone';
-  const host = replica.version(`host/${greeting.id}`);
-  const boot = host?.text === undefined ? undefined : hostSchema.safeParse(host.value).data?.boot;
-  // A later start than the caller's own is somebody else's who has the same disk.
-  if (host && boot !== undefined && boot !== greeting.boot && host.sequence >= greeting.bootSequence)
-    return 'clone';
+const bootSchema = z.looseObject({ boot: z.string() });
+
+/** Where a host says at each start that it is running again. */
+export function bootKey(id: string): string {
+  return `boot/${id}`;
+}
+
+/**
+ * What a caller has to be told about itself before anything else: nothing, if it may come in. Who knows the write that
+ * made the caller's start known, or a later one, must have heard of this very start.
+ * `boots`: those of the caller's identity that a connection is open with now.
+ */
+export function judge(
+  greeting: Greeting,
+  replica: Replica,
+  members: Members,
+  boots: Iterable<string> = [],
+): Verdict | undefined {
+  const { id, boot, bootSequence } = greeting;
+  if (members.gone(id)) return 'gone';
+  const version = replica.version(bootKey(id));
+  const known = version?.text === undefined ? undefined : bootSchema.safeParse(version.value).data?.boot;
+  if (replica.known(id) >= bootSequence && known !== boot)
+    return (version?.sequence ?? 0) >= bootSequence ? 'clone' : 'rollback';
+  for (const other of boots) if (other !== boot) return 'twice';
   return undefined;
+}
+
+/** A verdict that is for good. */
+export function haltOf(verdict: Verdict | undefined): Halt | undefined {
+  return verdict === 'twice' || verdict === 'frozen' ? undefined : verdict;
 }

@@ -4,13 +4,14 @@ import type { Change } from '../ports/store.ts';
 import { coversAll } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
 import { goneChange, type Members } from './members.ts';
-import { DEFAULT_DOMAIN, type Ownership } from './ownership.ts';
+import { DEFAULT_DOMAIN, type Ownership, ownedBy } from './ownership.ts';
 import type { Ended, Ground, Method } from './ports.ts';
 import { isHeld } from './spaces.ts';
-import type { Standing } from './standing.ts';
+import { type Parting, partingSchema, type Standing } from './standing.ts';
 
 const ASK_MS = 2000;
 
+const lentSchema = z.object({ borrowers: z.array(z.json()) });
 const loanSchema = z.object({ key: z.string(), borrowers: z.array(z.json()) });
 const handoverSchema = z.object({
   vector: z.record(z.string(), z.number().int().nonnegative()),
@@ -49,6 +50,15 @@ export class Leaving {
    */
   leave(done: Ended): void {
     if (this.#standing.halted) return done(undefined);
+    if (this.#going) return done(new CodedError('NR_MEMBER_LEAVING', 'this host is leaving already'));
+    const end: Ended = (error) => {
+      this.#going = false;
+      done(error);
+    };
+    if (this.#standing.parting) {
+      this.#going = true;
+      return this.#farewell(this.#standing.parting, this.#successors(), end);
+    }
     const used = [
       ...[...this.#replica.list('allocation')].filter(isHeld),
       ...this.#replica.list('returning'),
@@ -58,28 +68,26 @@ export class Leaving {
     const successors = this.#successors();
     if (successors.length === 0)
       return done(new CodedError('NR_MEMBER_ALONE', 'nobody else is in the cluster'));
-    if (this.#going) return done(new CodedError('NR_MEMBER_LEAVING', 'this host is leaving already'));
     this.#going = true;
-    const end: Ended = (error) => {
-      this.#going = false;
-      done(error);
-    };
     // Once only: a successor has to know our last write.
-    const changes = this.#standing.leaving ? [] : [{ key: 'self/leaving', value: true }];
+    const changes = this.#standing.leaving ? [] : [{ key: 'self/leaving', value: {} }];
     this.#replica.write(changes, (error) => {
       if (error) end(error);
       else this.#handOver(successors, end);
     });
   }
 
-  /** Goes on with what a restart has interrupted. To be called from time to time. */
+  /** Goes on with what a restart has interrupted, and with what others could not know. To be called from time to time. */
   tidy(): void {
+    this.#adopt();
     if (!this.#standing.leaving || this.#standing.halted || this.#going) return;
     this.leave((error) => this.#ground.log.info({ err: error }, 'leaving'));
   }
 
-  /** Takes the intention back; what was given away stays given. */
+  /** Takes the intention back; what was given away stays given. @throws (to `done`) NR_MEMBER_LEAVING: too late */
   stay(done: Ended): void {
+    if (this.#standing.parting)
+      return done(new CodedError('NR_MEMBER_LEAVING', 'this host has given all away and said so'));
     this.#replica.write([{ key: 'self/leaving' }], done);
   }
 
@@ -100,23 +108,44 @@ export class Leaving {
 
   /** `left`: the member has given all away; nothing of it counts beyond what it says. */
   readonly serveLeft: Method = (from, body, done) => {
-    const { seal } = z.object({ seal: z.number().int().nonnegative() }).parse(body);
+    const { seal, heir } = partingSchema.parse(body);
     if (this.#members.gone(from)) return done(undefined, { body: {} });
-    this.#standing.mayGive();
+    // Also by one that leaves itself: it may be the last one to do so.
+    this.#standing.mayAnswer();
     if (this.#standing.frozen(from))
       return done(new CodedError('NR_FORGET_BUSY', `${from} is being forgotten`));
     if ((this.#replica.vector.get(from) ?? 0) < seal)
       return done(new CodedError('NR_MEMBER_BUSY', 'not all that the leaving host wrote has arrived'));
-    const gone = { id: from, seal, how: 'left' as const, by: this.#replica.origin };
+    const gone = {
+      id: from,
+      seal,
+      how: 'left' as const,
+      by: this.#replica.origin,
+      heir,
+      last: this.#members.highest(),
+    };
     this.#replica.write([goneChange(gone)], (error) => done(error, { body: {} }));
   };
+
+  /** What was given to a member that had left by the time it arrived belongs to its heir. */
+  #adopt(): void {
+    const me = this.#replica.origin;
+    if (this.#standing.leaving) return;
+    const left = [...this.#members.allGone()].filter(({ id }) => this.#members.heir(id) === me);
+    const strays = left.flatMap(({ id }) => this.#ownership.of(id));
+    if (strays.length > 0)
+      this.#replica.write(
+        strays.map((key) => ownedBy(key, me)),
+        () => {},
+      );
+  }
 
   #handOver(successors: readonly string[], done: Ended): void {
     const [to, ...others] = successors;
     if (to === undefined)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'no member can take over now; try again'));
     const loans = [...this.#replica.list('lent')].flatMap(({ key, value }) => {
-      const borrowers = z.object({ borrowers: z.array(z.json()) }).safeParse(value).data?.borrowers;
+      const borrowers = lentSchema.safeParse(value).data?.borrowers;
       return borrowers ? [{ key, borrowers }] : [];
     });
     const body = { vector: Object.fromEntries(this.#replica.vector), loans };
@@ -127,20 +156,22 @@ export class Leaving {
       if (error || this.#standing.frozen(to)) return this.#handOver(others, done);
       const me = this.#replica.origin;
       const dropped = [...this.#replica.list('lent')].map(({ key }): Change => ({ key }));
-      this.#replica.write([...this.#ownership.handOver(me, to), ...dropped], (failure) => {
+      this.#replica.write([...this.#ownership.handOver(me, to), ...dropped], () => {});
+      // With the same write of the disk. Nothing that comes after counts, or is told: members are to agree on the end.
+      const parting = { seal: this.#replica.known(me), heir: to };
+      this.#replica.write([{ key: 'self/leaving', value: parting }], (failure) => {
         if (failure) return done(failure);
-        this.#farewell([to, ...this.#successors().filter((id) => id !== to)], done);
+        this.#farewell(parting, [to, ...this.#successors().filter((id) => id !== to)], done);
       });
     });
   }
 
-  #farewell(witnesses: readonly string[], done: Ended): void {
+  #farewell(parting: Parting, witnesses: readonly string[], done: Ended): void {
     const [to, ...others] = witnesses;
     if (to === undefined)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'nobody has noted it; try again'));
-    const seal = this.#replica.vector.get(this.#replica.origin) ?? 0;
-    this.#ground.calls.ask(to, 'left', { seal }, ASK_MS, (error) => {
-      if (error) return this.#farewell(others, done);
+    this.#ground.calls.ask(to, 'left', { ...parting }, ASK_MS, (error) => {
+      if (error) return this.#farewell(parting, others, done);
       done(undefined);
     });
   }

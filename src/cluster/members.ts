@@ -20,6 +20,10 @@ const goneSchema = z.object({
   seal: z.number().int().nonnegative(),
   how: z.enum(['left', 'forgotten']),
   by: z.string(),
+  /** Who took over what it owned. */
+  heir: z.string(),
+  /** The highest admission number by then: who knows less does not know all members. */
+  last: z.number().int().nonnegative(),
 });
 export type Gone = z.infer<typeof goneSchema> & { readonly id: string };
 
@@ -62,6 +66,28 @@ export class Members {
 
   allGone(): Iterable<Gone> {
     return this.#gone.values();
+  }
+
+  /** Who has the place of one that is gone now: its heir, or that one's if it went, too. */
+  heir(gone: string): string | undefined {
+    let heir: string | undefined = gone;
+    // Gone ones are heirs of each other at most once.
+    for (let steps = this.#gone.size; heir !== undefined && this.#gone.has(heir) && steps >= 0; steps--)
+      heir = this.#gone.get(heir)?.heir;
+    return heir;
+  }
+
+  /** The highest admission number. */
+  highest(): number {
+    return Math.max(0, ...[...this.#members.values()].map(({ number }) => number));
+  }
+
+  /** Whether every member that was ever admitted is known here, as far as can be told: no number is missing. */
+  get isWhole(): boolean {
+    const numbers = new Set([...this.#members.values()].map(({ number }) => number));
+    let number = Math.max(this.highest(), ...[...this.#gone.values()].map(({ last }) => last));
+    for (; number > 0; number--) if (!numbers.has(number)) return false;
+    return true;
   }
 
   /** Who made the cluster. */

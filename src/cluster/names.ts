@@ -4,7 +4,8 @@ import type { Change, Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
 import type { Ownership } from './ownership.ts';
-import type { Ended, Ground, Method } from './ports.ts';
+import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
+import type { Spaces } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1500;
@@ -16,18 +17,29 @@ const creationSchema = z.object({
   domain: z.string().min(1),
   records: z.array(z.object({ key: z.string(), value: z.json() })).min(1),
 });
-const requestSchema = creationSchema.extend({ known: z.number().int().nonnegative() });
+const removalSchema = z.object({
+  domain: z.string().min(1),
+  /** Spaces that go with all of their chunks. */
+  spaces: z.array(z.string()),
+  /** Other records. */
+  keys: z.array(z.string()),
+});
+const decidedSchema = z.object({ done: z.literal(true) });
+const knownSchema = z.object({ known: z.number().int().nonnegative() });
 /** Records that are made together, such as a pool with its space. The first one's key is the name that is unique. */
 export type Creation = z.infer<typeof creationSchema>;
+/** Their end. */
+export type Removal = z.infer<typeof removalSchema>;
 
 /** What may not be created beside what stands: a coded error, or nothing. Every member judges alike. */
 export type Judge = (creation: Creation) => CodedError | undefined;
 
-/** Names and prefixes: created by the treasury of their domain, where nothing contradicts them. */
+/** Names and prefixes: created, and removed, by the treasury of their domain, where nothing contradicts it. */
 export class Names {
   readonly #replica: Replica;
   readonly #members: Members;
   readonly #ownership: Ownership;
+  readonly #spaces: Spaces;
   readonly #standing: Standing;
   readonly #ground: Ground;
   readonly #judge: Judge;
@@ -36,6 +48,7 @@ export class Names {
     replica: Replica;
     members: Members;
     ownership: Ownership;
+    spaces: Spaces;
     standing: Standing;
     ground: Ground;
     judge: Judge;
@@ -43,6 +56,7 @@ export class Names {
     this.#replica = parts.replica;
     this.#members = parts.members;
     this.#ownership = parts.ownership;
+    this.#spaces = parts.spaces;
     this.#standing = parts.standing;
     this.#ground = parts.ground;
     this.#judge = parts.judge;
@@ -56,61 +70,99 @@ export class Names {
   create(creation: Creation, done: Ended): void {
     try {
       this.#standing.mayGive();
-      this.#ask(creation, REDIRECTS, done);
+      const isHere = () => this.#replica.get(nameIn(creation)) !== undefined;
+      this.#ask('create', creation, (end) => this.#decide(creation, end), isHere, REDIRECTS, done);
+    } catch (error) {
+      done(error as CodedError);
+    }
+  }
+
+  /**
+   * Removes records, everywhere or nowhere, and spaces of which nothing is held. It is durable, and known here, when
+   * `done` is called. That they do not stand any more is no error.
+   * @throws (to `done`) NR_POOL_IN_USE naming a host, NR_MEMBER_UNREACHABLE, what Standing.mayGive throws
+   */
+  remove(removal: Removal, done: Ended): void {
+    try {
+      this.#standing.mayGive();
+      const keys = [...removal.keys, ...removal.spaces.map((id) => `space/${id}`)];
+      const isHere = () => keys.every((key) => !this.#replica.get(key));
+      this.#ask('remove', removal, (end) => this.#end(removal, end), isHere, REDIRECTS, done);
     } catch (error) {
       done(error as CodedError);
     }
   }
 
   /** `create`: for another member. */
-  readonly serve: Method = (from, body, done) => {
-    const { known, ...creation } = requestSchema.parse(body);
-    const treasury = this.#ownership.treasury(creation.domain);
+  readonly serveCreate: Method = (from, body, done) => {
+    const creation = creationSchema.parse(body);
+    this.#serve(from, creation.domain, body, (end) => this.#decide(creation, end), done);
+  };
+
+  /** `remove`: for another member. */
+  readonly serveRemove: Method = (from, body, done) => {
+    const removal = removalSchema.parse(body);
+    this.#serve(from, removal.domain, body, (end) => this.#end(removal, end), done);
+  };
+
+  #serve(from: string, domain: string, body: Json, decide: (end: Ended) => void, done: Done<Answer>): void {
+    const { known } = knownSchema.parse(body);
+    const treasury = this.#ownership.treasury(domain);
     if (treasury !== this.#replica.origin) return done(undefined, { body: { treasury: treasury ?? null } });
     this.#standing.mayGive();
     if (!this.#members.get(from)?.complete || this.#standing.frozen(from))
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} is not a member that may own anything`));
-    this.#decide(creation, (error) => {
+    decide((error) => {
       const ranges = [this.#replica.range(this.#replica.origin, known, BRING_MAX)];
-      done(error, error ? undefined : { body: { created: true }, ranges });
-    });
-  };
-
-  #ask(creation: Creation, redirects: number, done: Ended): void {
-    const treasury = this.#ownership.treasury(creation.domain);
-    if (treasury === this.#replica.origin) return this.#decide(creation, done);
-    if (treasury === undefined || this.#standing.frozen(treasury))
-      return done(
-        new CodedError('NR_MEMBER_UNREACHABLE', `the treasury of ${creation.domain} is being forgotten`),
-      );
-    const body = { ...creation, known: this.#replica.known(treasury) } as Json;
-    this.#ground.calls.ask(treasury, 'create', body, ASK_MS, (error, answer) => {
-      if (error) return done(error);
-      if (z.object({ created: z.literal(true) }).safeParse(answer?.body).success) {
-        this.#replica.merge(answer?.ranges ?? []);
-        return this.#arrived(creation, done);
-      }
-      if (redirects > 0 && this.#ownership.treasury(creation.domain) !== treasury)
-        return this.#ask(creation, redirects - 1, done);
-      done(new CodedError('NR_MEMBER_UNREACHABLE', `the treasury of ${creation.domain} has just changed`));
+      done(error, error ? undefined : { body: { done: true }, ranges });
     });
   }
 
-  /** Waits until the records are here: with the answer, or by gossip a little later. */
-  #arrived(creation: Creation, done: Ended): void {
-    const isHere = () => this.#replica.get(nameIn(creation)) !== undefined;
-    if (isHere()) return this.#replica.write([], done);
-    const stop = this.#replica.onDurable(() => {
-      if (isHere()) end(undefined);
+  /** Has the treasury decide, whoever it is. */
+  #ask(
+    method: 'create' | 'remove',
+    request: Creation | Removal,
+    decide: (end: Ended) => void,
+    isHere: () => boolean,
+    redirects: number,
+    done: Ended,
+  ): void {
+    const { domain } = request;
+    const treasury = this.#ownership.treasury(domain);
+    if (treasury === this.#replica.origin) return decide(done);
+    const unreachable = (why: string) =>
+      done(new CodedError('NR_MEMBER_UNREACHABLE', `the treasury of ${domain} ${why}`));
+    if (treasury === undefined || this.#standing.frozen(treasury)) return unreachable('is being forgotten');
+    const body = { ...request, known: this.#replica.known(treasury) } as Json;
+    this.#ground.calls.ask(treasury, method, body, ASK_MS, (error, answer) => {
+      if (error) return done(error);
+      if (decidedSchema.safeParse(answer?.body).success) {
+        this.#replica.merge(answer?.ranges ?? []);
+        return this.#arrived(isHere, done);
+      }
+      if (redirects > 0 && this.#ownership.treasury(domain) !== treasury)
+        return this.#ask(method, request, decide, isHere, redirects - 1, done);
+      unreachable('has just changed');
     });
-    const cancel = this.#ground.timer.after(ASK_MS, () =>
-      end(new CodedError('NR_DEADLINE', 'what was created has not arrived here yet')),
-    );
-    const end: Ended = (error) => {
+  }
+
+  /** Waits until it is so here, too, and durably: with the answer, or by gossip a little later. */
+  #arrived(isHere: () => boolean, done: Ended): void {
+    let waiting = true;
+    const look = () => {
+      if (!waiting || !isHere()) return;
+      waiting = false;
       stop();
       cancel();
-      done(error);
+      this.#replica.write([], done);
     };
+    const stop = this.#replica.onDurable(look);
+    const cancel = this.#ground.timer.after(ASK_MS, () => {
+      waiting = false;
+      stop();
+      done(new CodedError('NR_DEADLINE', 'what the treasury decided has not arrived here yet'));
+    });
+    look();
   }
 
   #decide(creation: Creation, done: Ended): void {
@@ -125,6 +177,34 @@ export class Names {
     );
     // The name last: who has heard of it has heard of what belongs to it.
     this.#replica.write(changes.reverse(), done);
+  }
+
+  #end({ domain, spaces, keys }: Removal, done: Ended): void {
+    for (const id of spaces) {
+      const refusal = this.#inUse(domain, id);
+      if (refusal) return done(refusal);
+    }
+    // The chunks one by one: whatever of their writes is still on its way loses against their end.
+    const chunks = spaces.flatMap((id) => this.#ownership.chunks(id).map(({ key }) => key));
+    const all = [...spaces.map((id) => `space/${id}`), ...chunks, ...keys];
+    this.#replica.write(
+      all.map((key) => ({ key })),
+      done,
+    );
+  }
+
+  /** Why a space cannot go. */
+  #inUse(domain: string, id: string): CodedError | undefined {
+    const space = this.#spaces.get(id);
+    const allocator = this.#spaces.allocator(id);
+    if (!space || !allocator) return undefined;
+    if (space.domain !== domain)
+      return new CodedError('NR_POOL_UNKNOWN', `space ${id} is not of the domain ${domain}`);
+    const owners = this.#ownership.chunks(id).map(({ key }) => this.#ownership.owner(key));
+    const other = owners.find((owner) => owner !== this.#replica.origin);
+    if (other) return new CodedError('NR_POOL_IN_USE', `host ${other} owns a part of ${id}`);
+    const { held } = allocator.counts(this.#ground.timer.now());
+    return held > 0n ? new CodedError('NR_POOL_IN_USE', `${held} values of ${id} are in use`) : undefined;
   }
 }
 

@@ -14,6 +14,8 @@ export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
   ['chunk', 'ownership'],
   /** What a host says of itself: `host/ID`. */
   ['host', 'owned'],
+  /** Its last start: `boot/ID`. */
+  ['boot', 'owned'],
   /** Values that are in use: `allocation/ID/UID/VALUE`. */
   ['allocation', 'owned'],
   /** Values of own chunks that others use: `lent/ID/UID/VALUE`. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -9,7 +10,7 @@ import { type Authority, clusterOf } from '../store/trust/authority.ts';
 import { CertifiedCredentials } from '../store/trust/certified.ts';
 import type { Membership as Certificates } from '../store/trust/folder.ts';
 import type { Identity } from '../store/trust/identity.ts';
-import { begin, say } from './begin.ts';
+import { begin, say, tell } from './begin.ts';
 import { Cluster, type Rules } from './cluster.ts';
 import { Connections, type Place } from './connections.ts';
 import { Gossip } from './gossip/gossip.ts';
@@ -99,13 +100,8 @@ export class ClusterNode {
     const listening = new Listening(transport, options.listen, { clock, log });
     try {
       await listening.start();
-      const key = publicKeyOf(identity.publicKey);
-      const { boot, bootSequence } = await begin(replica, key, {
-        name,
-        address: options.advertised ?? listening.ownAddress ?? saidAddress(replica),
-        port: listening.port,
-        holdsKey: authority() !== undefined,
-      });
+      await begin(replica, publicKeyOf(identity.publicKey), name);
+      const boot = randomBytes(16).toString('hex');
       const ground: Omit<Ground, 'calls'> = {
         timer: { now: () => clock.now(), after: clock.after },
         random,
@@ -115,18 +111,29 @@ export class ClusterNode {
         transport,
         replica,
         ground,
-        self: { cluster: credentials.cluster, boot, bootSequence },
+        uuid: credentials.cluster,
         placeOf: (member) => placeOf(replica, member),
         seeds: () => seedsOf(replica, seeds),
         methods: new Map([['where', where(replica)], ...options.methods]),
       });
       const calls = named(connections, (member) => cluster.members.nameOf(member));
       const whole = { ...ground, calls };
-      const cluster: Cluster = new Cluster({ ...options.rules, replica, ground: whole, boot });
-      const { collector, standing } = cluster;
-      const onAhead = () => standing.halt('rollback');
-      const gossip = new Gossip({ replica, collector, ground: whole, onAhead });
+      const cluster: Cluster = new Cluster({
+        ...options.rules,
+        replica,
+        ground: whole,
+        boot,
+        boots: (member) => connections.boots(member),
+      });
+      const gossip = new Gossip({ replica, cluster, ground: whole });
       connections.start(cluster, gossip);
+      // After the write that tells of this start, as every other one: nobody can be called before that is on disk.
+      await tell(replica, {
+        name,
+        address: options.advertised ?? listening.ownAddress ?? saidAddress(replica),
+        port: listening.port,
+        holdsKey: authority() !== undefined,
+      });
       return new ClusterNode(options, { replica, cluster, connections, gossip, transport, listening, calls });
     } catch (error) {
       listening.stop();

@@ -27,9 +27,14 @@ export class Ownership {
     return this.owner(chunkKey(space, chunk)) ?? this.treasury(domain);
   }
 
-  /** Whether the chunk was ever given to somebody. */
+  /** Whether the chunk is somebody's by name, and not by whose treasury it is. */
   isWritten(space: string, chunk: bigint): boolean {
-    return this.#replica.version(chunkKey(space, chunk)) !== undefined;
+    return this.#replica.get(chunkKey(space, chunk)) !== undefined;
+  }
+
+  /** The records of a space's chunks. */
+  chunks(space: string): Entry[] {
+    return [...this.#replica.list('chunk')].filter(({ key }) => key.startsWith(`chunk/${space}/`));
   }
 
   /** Whether all of a space is this host's: the treasury, and every chunk that was ever given to anybody. */

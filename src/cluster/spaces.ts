@@ -62,7 +62,7 @@ export class Spaces {
 
   /** Which values are ours to give, and which are given. */
   allocator(id: string): Allocator | undefined {
-    return this.#allocators.get(id);
+    return this.get(id) && this.#allocators.get(id);
   }
 
   /** The id of a space that came with this. */

@@ -1,22 +1,36 @@
+import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
 
-/** Why this host gives nothing away and takes nothing new, for as long as it runs or until it has a new identity. */
-export type Halt = 'rollback' | 'clone' | 'gone';
+/** Why this host gives nothing away and takes nothing new, until it has a new identity. */
+export type Halt = 'rollback' | 'clone' | 'gone' | 'passed';
 
 const WHY: Record<Halt, string> = {
   rollback:
     'the cluster knows later writes of this host than its own disk: it was set back to an older state',
-  clone: 'another host writes under the same identity: one of the two is a copy',
+  clone: 'another host has started under the same identity: one of the two is a copy',
   gone: 'the cluster has forgotten this host',
+  passed: 'the cluster has forgotten members without asking this host, as it did not know of it',
 };
 
-/** Whether this host may change what it owns. */
+export const partingSchema = z.object({
+  /** The last of the host's writes that counts. */
+  seal: z.number().int().nonnegative(),
+  /** Who owns from now on what it owned. */
+  heir: z.string(),
+});
+/** A host that has given all away. */
+export type Parting = z.infer<typeof partingSchema>;
+
+/** Whether this host may change what it owns, and what it may tell of its own. */
 export class Standing {
   readonly #replica: Replica;
   readonly #members: Members;
+  readonly #waiting: (() => void)[] = [];
   #halt: Halt | undefined;
+  #bootSequence: number | undefined;
+  #starting = true;
 
   constructor(replica: Replica, members: Members) {
     this.#replica = replica;
@@ -24,11 +38,43 @@ export class Standing {
   }
 
   get halted(): Halt | undefined {
-    return this.#members.gone(this.#replica.origin) ? 'gone' : this.#halt;
+    if (this.#members.gone(this.#replica.origin)) return 'gone';
+    if (this.#halt) return this.#halt;
+    // Who was asked has promised to know no more than the seal.
+    for (const { id, seal } of this.#members.allGone()) if (this.#replica.known(id) > seal) return 'passed';
+    return undefined;
   }
 
   halt(why: Halt): void {
     this.#halt ??= why;
+    this.#tell();
+  }
+
+  /** Until it is known that no other member knows more of this host than its own disk. */
+  get starting(): boolean {
+    return this.#starting;
+  }
+
+  /** The sequence of the write that made this start known, once it is durable. */
+  get bootSequence(): number | undefined {
+    return this.#bootSequence;
+  }
+
+  /** The start is on disk. */
+  booted(sequence: number): void {
+    this.#bootSequence = sequence;
+  }
+
+  /** The start is over. */
+  arrived(): void {
+    this.#starting = false;
+    this.#tell();
+  }
+
+  /** Calls back when the start is over, for good or ill; now, if it is. */
+  whenStarted(call: () => void): void {
+    if (this.#starting && !this.halted) this.#waiting.push(call);
+    else call();
   }
 
   /** Leaving: it gives all away and takes nothing. Kept over restarts. */
@@ -36,18 +82,41 @@ export class Standing {
     return this.#replica.get('self/leaving') !== undefined;
   }
 
-  /** Promised to whom, if this host treats the member as frozen. */
+  /** Present if it has given all away and says good-bye. */
+  get parting(): Parting | undefined {
+    return partingSchema.safeParse(this.#replica.get('self/leaving')?.value).data;
+  }
+
+  /** Up to which of its own writes this host tells: what comes after may never have been, or must not be. */
+  get tells(): number {
+    if (this.#starting || this.halted) return (this.#bootSequence ?? 1) - 1;
+    return this.parting?.seal ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether this host treats the member as frozen. */
   frozen(member: string): boolean {
     return this.#replica.get(`promise/${member}`) !== undefined || this.#members.gone(member) !== undefined;
   }
 
-  /** @throws NR_MEMBER_HALTED, NR_MEMBER_LEAVING, NR_MEMBER_INCOMPLETE */
+  /** @throws NR_MEMBER_HALTED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING, NR_MEMBER_INCOMPLETE */
   mayGive(): void {
-    const { halted } = this;
-    if (halted) throw new CodedError('NR_MEMBER_HALTED', WHY[halted]);
+    this.mayAnswer();
     if (this.leaving) throw new CodedError('NR_MEMBER_LEAVING', 'this host is leaving the cluster');
     if (!this.#members.get(this.#replica.origin)?.complete) {
       throw new CodedError('NR_MEMBER_INCOMPLETE', 'a majority of the cluster does not know this host yet');
     }
+  }
+
+  /** Whether others may count on what this host says. @throws NR_MEMBER_HALTED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING */
+  mayAnswer(): void {
+    const { halted } = this;
+    if (halted) throw new CodedError('NR_MEMBER_HALTED', WHY[halted]);
+    if (this.#starting)
+      throw new CodedError('NR_MEMBER_STARTING', 'this host has not heard yet what others know of it');
+    if (this.parting) throw new CodedError('NR_MEMBER_LEAVING', 'this host has given all away');
+  }
+
+  #tell(): void {
+    for (const call of this.#waiting.splice(0)) call();
   }
 }

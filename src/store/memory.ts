@@ -34,6 +34,11 @@ export class MemoryDisk implements Backing {
     return this.#records.values();
   }
 
+  /** All that is on it, tombstones and what others own included. */
+  contents(): Iterable<Versioned> {
+    return this.#records.values();
+  }
+
   get(key: string): Versioned | undefined {
     return this.#records.get(key);
   }
@@ -76,7 +81,11 @@ export class MemoryDisk implements Backing {
 
   /** The disk as it is now, for another machine or a later return to it. */
   copy(): MemoryDisk {
-    const copy = new MemoryDisk(this.origin);
+    return this.copyTo(new MemoryDisk(this.origin));
+  }
+
+  /** All that is on it, written to an empty one. */
+  protected copyTo<Disk extends MemoryDisk>(copy: Disk): Disk {
     const steps = [...this.#byOrigin.values()].flatMap((written) =>
       [
         ...written.range(

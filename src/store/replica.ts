@@ -19,10 +19,12 @@ export const RANGE_BYTES = 1024 * 1024;
 
 /** What the protocol above lets in. It never stops the vector from advancing, except beyond `limit`. */
 export interface Admission {
-  /** Up to which sequence an origin's writes are taken: less than infinite for one that is frozen or gone. */
+  /** Up to which sequence an origin's writes count: less than infinite for one that is frozen or gone. */
   limit(origin: string): number;
   /** Whether a version from elsewhere may stand. One that may not counts as known and is not stored. */
   admits(version: Versioned, standing: Versioned | undefined): boolean;
+  /** Why this host may not write now what everybody may write; nothing if it may. */
+  refusal?(keys: readonly string[]): CodedError | undefined;
 }
 
 export interface ReplicaOptions {
@@ -179,11 +181,11 @@ export class Replica implements Store {
       const moves = this.#apply(changes);
       this.#stage({
         moves,
-        steps: moves.map(({ after }) => ({ do: 'put', record: after! })),
+        steps: moves.map(stepOf),
         done: () =>
           done(
             undefined,
-            moves.map(({ after }) => after!).filter((row) => row.text !== undefined),
+            moves.flatMap(({ after }) => living(after) ?? []),
           ),
         failed: done,
       });
@@ -217,13 +219,12 @@ export class Replica implements Store {
         whole = false; // what is missing comes with the next exchange of vectors, and this again
         continue;
       }
-      const limit = this.admission.limit(range.origin);
-      for (const version of range.records) {
-        if (version.sequence <= limit) this.#take(version, moves);
-      }
-      this.#vector.advance(range.origin, Math.min(range.to, limit));
+      // Not a part of it either: what counts may have been replaced, in this range, by what does not.
+      if (range.to > this.admission.limit(range.origin)) continue;
+      for (const version of range.records) this.#take(version, moves);
+      this.#vector.advance(range.origin, range.to);
     }
-    this.#stageMoves(moves);
+    this.#stage({ moves, steps: moves.map(stepOf), done: () => {}, failed: () => {} });
     return whole;
   }
 
@@ -233,19 +234,17 @@ export class Replica implements Store {
    */
   drop(versions: Iterable<Dot & { readonly key: string }>): number {
     const moves: Move[] = [];
-    const steps: Step[] = [];
     for (const { key, origin, sequence } of versions) {
       const before = this.version(key);
       if (!before || !sameDot(before, { origin, sequence })) continue; // replaced, and that is on its way to the disk
       this.#put(key, undefined);
       moves.push({ key, before, after: undefined });
-      steps.push({ do: 'drop', key });
     }
-    if (steps.length === 0) return 0;
-    this.#stage({ moves, steps, done: () => {}, failed: () => {} });
+    if (moves.length === 0) return 0;
+    this.#stage({ moves, steps: moves.map(stepOf), done: () => {}, failed: () => {} });
     // A tombstone's stamp has to be remembered: others may keep it for a while, and it must not win against us there.
     this.write([{ key: CLOCK, value: this.#clock.last }], () => {});
-    return steps.length;
+    return moves.length;
   }
 
   /** Forgets all that another origin owns: it is gone. */
@@ -254,19 +253,25 @@ export class Replica implements Store {
   }
 
   /**
-   * What is durable and known of an origin beyond `from`; with at most so many records, and {@link RANGE_BYTES}, else up
-   * to where they go.
+   * What is durable and known of an origin beyond `from`, and up to `end`; with at most so many records, and
+   * {@link RANGE_BYTES}, else up to where they go.
    */
-  range(origin: string, from: number, limit = Number.POSITIVE_INFINITY): Range {
+  range(
+    origin: string,
+    from: number,
+    limit = Number.POSITIVE_INFINITY,
+    end = Number.POSITIVE_INFINITY,
+  ): Range {
+    const known = Math.min(end, this.#durable.of(origin));
     const records: Versioned[] = [];
     let bytes = 0;
-    for (const version of this.#backing.range(origin, from, this.#durable.of(origin))) {
+    for (const version of this.#backing.range(origin, from, known)) {
       records.push(version);
       bytes += sizeOf(version);
       if (records.length === limit || bytes >= RANGE_BYTES)
         return { origin, from, to: version.sequence, records };
     }
-    return { origin, from, to: Math.max(from, this.#durable.of(origin)), records };
+    return { origin, from, to: Math.max(from, known), records };
   }
 
   /** All durable records but local ones, by key, after the given one. */
@@ -299,8 +304,10 @@ export class Replica implements Store {
     this.#overlay.clear();
     this.#counts.commits += batch.length;
     for (const { moves, done } of batch) {
-      for (const { key, before, after } of moves)
-        this.#observers.tell(namespaceIn(key), { key, before: living(before), after: living(after) });
+      for (const move of moves) {
+        const [before, after] = [living(move.before), living(move.after)];
+        if (before || after) this.#observers.tell(namespaceIn(move.key), { key: move.key, before, after });
+      }
       done();
     }
     for (const listener of [...this.#durableListeners]) listener();
@@ -359,11 +366,6 @@ export class Replica implements Store {
     if (this.#staged.push(staged) === 1) this.#schedule(() => this.flush());
   }
 
-  #stageMoves(moves: readonly Move[]): void {
-    const steps = moves.map(({ after }): Step => ({ do: 'put', record: after! }));
-    this.#stage({ moves, steps, done: () => {}, failed: () => {} });
-  }
-
   /** Takes over one version from elsewhere if it stands against what is here. */
   #take(version: Versioned, moves: Move[]): void {
     if (this.#vector.covers(version)) {
@@ -403,6 +405,9 @@ export class Replica implements Store {
       text: value === undefined ? undefined : encode(key, value),
       expect,
     }));
+    const shared = prepared.filter(({ kind }) => kind === 'shared').map(({ key }) => key);
+    const refusal = shared.length > 0 ? this.admission.refusal?.(shared) : undefined;
+    if (refusal) throw refusal;
     const moves: Move[] = [];
     for (const { key, kind, text, expect } of prepared) {
       const before = this.version(key);
@@ -414,7 +419,9 @@ export class Replica implements Store {
       if (!living(before) && text === undefined) continue; // gone already: nothing happens, so nothing is written
       const sequence = ++this.#sequence;
       const rank = this.#rank(kind, sequence, before?.rank ?? 0);
-      const after = new Row({ key, class: kind, text, origin: this.origin, sequence, rank });
+      const row = new Row({ key, class: kind, text, origin: this.origin, sequence, rank });
+      // Nobody else has to hear that what was never told is gone.
+      const after = kind === 'local' ? living(row) : row;
       this.#put(key, after);
       this.#vector.advance(this.origin, sequence);
       moves.push({ key, before, after });
@@ -437,6 +444,10 @@ export class Replica implements Store {
   #undo(moves: readonly Move[]): void {
     for (const { key, before } of moves.toReversed()) this.#put(key, before);
   }
+}
+
+function stepOf({ key, after }: Move): Step {
+  return after ? { do: 'put', record: after } : { do: 'drop', key };
 }
 
 function living(row: Row | undefined): Row | undefined {

@@ -1,6 +1,7 @@
 import type { Knowledge, Probe, Ranges } from '../../store/gossip/messages.ts';
 import type { Replica } from '../../store/replica.ts';
-import type { Collector, Report } from '../collector.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Report } from '../collector.ts';
 import type { Ground } from '../ports.ts';
 import { Link, type Wire } from './link.ts';
 
@@ -9,6 +10,9 @@ const BATCH_MS = 20;
 /** How often one peer is asked whether it knows the same, and what we have on disk is reported. */
 const PROBE_MS = 1000;
 const REPORT_MS = 5000;
+
+/** What of the protocol decides what is told to whom. */
+export type GossipCluster = Pick<Cluster, 'collector' | 'members' | 'standing'>;
 
 /** One end of a kept connection, as the gossip uses it. */
 export interface GossipWire extends Wire {
@@ -20,24 +24,31 @@ export type GossipMessage = Parameters<GossipWire['send']>[0];
 /** The links to some of the members, over which all of them hear everything. */
 export class Gossip {
   readonly #replica: Replica;
-  readonly #collector: Collector;
+  readonly #cluster: GossipCluster;
   readonly #ground: Ground;
-  readonly #onAhead: () => void;
   readonly #links = new Map<object, { readonly link: Link; readonly wire: GossipWire }>();
   /** When something new was heard of a member, by whatever way, in milliseconds since 1970. */
   readonly #heard = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
   #flushing: (() => void) | undefined;
+  /** Members have been heard of since the last flush: what they wrote was left out before. */
+  #isLarger = false;
 
-  /** `onAhead`: a peer knows later writes of ours than we do. */
-  constructor(parts: { replica: Replica; collector: Collector; ground: Ground; onAhead: () => void }) {
+  constructor(parts: { replica: Replica; cluster: GossipCluster; ground: Ground }) {
     this.#replica = parts.replica;
-    this.#collector = parts.collector;
+    this.#cluster = parts.cluster;
     this.#ground = parts.ground;
-    this.#onAhead = parts.onAhead;
-    this.#stops.push(this.#replica.onDurable(() => this.#soon()));
+    this.#stops.push(
+      this.#replica.observe('member', ({ before }) => {
+        this.#isLarger ||= before === undefined;
+      }),
+      this.#replica.onDurable(() => this.#soon()),
+    );
     this.#every(PROBE_MS, () => this.#probe());
-    this.#every(REPORT_MS, () => this.#tell(this.#collector.report()));
+    this.#every(REPORT_MS, () => {
+      const { standing, collector } = this.#cluster;
+      if (!standing.starting && !standing.halted) this.#tell(collector.report());
+    });
   }
 
   get peers(): string[] {
@@ -51,11 +62,17 @@ export class Gossip {
 
   /** A connection to a peer is there: both ends begin. Returns what takes its messages, and what ends it. */
   connected(peer: string, wire: GossipWire): { take(message: GossipMessage): void; ended(): void } {
-    const link = new Link(peer, this.#replica, wire);
+    const { standing, members } = this.#cluster;
+    // A newcomer that this host has not heard of tells first: whoever it learns from has to reckon with it.
+    const end = (origin: string) => {
+      if (!members.isPresent(peer)) return 0;
+      return origin === this.#replica.origin ? standing.tells : Number.POSITIVE_INFINITY;
+    };
+    const link = new Link(peer, this.#replica, wire, end);
     const key = {};
     this.#links.set(key, { link, wire });
-    link.open();
-    for (const report of this.#collector.all()) wire.send({ kind: 'report', ...report });
+    link.tell();
+    for (const report of this.#cluster.collector.all()) wire.send({ kind: 'report', ...report });
     return {
       take: (message) => this.#take(key, link, message),
       ended: () => void this.#links.delete(key),
@@ -71,10 +88,10 @@ export class Gossip {
   #take(key: object, link: Link, message: GossipMessage): void {
     if (!this.#links.has(key)) return;
     if (message.kind === 'report') {
-      if (!this.#collector.take(message)) return;
+      if (!this.#cluster.collector.take(message)) return;
       this.#heard.set(message.id, this.#ground.timer.now());
       this.#tell(message, key);
-    } else if (link.take(message) === 'ahead') this.#onAhead();
+    } else if (link.take(message) === 'ahead') this.#cluster.standing.halt('rollback');
   }
 
   /** A report to everybody, but not back to where it came from. */
@@ -86,7 +103,10 @@ export class Gossip {
     this.#flushing ??= this.#ground.timer.after(BATCH_MS, () => {
       this.#flushing = undefined;
       let behind = false;
+      const isLarger = this.#isLarger;
+      this.#isLarger = false;
       for (const { link } of this.#links.values()) {
+        if (isLarger) link.tell();
         link.flush();
         behind ||= link.isBehind;
       }

@@ -20,17 +20,20 @@ export class Link {
   readonly peer: string;
   readonly #replica: Replica;
   readonly #wire: Wire;
+  readonly #end: (origin: string) => number;
   /** Undefined until the peer has sent its vector. */
   #has: Vector | undefined;
 
-  constructor(peer: string, replica: Replica, wire: Wire) {
+  /** `end`: up to which of an origin's writes the peer may be told. */
+  constructor(peer: string, replica: Replica, wire: Wire, end: (origin: string) => number) {
+    this.#end = end;
     this.peer = peer;
     this.#replica = replica;
     this.#wire = wire;
   }
 
-  /** The first words. */
-  open(): void {
+  /** Tells what this host knows: the first word, and again when it has left something out that it wants now. */
+  tell(): void {
     this.#tellVector();
   }
 
@@ -53,8 +56,8 @@ export class Link {
       this.#has = new Vector(message.vector);
       if ((message.vector.get(this.#replica.origin) ?? 0) > this.#replica.known(this.#replica.origin))
         return 'ahead';
-      // Who knows more than we do is told what we know, and sends the rest.
-      if (!isFirst && this.#isBehind(message.vector)) this.#tellVector();
+      // Who knows more than we do is told what we know, and sends the rest, or as much of it as we may have.
+      if (!isFirst && !message.isAnswer && this.#isBehind(message.vector)) this.#tellVector(true);
       this.flush();
       return undefined;
     }
@@ -71,8 +74,9 @@ export class Link {
     let bytes = RANGE_BYTES;
     const ranges: Range[] = [];
     for (const [origin, known] of this.#replica.vector) {
-      if (known <= has.of(origin) || left <= 0 || bytes <= 0) continue;
-      const range = this.#replica.range(origin, has.of(origin), left);
+      const end = Math.min(known, this.#end(origin));
+      if (end <= has.of(origin) || left <= 0 || bytes <= 0) continue;
+      const range = this.#replica.range(origin, has.of(origin), left, end);
       left -= range.records.length;
       for (const version of range.records) bytes -= sizeOf(version);
       ranges.push(range);
@@ -85,7 +89,8 @@ export class Link {
   get isBehind(): boolean {
     const has = this.#has;
     if (!has) return false;
-    for (const [origin, known] of this.#replica.vector) if (known > has.of(origin)) return true;
+    for (const [origin, known] of this.#replica.vector)
+      if (Math.min(known, this.#end(origin)) > has.of(origin)) return true;
     return false;
   }
 
@@ -94,7 +99,7 @@ export class Link {
     return false;
   }
 
-  #tellVector(): void {
-    this.#wire.send({ kind: 'vector', vector: new Map(this.#replica.vector) });
+  #tellVector(isAnswer = false): void {
+    this.#wire.send({ kind: 'vector', vector: new Map(this.#replica.vector), ...(isAnswer && { isAnswer }) });
   }
 }

@@ -18,10 +18,11 @@ export interface Hello {
   readonly wallMs: number;
 }
 
-/** What the sender knows, durably. An answer is asked for when the hashes differ. */
+/** What the sender knows, durably. Who knows less answers with what it knows, and an answer is not answered. */
 export interface Knowledge {
   readonly kind: 'vector';
   readonly vector: VectorView;
+  readonly isAnswer?: true;
 }
 
 export interface Probe {

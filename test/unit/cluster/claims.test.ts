@@ -92,6 +92,24 @@ describe('claims', () => {
     );
   });
 
+  it('are answered alike when they are asked twice', () => {
+    const hosts = new Hosts(2);
+    assert.equal(claim(hosts, 0, 5, true), 'done');
+    hosts.gossip();
+    const body = { space: 's', value: '5', nonce: 'one' };
+    const answers: Json[] = [];
+    for (let time = 0; time < 2; time++) {
+      hosts
+        .at(0)
+        .cluster.serve('claim', hosts.at(1).id, body, (_, answer) => void answers.push(answer!.body!));
+      hosts.run();
+    }
+    assert.deepEqual(answers, [
+      { nonce: 'one', shared: true },
+      { nonce: 'one', shared: true },
+    ]);
+  });
+
   it('are not shared with one that has the value for itself', () => {
     const hosts = new Hosts(3);
     claim(hosts, 1, 5);

@@ -84,7 +84,7 @@ describe('connections over TLS', () => {
     const [a, , c] = nodes as [Wired, Wired, Wired];
     const { disk } = c.store;
     await c.stop();
-    const gone = { seal: a.store.known(c.id), how: 'forgotten', by: a.id };
+    const gone = { seal: a.store.known(c.id), how: 'forgotten', by: a.id, heir: a.id, last: 3 };
     await a.store.commit([{ key: `gone/${c.id}`, value: gone }]);
     const again = await start(identities[2]!, { disk, boot: 'second' });
     await wiring.until(() => again.cluster.standing.halted === 'gone');

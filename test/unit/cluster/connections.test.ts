@@ -261,7 +261,7 @@ describe('connections', () => {
     const [a, , c] = nodes;
     await wiring.until(() => [...a!.connections.peers.keys()].includes(C));
     const seal = a!.store.known(C);
-    await a!.store.commit([{ key: `gone/${C}`, value: { seal, how: 'forgotten', by: A } }]);
+    await a!.store.commit([{ key: `gone/${C}`, value: { seal, how: 'forgotten', by: A, heir: A, last: 3 } }]);
     await wiring.until(() => c!.cluster.standing.halted === 'gone', 1000);
     await wiring.until(() => ![...a!.connections.peers.keys()].includes(C), 1000);
     const { disk } = c!.store;
@@ -299,7 +299,6 @@ describe('connections', () => {
     ['of another cluster', { cluster: CLUSTER.replace('0', '1') }, 'NR_MEMBER_REFUSED'],
     ['under another id', { id: B }, 'NR_MEMBER_REFUSED'],
     ['of no protocol', { protocol: 0 }, 'NR_MEMBER_REFUSED'],
-    ['for a link of one that is no member', { purpose: 'link' }, 'NR_MEMBER_REFUSED'],
   ] as const) {
     it(`refuse a hello ${what}`, async () => {
       const [a] = await cluster(2);
@@ -311,6 +310,45 @@ describe('connections', () => {
       assert.equal(a!.cluster.standing.halted, undefined);
     });
   }
+
+  it('tell a host nothing that is not known as a member, and take from it only what members wrote', async () => {
+    const [a, b] = await cluster(2);
+    const { here, heard } = stranger(C, a!);
+    here.send(hello(C, { purpose: 'link' }));
+    here.send({ kind: 'vector', vector: new Map() });
+    const version = { key: `host/${C}`, class: 'owned', text: '1', origin: C, sequence: 1, rank: 1 } as const;
+    const own = { origin: C, from: 0, to: 1, records: [version] };
+    // It was away, and the other one has changed since.
+    network.cut((from, to) => from === C || to === C);
+    await write(b!, 'policy/new');
+    await wiring.pass(1000);
+    here.send({ kind: 'ranges', ranges: [own, b!.store.range(B, a!.store.known(B))] });
+    here.send({ kind: 'report', id: C, life: 1, number: 1, vector: new Map([[C, 1]]) });
+    await wiring.until(() => a!.store.get('policy/new') !== undefined, 1000);
+    await wiring.pass(5000);
+    assert.equal(a!.store.known(C), 0);
+    assert.equal(a!.store.version(`host/${C}`), undefined);
+    assert.ok(![...a!.cluster.collector.all()].some(({ id }) => id === C));
+    assert.ok(!heard.some(({ kind }) => kind === 'ranges'));
+    // It is let in: what it knows is asked for at once, and what it does not know is told.
+    heard.length = 0;
+    const member = { number: 3, key: 'k', complete: false };
+    await a!.store.commit([{ key: `member/${C}`, value: member }]);
+    await wiring.until(() => heard.some(({ kind }) => kind === 'vector'), 100);
+    here.send({ kind: 'ranges', ranges: [own] });
+    await wiring.until(() => a!.store.known(C) === 1, 100);
+    here.send({ kind: 'vector', vector: new Map() });
+    await wiring.until(() => heard.some(({ kind }) => kind === 'ranges'), 100);
+  });
+
+  it('write nothing for all on a host that has not been let in', async () => {
+    const a = await start(A);
+    await assert.rejects(write(a, 'policy/early'), /NR_MEMBER_INCOMPLETE/);
+    assert.equal(a.store.get('policy/early'), undefined);
+    await a.store.commit([{ key: `host/${A}`, value: {} }]);
+    await a.store.commit([...wiring.members([A]), { key: 'policy/founders', value: 1 }]);
+    await write(a, 'policy/late');
+  });
 
   it('end when no hello comes, or something else before it', async () => {
     const [a] = await cluster(2);

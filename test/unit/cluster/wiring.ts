@@ -177,27 +177,28 @@ export class Wiring {
     const { disk = new MemoryDisk(transport.id), boot = `boot-${this.#seed}` } = options;
     const now = () => this.clock.now() + (options.aheadMs ?? 0);
     const store = new MemoryStore({ disk, classes: CLUSTER_CLASSES, wallMs: now });
-    const [entry] = await store.commit([{ key: `host/${transport.id}`, value: { boot } }]);
     const log = { warn: (what: object) => void this.warnings.push(what), info: () => {} };
     const ground = { timer: { now, after: this.clock.after }, random: () => this.#random(), log };
     const connections = new Connections({
       transport,
       replica: store,
       ground,
-      self: { cluster: options.cluster ?? CLUSTER, boot, bootSequence: entry!.version.sequence },
+      uuid: options.cluster ?? CLUSTER,
       placeOf: (member) => this.places.get(member),
       seeds: () => options.seeds ?? [],
     });
     const whole = { ...ground, calls: connections };
-    const cluster = new Cluster({ replica: store, ground: whole, boot, restMs: 60_000, isUsed: () => true });
-    const { collector, standing } = cluster;
-    const gossip = new Gossip({
+    const cluster = new Cluster({
       replica: store,
-      collector,
       ground: whole,
-      onAhead: () => standing.halt('rollback'),
+      boot,
+      restMs: 60_000,
+      isUsed: () => true,
+      boots: (member) => connections.boots(member),
     });
+    const gossip = new Gossip({ replica: store, cluster, ground: whole });
     connections.start(cluster, gossip);
+    await store.commit([]); // the start is on disk before this
     const node: Wired = {
       id: transport.id,
       store,

@@ -101,7 +101,7 @@ describe('the store of an earlier release', () => {
       classes: new Map([...CLUSTER_CLASSES, ...NAMESPACES]),
     });
     const pools = await takeOver(store, NOW);
-    await begin(store, 'a key', { name: 'h1' });
+    await begin(store, 'a key', 'h1');
     const poison: string[] = [];
     const state = new State(store, (key) => poison.push(key));
     const spaces = new PoolSpaces(store, state);

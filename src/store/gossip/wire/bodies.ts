@@ -49,8 +49,12 @@ const BODIES: Bodies = {
   },
   vector: {
     type: 2,
-    write: ({ vector }) => vectorFields(vector),
-    read: (reader) => ({ kind: 'vector', vector: readVector(reader) }),
+    write: ({ vector, isAnswer }) => [...vectorFields(vector), ...(isAnswer ? [1] : [])],
+    read: (reader) => {
+      const vector = readVector(reader);
+      const isAnswer = !reader.absent() && reader.integer(1) === 1;
+      return { kind: 'vector', vector, ...(isAnswer && { isAnswer }) };
+    },
   },
   probe: {
     type: 3,

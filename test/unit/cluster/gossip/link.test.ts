@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Link } from '../../../../src/cluster/gossip/link.ts';
 import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
 import { encode } from '../../../../src/store/gossip/frames.ts';
-import type { Message } from '../../../../src/store/gossip/messages.ts';
+import type { Knowledge, Message } from '../../../../src/store/gossip/messages.ts';
 import { MemoryDisk, MemoryStore } from '../../../../src/store/memory.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((one) => one.repeat(32)) as [string, string, string];
@@ -22,7 +22,7 @@ function fill(of: MemoryStore, count: number, bytes: number): void {
 function linked(from: MemoryStore): { link: Link; sent: Message[]; wire: { waiting: number } } {
   const sent: Message[] = [];
   const wire = { waiting: 0, send: (message: Message) => void sent.push(message) };
-  const link = new Link(B, from, wire);
+  const link = new Link(B, from, wire, () => Number.POSITIVE_INFINITY);
   link.take({ kind: 'vector', vector: new Map() });
   return { link, sent, wire };
 }
@@ -58,6 +58,24 @@ describe('a link', () => {
       rangesIn(sent).map(({ ranges }) => ranges[0]!.records.length),
       [1000, 1000, 500],
     );
+  });
+
+  it('ends an exchange in which neither tells all that it knows', () => {
+    const [a, b] = [store(A), store(B)];
+    fill(a, 3, 10);
+    fill(b, 3, 10);
+    const way: { to: Link; message: Message }[] = [];
+    const end = (from: MemoryStore, to: () => Link) =>
+      new Link('x', from, { waiting: 0, send: (message) => void way.push({ to: to(), message }) }, () => 0);
+    const ofA: Link = end(a, () => ofB);
+    const ofB: Link = end(b, () => ofA);
+    for (const one of [ofA, ofB]) one.tell();
+    for (const one of [ofA, ofB]) one.probe();
+    let count = 0;
+    for (let next = way.shift(); next; next = way.shift()) {
+      next.to.take(next.message as Knowledge);
+      assert.ok(++count < 20, 'it goes on for ever');
+    }
   });
 
   it('sends nothing to a peer that has much to read', () => {

@@ -106,7 +106,10 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     purpose: fc.constantFrom('link' as const, 'call' as const),
     wallMs: natural,
   }),
-  record({ kind: fc.constant('vector' as const), vector }),
+  record({ kind: fc.constant('vector' as const), vector, isAnswer: fc.constant(true as const) }, [
+    'kind',
+    'vector',
+  ]),
   record({ kind: fc.constant('probe' as const), hash: hex(16) }),
   { weight: 5, arbitrary: record({ kind: fc.constant('ranges' as const), ranges: fc.array(range) }) },
   record({

@@ -1,0 +1,118 @@
+import type { Host } from './host.ts';
+import type { World } from './world.ts';
+
+type Trouble = (world: World, host: Host) => void;
+
+/** What befalls hosts, disks, clocks and networks. */
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  crash(_world, host) {
+    if (!host.spared) host.crash();
+  },
+  'crash at a write'({ random }, host) {
+    if (host.up && !host.spared) host.doom = random.chance(0.5) ? 'before' : 'after';
+  },
+  'power failure'({ hosts }) {
+    for (const host of hosts) if (!host.spared) host.crash();
+  },
+  partition(world) {
+    world.counts.partitions++;
+    for (const host of world.hosts) world.network.side(host, world.random.below(2));
+  },
+  'one alone'({ network }, host) {
+    network.side(host, 2);
+  },
+  'one way'({ network, random, hosts }, host) {
+    const other = random.pick(hosts);
+    if (other && other !== host) network.mute(host, other);
+  },
+  heal({ network }) {
+    network.heal();
+  },
+  clock({ random }, host) {
+    host.skewMs = (random.next() - 0.5) * 7_200_000;
+  },
+  'failed write'(_world, host) {
+    host.disk.failure = new Error('input/output error');
+  },
+  'disk full'({ timeline, random }, host) {
+    host.disk.full = true;
+    timeline.after(random.next() * 10_000, () => {
+      host.disk.full = false;
+    });
+  },
+  join({ operator }) {
+    operator.join();
+  },
+  leave({ operator }, host) {
+    if (!host.spared) operator.leave(host);
+  },
+  bury({ operator }) {
+    operator.bury();
+  },
+  backup({ operator }, host) {
+    operator.backUp(host);
+  },
+  rollback({ operator }) {
+    operator.rollBack();
+  },
+  clone({ operator }, host) {
+    operator.clone(host);
+  },
+};
+
+/** How likely each is where it can happen at all. */
+const WEIGHTS: Readonly<Record<string, number>> = {
+  crash: 18,
+  'crash at a write': 18,
+  'power failure': 2,
+  partition: 12,
+  'one alone': 5,
+  'one way': 6,
+  heal: 20,
+  clock: 5,
+  'failed write': 5,
+  'disk full': 2,
+  join: 7,
+  leave: 4,
+  bury: 10,
+  backup: 6,
+  rollback: 4,
+  clone: 2,
+};
+
+/** Troubles of one story: some of them never come, others all the more. */
+export class Troubles {
+  readonly #world: World;
+  readonly #chosen: [string, number][];
+
+  constructor(world: World) {
+    this.#world = world;
+    const { random } = world;
+    this.#chosen = Object.entries(WEIGHTS).map(([name, weight]) => [
+      name,
+      name !== 'heal' && random.chance(0.25) ? 0 : weight * (0.5 + random.next()),
+    ]);
+  }
+
+  strike(): void {
+    const { random, hosts, ledger } = this.#world;
+    const living = hosts.filter((host) => !host.dead);
+    const host = random.pick(living);
+    if (!host) return;
+    const name = this.#pick();
+    this.#world.trace(host, () => `trouble: ${name}`);
+    TROUBLES[name]!(this.#world, host);
+    for (const one of living) if (!one.up && !one.dead && random.chance(0.5)) one.start();
+    for (const one of living) if (one.up) ledger.compare(one);
+  }
+
+  #pick(): string {
+    const sum = this.#chosen.reduce((total, [, weight]) => total + weight, 0);
+    let left = this.#world.random.next() * sum;
+    for (const [name, weight] of this.#chosen) {
+      left -= weight;
+      if (left < 0) return name;
+    }
+    return 'heal';
+  }
+}

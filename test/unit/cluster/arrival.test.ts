@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { Hosts } from './world.ts';
+
+describe('an arrival', () => {
+  /** The first words of a second one of a host, which hears these answers of the only other member. */
+  function arrive(answers: readonly ('twice' | 'frozen' | null | undefined)[]): {
+    hosts: Hosts;
+    asked: () => number;
+  } {
+    const hosts = new Hosts(2);
+    let count = 0;
+    Object.assign(hosts.at(0).cluster, {
+      serve: (...[, , , done]: Parameters<(typeof hosts.nodes)[number]['cluster']['serve']>) => {
+        const verdict = answers[Math.min(count++, answers.length - 1)];
+        if (verdict !== undefined) done(undefined, { body: { verdict } });
+      },
+    });
+    hosts.at(1).restart();
+    return { hosts, asked: () => count };
+  }
+
+  const isStarting = (hosts: Hosts) => hosts.at(1).cluster.standing.starting;
+
+  it('ends at once when nobody knows better, and after a second when nobody can be reached', () => {
+    const { hosts } = arrive([null]);
+    hosts.run();
+    assert.equal(isStarting(hosts), false);
+    const { hosts: alone } = arrive([undefined]);
+    alone.pass(900);
+    assert.equal(isStarting(alone), true);
+    alone.pass(200);
+    assert.equal(isStarting(alone), false);
+  });
+
+  it('goes on as soon as the other one of its identity is not seen any more', () => {
+    const { hosts, asked } = arrive(['twice', 'twice', 'frozen', null]);
+    hosts.pass(2500);
+    assert.equal(isStarting(hosts), true);
+    hosts.pass(1000);
+    assert.equal(isStarting(hosts), false);
+    assert.equal(asked(), 4);
+  });
+
+  it('does not go on because who has seen another one of its identity cannot be reached', () => {
+    const { hosts } = arrive(['twice', undefined, undefined, undefined, 'twice']);
+    hosts.pass(30_000);
+    assert.equal(isStarting(hosts), true);
+    hosts.pass(200_000);
+    assert.equal(hosts.at(1).cluster.standing.halted, 'clone');
+  });
+
+  it('goes on alone when that one stays away', () => {
+    const { hosts } = arrive(['twice', undefined]);
+    hosts.pass(90_000);
+    assert.equal(isStarting(hosts), false);
+    assert.equal(hosts.at(1).cluster.standing.halted, undefined);
+  });
+});
