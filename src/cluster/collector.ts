@@ -72,10 +72,11 @@ export class Collector {
     if (!this.#members.isPresent(this.#replica.origin) && this.#members.present().length > 0) return 0;
     for (const { id, seal } of this.#members.allGone()) if (this.#replica.known(id) < seal) return 0;
     this.#settle();
-    const floor = this.#floor();
+    const dead = [...this.#replica.tombstones()];
+    const floor = this.#floor(new Set(dead.map(({ origin }) => origin)));
     if (!floor) return 0;
-    const dead = [...this.#replica.tombstones()].filter((one) => floor.covers(one));
-    return this.#replica.drop(dead.flatMap((one) => [one, ...this.#voidWith(one.key)]));
+    const covered = dead.filter((one) => floor.covers(one));
+    return this.#replica.drop(covered.flatMap((one) => [one, ...this.#voidWith(one.key)]));
   }
 
   /** With a space go its chunks. */
@@ -95,13 +96,14 @@ export class Collector {
     }
   }
 
-  /** What every present member is known to have seen: this host, what is on its disk. */
-  #floor(): Vector | undefined {
+  /** What every present member is known to have seen of these origins: this host, what is on its disk. */
+  #floor(origins: ReadonlySet<string>): Vector | undefined {
+    if (origins.size === 0) return undefined;
     const others = this.#members.present().filter(({ id }) => id !== this.#replica.origin);
     const reports = others.map(({ id }) => this.#settled.get(id));
     const floor = new Vector();
-    for (const [origin, known] of this.#replica.vector) {
-      let least = known;
+    for (const origin of origins) {
+      let least = this.#replica.vector.get(origin) ?? 0;
       for (const report of reports) {
         if (!report) return undefined;
         least = Math.min(least, report.vector.get(origin) ?? 0);

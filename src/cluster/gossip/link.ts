@@ -63,22 +63,38 @@ export class Link {
     return undefined;
   }
 
-  /** Sends what is durable here and not known there. */
-  flush(): void {
+  /**
+   * Sends what is durable here and not known there. `made`: what other links were sent at this moment; who lacks the
+   * same is sent the same message, which is then read from disk and encoded once.
+   */
+  flush(made: Map<string, Ranges> = new Map()): void {
     const has = this.#has;
     if (!has || this.#wire.waiting > WAITING_MAX) return;
+    const lacking: [origin: string, from: number][] = [];
+    for (const [origin, known] of this.#replica.vector) {
+      const from = has.of(origin);
+      if (known > from) lacking.push([origin, from]);
+    }
+    if (lacking.length === 0) return;
+    const name = lacking.join();
+    const message = made.get(name) ?? this.#ranges(lacking);
+    made.set(name, message);
+    for (const { origin, to } of message.ranges) has.advance(origin, to);
+    this.#wire.send(message);
+  }
+
+  #ranges(lacking: readonly (readonly [origin: string, from: number])[]): Ranges {
     let left = RECORDS_MAX;
     let bytes = RANGE_BYTES;
     const ranges: Range[] = [];
-    for (const [origin, known] of this.#replica.vector) {
-      if (known <= has.of(origin) || left <= 0 || bytes <= 0) continue;
-      const range = this.#replica.range(origin, has.of(origin), left);
+    for (const [origin, from] of lacking) {
+      if (left <= 0 || bytes <= 0) break;
+      const range = this.#replica.range(origin, from, left);
       left -= range.records.length;
       for (const version of range.records) bytes -= sizeOf(version);
       ranges.push(range);
-      has.advance(origin, range.to);
     }
-    if (ranges.length > 0) this.#wire.send({ kind: 'ranges', ranges });
+    return { kind: 'ranges', ranges };
   }
 
   /** Whether there is something that the peer does not know. */
