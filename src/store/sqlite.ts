@@ -30,7 +30,7 @@ type Columns = [
 
 /**
  * Records in one SQLite file: write-ahead log, fsync at each write, and an exclusive lock that the kernel drops with
- * the process. The file is checked whole at each opening (PRAGMA quick_check, 10 ms for 30,000 records), because a
+ * the process. The file is checked whole at each opening (PRAGMA quick_check, about 1 s for a million records), because a
  * damaged store may answer for years and then give an address twice.
  */
 export class SqliteBacking implements Backing {
