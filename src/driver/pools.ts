@@ -67,11 +67,17 @@ export class Pools {
     const family: Family = call.v6 ? 6 : 4;
     const prefix = call.pool === undefined ? undefined : usable(call.pool, family);
     const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
-    const pool = prefix ? await this.#named(tenant, prefix) : await this.#automatic(tenant, family);
-    await this.#cover.pool(pool);
-    await this.#context.store.commit([this.#useChange(pool, range?.toString(), this.#context.clock.now())]);
-    this.#addresses.choice.restock(pool);
-    return pool;
+    const { state, store, clock } = this.#context;
+    for (;;) {
+      const made = prefix ? await this.#named(tenant, prefix) : await this.#automatic(tenant, family);
+      await this.#cover.pool(made);
+      const pool = state.pools.get(made.id);
+      // Meanwhile it may have been given back, or become another network's.
+      if (pool?.space !== made.space || state.networkOf(pool.id)) continue;
+      await store.commit([this.#useChange(pool, range?.toString(), clock.now())]);
+      this.#addresses.choice.restock(pool);
+      return pool;
+    }
   }
 
   /** Gives the pool back, with all of its addresses. One that this host does not use is given back already. */
