@@ -289,12 +289,19 @@ export class Addresses {
     ];
   }
 
-  /** Changes that free all of a pool's addresses; `gone`: with its space, so that none of them has to rest. */
+  /**
+   * Changes that free all of a pool's addresses, but those that endpoints of other networks have as aliases; `gone`: all
+   * of them with its space, so that none has to rest.
+   */
   forget(pool: Pool, gone: boolean): Change[] {
-    const { allocations } = this.#context.state;
+    const { allocations, endpoints, networks } = this.#context.state;
+    const isAlias = ({ use, endpoint }: Allocation) => {
+      const holder = use === 'endpoint' ? endpoints.get(endpoint ?? '') : undefined;
+      return holder !== undefined && !networks.get(holder.network)?.pools.includes(pool.id);
+    };
     const all = [...allocations.entries()].filter(([, one]) => one.pool === pool.id);
     if (gone) return all.map(([id]) => ({ key: allocations.key(id) }));
-    return all.filter(([, one]) => isTaken(one)).flatMap(([id, one]) => this.#rest(one, id));
+    return all.filter(([, one]) => isTaken(one) && !isAlias(one)).flatMap(([id, one]) => this.#rest(one, id));
   }
 
   /** What this host uses an address for. */

@@ -370,6 +370,35 @@ describe('aliases of several hosts', () => {
       on.driver(host).addresses.get(on.state(host).pools.get(other.id)!, ALIAS)?.endpoint;
     assert.deepEqual([held(2), held(3)], ['e2', undefined]);
   });
+
+  it('stay their endpoint’s when the host gives the pool back', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, OTHER);
+    await on.network(2, OTHER);
+    // A second network on host 2, with an endpoint that has an alias of the first one's pool.
+    const ipv4 = [{ addressSpace: 'net-routed', pool: NET, auxAddresses: {} }];
+    const { id: own } = await on.say(2, (driver) =>
+      driver.requestPool({ pool: NET, options: {}, v6: false }),
+    );
+    await on.say(2, (driver) =>
+      driver.createNetwork({ network: 'm2', options: {}, internal: false, ipv4, ipv6: [] }),
+    );
+    const address = await on.address(2, own);
+    await on.say(2, (driver) =>
+      driver.createEndpoint({
+        network: 'm2',
+        endpoint: 'e2',
+        address: `${address}/32`,
+        options: { 'ip-aliases': ALIAS },
+      }),
+    );
+    const held = await on.address(2, id);
+    await on.say(2, (driver) => driver.releasePool(id));
+    on.hosts.gossip();
+    on.hosts.pass(5000);
+    assert.equal(await on.address(1, id, held), held, 'that is free');
+    await isHeld(on, id);
+  });
 });
 
 describe('the end of a pool of several hosts', () => {
