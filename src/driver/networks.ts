@@ -135,6 +135,7 @@ export class Networks {
 
   /** The pool with the gateway that `-o gateway` names for its family. */
   #withGateway(pool: Pool, options: NetworkOptions): Pool {
+    if (pool.gatewayGiven) this.#addresses.refuseClaimed(Address.parse(pool.gateway)); // another host may have named it
     if (options.gateway === undefined) return pool;
     const gateway = Address.parse(options.gateway);
     if (gateway.family !== prefixOf(pool).family) return pool;

@@ -78,6 +78,16 @@ describe('a pool of several hosts', () => {
     assert.equal(on.state(2).pools.get(id)?.gateway, '10.1.0.1');
   });
 
+  it('has no gateway that another host has given it and this one cannot have', async () => {
+    const on = new Drivers(2);
+    on.claims.set('2 10.1.0.1', "the host's router");
+    await on.network(1, NET, { gateway: '10.1.0.1' });
+    const refused = /NR_ADDRESS_UNUSABLE: 10\.1\.0\.1 is the host's router/;
+    assert.match(await on.network(2, NET).catch(String), refused);
+    assert.match(await on.network(2, NET, { gateway: '10.1.0.1' }).catch(String), refused);
+    assert.deepEqual([...on.state(2).networks.all()], []);
+  });
+
   it('makes no network of what is given back before the gateway is got', async () => {
     const on = new Drivers(2);
     const { id } = await on.say(2, (driver) => driver.requestPool({ pool: NET, options: {}, v6: false }));
