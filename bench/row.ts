@@ -2,7 +2,7 @@
 import type { Lab } from '../lab/lab.ts';
 import { type Summary, summarize } from './stats.ts';
 
-export type Unit = 'ms' | 's' | 'MB' | 'B' | 'packets' | 'Gbit/s' | '1/s' | 'us';
+export type Unit = 'ms' | 's' | 'MB' | 'B' | 'packets' | 'Gbit/s' | '1/s' | 'us' | '%';
 
 /** One line of the table. */
 export interface Figure extends Summary {

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { labNames } from './clear.ts';
 import { LabError } from './errors.ts';
 import { defaultName, Lab, type LabOptions } from './lab.ts';
-import { releases } from './plan.ts';
+import { links, releases } from './plan.ts';
 import { report, table } from './status.ts';
 
 const count = (text: string): number => {
@@ -39,6 +39,13 @@ export async function commandLine(argv: string[]): Promise<void> {
       new Option('--release <suite>', 'Debian release of the hosts (default: as this machine)').choices(
         releases,
       ),
+    )
+    .addOption(
+      new Option(
+        '--link <link>',
+        'how hosts are connected (default routed): each with a link of its own to tor, which it peers with, or all by ' +
+          'one link, without BGP with tor',
+      ).choices(links),
     )
     .option('--docker', 'start dockerd on the hosts (default)')
     .option('--no-docker', 'do not')

@@ -8,21 +8,20 @@ import { torAs, underlay } from './topology.ts';
 /** The daemon of a host. */
 export const daemon = (home: Home): Service => new Service('net-routed', home);
 
-/** Its command line: it peers with the fabric router. */
-function commandLine(home: Home, args: string[]): string[] {
-  const { tor4 } = underlay(home.host);
-  return ['net-routed', 'daemon', '--peer', tor4, '--peer-as', String(torAs), ...args];
+/** The arguments by which a host's daemon peers with the fabric router. */
+export function torPeer(host: string): string[] {
+  return ['--peer', underlay(host).tor4, '--peer-as', String(torAs)];
 }
 
 /** Starts it by way of `launcher`, words before its command line, and waits for nothing. */
 export async function launchDaemon(home: Home, args: string[], launcher: string[]): Promise<void> {
-  await daemon(home).start({ argv: [...launcher, ...commandLine(home, args)], ready: () => true });
+  await daemon(home).start({ argv: [...launcher, 'net-routed', 'daemon', ...args], ready: () => true });
 }
 
 /** Starts it unless it was launched, and waits until Docker and operators are answered. */
 export async function startDaemon(home: Home, args: string[]): Promise<void> {
   await daemon(home).start({
-    argv: commandLine(home, args),
+    argv: ['net-routed', 'daemon', ...args],
     ready: async () => {
       const calls = [
         answers(home, '/run/docker/plugins/net-routed.sock', 'POST', '/Plugin.Activate'),

@@ -30,6 +30,8 @@ export interface Surroundings {
   /** Power off and on again: everything but its disk is lost. */
   reboot(): Promise<void>;
   dockerArgs: string[];
+  /** By which the daemon has the peers that the lab is to have. */
+  peerArgs: string[];
   daemonArgs: string[];
 }
 
@@ -107,7 +109,7 @@ export class Host {
   /** Starts the net-routed daemon unless it runs, with these arguments beyond its peer, and waits for its answer. */
   async startDaemon(args: string[] = this.#around.daemonArgs): Promise<void> {
     this.#mustBeUp();
-    await startDaemon(this.#home, args);
+    await startDaemon(this.#home, [...this.#around.peerArgs, ...args]);
   }
 
   /**
@@ -116,7 +118,8 @@ export class Host {
    */
   async launchDaemon(launcher: string[] = []): Promise<void> {
     this.#mustBeUp();
-    await launchDaemon(this.#home, this.#around.daemonArgs, launcher);
+    const { peerArgs, daemonArgs } = this.#around;
+    await launchDaemon(this.#home, [...peerArgs, ...daemonArgs], launcher);
   }
 
   /** Ends the net-routed daemon and waits until it has ended. */

@@ -11,6 +11,7 @@
 
 import { type Birth, begin } from './birth.ts';
 import { clearLab, endHost, exists } from './clear.ts';
+import { torPeer } from './daemon.ts';
 import { LabError } from './errors.ts';
 import { callNeighbours, startFrr } from './frr.ts';
 import { Host } from './host.ts';
@@ -129,6 +130,7 @@ export class Lab {
       init: () => this.#init(name),
       reboot: () => this.#reboot(name),
       dockerArgs: plan.dockerArgs,
+      peerArgs: plan.link === 'shared' ? [] : torPeer(name),
       daemonArgs: daemonArgs(plan, name),
     });
   }
@@ -179,7 +181,8 @@ export class Lab {
     const tor = this.#init(torName);
     const { wired } = this.#state;
     const docker = hostNames(this.plan.hosts).filter((name) => !wired.includes(name));
-    await connectHosts(tor, Object.fromEntries(docker.map((name) => [name, this.#init(name)])));
+    const inits = Object.fromEntries(docker.map((name) => [name, this.#init(name)]));
+    await connectHosts(tor, inits, this.plan.link);
     if (!wired.includes(outName)) await connectOut(tor, this.#init(outName));
     this.#note({ wired: [...hostNames(this.plan.hosts), outName] });
   }
@@ -191,6 +194,7 @@ export class Lab {
   async #route(): Promise<void> {
     const tor = this.#home(torName);
     await startFrr(tor, 'tor.conf');
+    if (this.plan.link === 'shared') return;
     const hosts = hostNames(this.plan.hosts).map((name) => underlay(name).host4);
     await callNeighbours(tor, hosts);
   }

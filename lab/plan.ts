@@ -5,6 +5,13 @@ import { LabError } from './errors.ts';
 export const releases = ['bookworm', 'trixie', 'sid'] as const;
 export type Release = (typeof releases)[number];
 
+/**
+ * How hosts are connected. `routed`: each by a link of its own to the fabric router, which it peers with. `shared`: all by
+ * one link, without BGP with the router.
+ */
+export const links = ['routed', 'shared'] as const;
+export type Link = (typeof links)[number];
+
 /** What a lab consists of. */
 export interface Plan {
   /** Number of Docker hosts. */
@@ -13,6 +20,7 @@ export interface Plan {
   engine: 'gobgp';
   /** Debian release of the hosts; undefined: whatever the machine has. */
   release?: Release | undefined;
+  link: Link;
   /** Whether hosts run dockerd. */
   docker: boolean;
   /** Whether hosts run the net-routed daemon. */
@@ -29,6 +37,7 @@ export interface Plan {
 export const defaults: Plan = {
   hosts: 3,
   engine: 'gobgp',
+  link: 'routed',
   docker: true,
   daemon: true,
   dockerArgs: [],
@@ -53,9 +62,10 @@ export function merge(base: Plan, wanted: Partial<Plan>): Plan {
 
 /** A running lab can grow; anything else needs a new one. */
 export function checkChange(name: string, now: Plan, wanted: Plan): void {
-  if (wanted.hosts < now.hosts || wanted.release !== now.release || wanted.engine !== now.engine)
+  const isOther = wanted.release !== now.release || wanted.engine !== now.engine || wanted.link !== now.link;
+  if (wanted.hosts < now.hosts || isOther)
     throw new LabError(
-      `lab ${name} is up with ${now.hosts} hosts, engine ${now.engine}, release ${now.release ?? 'of this machine'}; ` +
+      `lab ${name} is up with ${now.hosts} hosts, engine ${now.engine}, link ${now.link}, release ${now.release ?? 'of this machine'}; ` +
         'take it down first to have another',
     );
 }

@@ -1,5 +1,6 @@
 /** The underlay: which addresses are where, and the links that carry them. */
 import { enterNetwork } from './namespace.ts';
+import type { Link } from './plan.ts';
 import type { ProcessId } from './process.ts';
 import { must, run, succeeded } from './run.ts';
 import { all, until } from './wait.ts';
@@ -59,8 +60,16 @@ async function disconnect(init: ProcessId, names: string[]): Promise<void> {
   await until(`the old links ${names.join(', ')} to go`, gone, { timeoutMs: 10_000 });
 }
 
-/** Connects Docker hosts to the fabric router. */
-export async function connectHosts(tor: ProcessId, hosts: Record<string, ProcessId>): Promise<void> {
+/** What all hosts' addresses on the underlay are in, and the router's bridge that is the link which they share. */
+const underlays = ['192.168.0.0/16', 'fd00:168::/32'];
+const sharedLink = 'lan';
+
+/** Connects Docker hosts to the fabric router, each by a link of its own or all by one. */
+export async function connectHosts(
+  tor: ProcessId,
+  hosts: Record<string, ProcessId>,
+  kind: Link,
+): Promise<void> {
   const ends = Object.entries(hosts).map(([name, init]) => ({ init, ...underlay(name) }));
   if (ends.length === 0) return;
   await all([
@@ -71,9 +80,12 @@ export async function connectHosts(tor: ProcessId, hosts: Record<string, Process
     ...ends.map(({ init }) => disconnect(init, ['eth0'])),
   ]);
   await batch(ends.map(({ init, torPort }) => link(init, 'eth0', tor, torPort)));
+  const isShared = kind === 'shared';
+  if (isShared) await makeBridge(tor);
   const torLines = ends.flatMap(({ torPort, tor4, tor6 }) => [
-    address(torPort, `${tor4}/24`),
-    address(torPort, `${tor6}/64`),
+    ...(isShared ? [`link set ${torPort} master ${sharedLink}`] : []),
+    address(isShared ? sharedLink : torPort, `${tor4}/24`),
+    address(isShared ? sharedLink : torPort, `${tor6}/64`),
     `link set ${torPort} up`,
   ]);
   await batch(torLines, enterNetwork(tor));
@@ -86,11 +98,18 @@ export async function connectHosts(tor: ProcessId, hosts: Record<string, Process
           'link set eth0 up',
           `route replace default via ${tor4}`,
           `route replace ::/0 via ${tor6}`,
+          ...(isShared ? underlays.map((prefix) => `route replace ${prefix} dev eth0`) : []),
         ],
         enterNetwork(init),
       ),
     ),
   );
+}
+
+async function makeBridge(tor: ProcessId): Promise<void> {
+  const inTor = enterNetwork(tor);
+  const { status } = await run([...inTor, 'ip', 'link', 'show', sharedLink]);
+  if (status !== 0) await batch([`link add ${sharedLink} type bridge`, `link set ${sharedLink} up`], inTor);
 }
 
 /** Connects the plain host to the fabric router. */

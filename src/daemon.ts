@@ -139,7 +139,7 @@ export class Daemon {
       startedAt: this.#startedAt,
       clock: this.#clock,
       log: this.#log,
-      moved: (address) => membership.node?.advertise(address),
+      moved: (addresses) => membership.node?.advertise(addresses),
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Adapters, OpenStore } from './adapters.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import type { Addresses } from './cluster/node.ts';
 import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
 import type { Context } from './driver/context.ts';
@@ -48,7 +49,7 @@ export function buildParts(given: {
   readonly clock: Clock;
   readonly log: Log;
   /** The host has other addresses now, by which others reach it. */
-  readonly moved: (address: string | undefined) => void;
+  readonly moved: (addresses: Addresses) => void;
 }): Parts {
   const { settings, adapters, opened, cluster, docker, facts, clock, log, moved } = given;
   const { kernel, firewall, flows, speaker } = adapters;
@@ -146,7 +147,7 @@ export function buildParts(given: {
       renew(state.endpoints.all());
       learned.underlayChanged();
       routing.hostChanged();
-      moved(host.view.address ?? host.view.addressV6);
+      moved(host.view);
     },
   });
   store.observe('pool', () => {
@@ -158,7 +159,7 @@ export function buildParts(given: {
     if (id !== undefined && !after) liveness.forget(id);
   });
   speaker.permit(exportable());
-  moved(host.view.address ?? host.view.addressV6);
+  moved(host.view);
   return { state, cluster, host, liveness, reconciler, learned, routing, mesh, underlay, driver, janitor };
 }
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type OpenStore, openAdapters } from './adapters.ts';
 import { Pulse } from './api/pulse.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import type { Addresses } from './cluster/node.ts';
 import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';
@@ -13,7 +14,7 @@ interface Given extends Pick<Services, 'version' | 'startedAt' | 'clock' | 'dock
   readonly cluster: Cluster;
   readonly log: Logger;
   /** The host has other addresses now, by which others reach it. */
-  readonly moved: (address: string | undefined) => void;
+  readonly moved: (addresses: Addresses) => void;
 }
 
 /** What stands on one open store: it begins by reading what is there, and leaves routes and interfaces at its end. */

@@ -19,7 +19,9 @@ export function showCluster({ state, id, name, change, member }: ClusterFacts, n
     ...(member.address !== undefined && { address: member.address }),
     ...(member.port !== undefined && { port: member.port }),
     holdsKey: member.holdsKey,
-    certificateUntil: new Date(member.certifiedUntil).toISOString(),
+    ...(member.certifiedUntil !== undefined && {
+      certificateUntil: new Date(member.certifiedUntil).toISOString(),
+    }),
     members: { total: present.length, heard: present.filter((one) => !isSilent(one, now)).length },
     problems: member.problems.map(problemOf),
   };

@@ -93,11 +93,10 @@ function measureCluster(
   }
   gauge('cluster_links', 'Members that gossip is exchanged with', member.links);
   gauge('cluster_problems', 'What does not work, as status shows it', member.problems.length);
-  gauge(
-    'cluster_certificate_end_seconds',
-    "End of this host's certificate, since 1970",
-    member.certifiedUntil / 1000,
-  );
+  if (member.certifiedUntil !== undefined) {
+    const help = "End of this host's certificate, since 1970";
+    gauge('cluster_certificate_end_seconds', help, member.certifiedUntil / 1000);
+  }
   const { sentBytes, receivedBytes, sentFrames, receivedFrames } = member.traffic;
   counter('cluster_sent_bytes_total', 'To other hosts, before TLS', sentBytes);
   counter('cluster_received_bytes_total', 'From other hosts, before TLS', receivedBytes);

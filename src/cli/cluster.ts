@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { clusterView, tokenView } from '../api/views.ts';
@@ -30,7 +31,7 @@ export function addCluster(program: Command): void {
     .option('--token-file <FILE>', 'file that holds the token; - for standard input')
     .action(async (at: string, options: { token?: string; tokenFile?: string }, command: Command) => {
       const { address, port } = placeIn(at);
-      const token = tokenOf(options);
+      const token = await tokenOf(options);
       await change(
         command,
         'join',
@@ -43,8 +44,8 @@ export function addCluster(program: Command): void {
     .description('Prints a token, with which one host can join within its lifetime.')
     .option('--lifetime <TIME>', 'how long it is good: 30m, 1h, 7d', '1h')
     .action(async ({ lifetime }: { lifetime: string }, command: Command) => {
-      const text = await post(askingOf(command), 'token', { lifetime: secondsIn(lifetime) });
-      print(askingOf(command).json ? text : parse(tokenView, text).token);
+      const answer = await post(askingOf(command), 'token', { lifetime: secondsIn(lifetime) });
+      print(askingOf(command).json ? answer : parse(tokenView, answer).token);
     });
 
   changing(program, 'leave', 'leave the cluster; its networks have to be removed before')
@@ -101,8 +102,8 @@ async function change(
   const { socket, json } = askingOf(command);
   const progress = new Progress(socket);
   try {
-    const text = await post({ socket, json }, name, body);
-    print(json ? text : done(parse(clusterView, text)));
+    const answer = await post({ socket, json }, name, body);
+    print(json ? answer : done(parse(clusterView, answer)));
   } finally {
     progress.stop();
   }
@@ -129,8 +130,8 @@ class Progress {
 
   async #look(): Promise<void> {
     // Who does not answer this does not answer the other question either, and that one tells why.
-    const text = await this.#client.text('/v1/cluster').catch(() => undefined);
-    const step = text === undefined ? undefined : parse(clusterView, text).change?.step;
+    const answer = await this.#client.text('/v1/cluster').catch(() => undefined);
+    const step = answer === undefined ? undefined : parse(clusterView, answer).change?.step;
     if (step === undefined || step === this.#told) return;
     this.#told = step;
     process.stderr.write(`${step} …\n`);
@@ -138,22 +139,23 @@ class Progress {
 }
 
 /** @throws NR_USAGE */
-function placeIn(text: string) {
+function placeIn(at: string) {
   try {
-    return parsePlace(text, CLUSTER_PORT);
+    return parsePlace(at, CLUSTER_PORT);
   } catch (error) {
     throw new CodedError('NR_USAGE', (error as Error).message);
   }
 }
 
 /** @throws NR_USAGE where there is none, or two */
-function tokenOf({ token, tokenFile }: { token?: string; tokenFile?: string }): string {
+async function tokenOf({ token, tokenFile }: { token?: string; tokenFile?: string }): Promise<string> {
   if ((token === undefined) === (tokenFile === undefined))
     throw new CodedError('NR_USAGE', 'either --token or --token-file is expected');
   if (token !== undefined && token !== '-') return token;
-  const file = tokenFile === undefined || tokenFile === '-' ? 0 : tokenFile;
   try {
-    return readFileSync(file, 'utf8').trim();
+    // Standard input may be a pipe that has nothing in it yet.
+    const isInput = tokenFile === undefined || tokenFile === '-';
+    return (isInput ? await text(process.stdin) : await readFile(tokenFile, 'utf8')).trim();
   } catch (error) {
     throw new CodedError('NR_USAGE', `the token cannot be read: ${(error as Error).message}`);
   }
@@ -162,9 +164,9 @@ function tokenOf({ token, tokenFile }: { token?: string; tokenFile?: string }): 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** @throws NR_USAGE for what is no time */
-function secondsIn(text: string): number {
-  const [, digits, unit = 's'] = /^(\d{1,8})([smhd])?$/.exec(text) ?? [];
+function secondsIn(time: string): number {
+  const [, digits, unit = 's'] = /^(\d{1,8})([smhd])?$/.exec(time) ?? [];
   if (digits === undefined)
-    throw new CodedError('NR_USAGE', `--lifetime ${text} is not a time such as 30m, 1h, 7d`);
+    throw new CodedError('NR_USAGE', `--lifetime ${time} is not a time such as 30m, 1h, 7d`);
   return Number(digits) * UNITS[unit]!;
 }

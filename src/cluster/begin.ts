@@ -11,6 +11,8 @@ export interface Said {
   readonly name?: string | undefined;
   /** Where others reach it. */
   readonly address?: string | undefined;
+  /** Where hosts that have IPv6 only reach it, if that is another address; null for nowhere. */
+  readonly addressV6?: string | null | undefined;
   readonly port?: number | undefined;
   /** It holds the cluster's key, and can let hosts in. */
   readonly holdsKey?: boolean | undefined;

@@ -29,6 +29,7 @@ interface Options {
 export class Certificates {
   readonly #options: Options;
   #renewal: Renewal | undefined;
+  #current: X509Certificate | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -42,6 +43,11 @@ export class Certificates {
     ]);
   }
 
+  /** The one that is shown to others; undefined before the start. */
+  get current(): X509Certificate | undefined {
+    return this.#current;
+  }
+
   /** @throws NR_CLUSTER_KEY on a host that does not hold the key */
   authority(): Authority {
     const authority = this.#options.folder.authority();
@@ -53,6 +59,7 @@ export class Certificates {
   start(): void {
     const { folder, clock, random, log, node } = this.#options;
     const { certificate, authority } = folder.membership()!;
+    this.#current = certificate;
     this.#renewal = new Renewal(certificate, {
       clock,
       random,
@@ -60,6 +67,7 @@ export class Certificates {
       renewed: (renewed) => {
         folder.keepMembership({ certificate: renewed, authority });
         node().use({ certificate: renewed, authority });
+        this.#current = renewed;
         log.info({ until: renewed.validToDate.toISOString() }, 'renewed the certificate of this host');
       },
       failed: (error, failures) =>

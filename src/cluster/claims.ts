@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Taken } from '../allocator/allocator.ts';
-import { CodedError } from '../errors.ts';
+import { asCoded, CodedError } from '../errors.ts';
 import type { Change, Entry, Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
@@ -97,8 +97,9 @@ export class Claims {
    * Gets a value for this host, and writes with it what `use` says: at least the allocation, with the grant. Both are
    * durable when `done` is called.
    *
-   * A value that others have is given, too, if all of them share it: each holder's allocation says so.
-   * @throws (to `done`) NR_ADDRESS_IN_USE, NR_ADDRESS_RESERVED, NR_MEMBER_UNREACHABLE naming the owner, and what
+   * A value that others have is given, too, if all of them share it: each holder's allocation says so. If `use` throws,
+   * this host does not take it.
+   * @throws (to `done`) what `use` throws, NR_ADDRESS_IN_USE, NR_ADDRESS_RESERVED, NR_MEMBER_UNREACHABLE naming the owner, and what
    * Standing.mayGive throws
    */
   claim(space: Space, value: bigint, use: (grant: Grant) => readonly Change[], done: Ended): void {
@@ -117,12 +118,14 @@ export class Claims {
           this.#spaces.allocator(space.id)?.free(value, 0);
         done(failure);
       };
+      let changes: readonly Change[];
       try {
         this.#standing.mayGive(); // still: it may have begun to leave
-        this.#replica.write([...use(grant), ...settled], end);
-      } catch (failure) {
-        end(failure as CodedError);
+        changes = use(grant);
+      } catch (refusal) {
+        return end(asCoded(refusal));
       }
+      this.#replica.write([...changes, ...settled], end);
     };
     try {
       this.#standing.mayGive();

@@ -81,10 +81,10 @@ export class Collector {
       this.#settled.delete(id);
     }
     this.#settle();
-    const floor = this.#floor();
+    const dead = [...this.#replica.tombstones()];
+    const floor = this.#floor(new Set(dead.map(({ origin }) => origin)));
     if (!floor) return 0;
-    const dead = [...this.#replica.tombstones()].filter((one) => floor.covers(one));
-    return this.#replica.drop(dead);
+    return this.#replica.drop(dead.filter((one) => floor.covers(one)));
   }
 
   #settle(): void {
@@ -93,13 +93,14 @@ export class Collector {
     }
   }
 
-  /** What every present member is known to have seen: this host, what is on its disk. */
-  #floor(): Vector | undefined {
+  /** What every present member is known to have seen of these origins: this host, what is on its disk. */
+  #floor(origins: ReadonlySet<string>): Vector | undefined {
+    if (origins.size === 0) return undefined;
     const others = this.#members.present().filter(({ id }) => id !== this.#replica.origin);
     const reports = others.map(({ id }) => this.#settled.get(id));
     const floor = new Vector();
-    for (const [origin, known] of this.#replica.vector) {
-      let least = known;
+    for (const origin of origins) {
+      let least = this.#replica.vector.get(origin) ?? 0;
       for (const report of reports) {
         if (!report) return undefined;
         least = Math.min(least, report.vector.get(origin) ?? 0);

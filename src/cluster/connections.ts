@@ -176,17 +176,26 @@ export class Connections implements Calls {
       .present()
       .map(({ id }) => id)
       .filter((id) => id !== this.#transport.id && !linked.has(id) && !this.#dialing.has(id))
-      .filter((id) => this.#backoff.isReady(id) && !standing.frozen(id) && this.#placeOf(id));
-    const next = others[Math.floor(this.#ground.random() * others.length)];
+      .filter((id) => this.#backoff.isReady(id) && !standing.frozen(id));
     const rotates = now >= this.#rotateAt;
     if (rotates) this.#rotateAt = now + ROTATE_MS * (0.5 + this.#ground.random());
     const isFull = this.#links().filter(({ connection }) => connection.dialed).length >= DEGREE;
     // No links, and so nothing told, before it is known that this host is who it was.
     if (!standing.starting && !standing.halted) {
-      if (next !== undefined && (rotates || !isFull)) this.#dialMember(next, 'link', () => this.#thin());
+      const next = rotates || !isFull ? this.#anyOf(others) : undefined;
+      if (next !== undefined) this.#dialMember(next, 'link', () => this.#thin());
       if (linked.size === 0) this.#dialSeeds();
     }
     this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
+  }
+
+  /** One by chance, of which it is known where it is. That is on disk: only those that are picked are looked up. */
+  #anyOf(members: string[]): string | undefined {
+    while (members.length > 0) {
+      const [one] = members.splice(Math.floor(this.#ground.random() * members.length), 1);
+      if (one !== undefined && this.#placeOf(one)) return one;
+    }
+    return undefined;
   }
 
   #links(): Session[] {

@@ -29,8 +29,8 @@ export interface MemberFacts {
   readonly address?: string | undefined;
   readonly port?: number | undefined;
   readonly holdsKey: boolean;
-  /** Milliseconds since 1970. */
-  readonly certifiedUntil: number;
+  /** Milliseconds since 1970; undefined while this host is just starting. */
+  readonly certifiedUntil: number | undefined;
   readonly hosts: readonly HostView[];
   /** What does not work, the worst first. */
   readonly problems: readonly CodedError[];
@@ -43,7 +43,7 @@ export interface MemberFacts {
 export function factsOf(
   host: Pick<ClusterFacts, 'id' | 'name' | 'change'>,
   node: ClusterNode | undefined,
-  trust: { readonly certificate: X509Certificate | undefined; readonly holdsKey: boolean },
+  certificate: X509Certificate | undefined,
   now: number,
 ): ClusterFacts {
   if (!node) return { ...host, state: 'alone' };
@@ -58,10 +58,10 @@ export function factsOf(
     uuid: node.uuid,
     address: node.place?.address,
     port: node.listening.port,
-    holdsKey: trust.holdsKey,
-    certifiedUntil: trust.certificate?.validToDate.getTime() ?? 0,
+    holdsKey: hosts.some(({ isSelf, holdsKey }) => isSelf && holdsKey),
+    certifiedUntil: certificate?.validToDate.getTime(),
     hosts,
-    problems: problemsOf(node, hosts, trust.certificate, now),
+    problems: problemsOf(node, hosts, certificate, now),
     links: hosts.filter(({ isLinked }) => isLinked).length,
     refused: node.transport.refused.counts,
     traffic: node.transport.traffic,

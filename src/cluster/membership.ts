@@ -93,13 +93,9 @@ export class Membership {
 
   /** How this host is in its cluster, now. */
   describe(): ClusterFacts {
-    const { folder, clock } = this.#options;
-    const trust = {
-      certificate: folder.membership()?.certificate,
-      holdsKey: folder.authority() !== undefined,
-    };
-    const host = { id: this.id, name: this.#options.name, change: this.#change };
-    return factsOf(host, this.#node, trust, clock.now());
+    const { name, clock } = this.#options;
+    const host = { id: this.id, name, change: this.#change };
+    return factsOf(host, this.#node, this.#certificates?.current, clock.now());
   }
 
   /** What is being done to this host's membership. */

@@ -21,7 +21,11 @@ import { sponsorOf } from './sponsor.ts';
 import { Strangers } from './strangers.ts';
 import { RecordTickets } from './tickets.ts';
 
-const placeSchema = z.looseObject({ address: z.string(), port: z.number().int().positive() });
+const placeSchema = z.looseObject({
+  address: z.string(),
+  addressV6: z.string().nullish(),
+  port: z.number().int().positive(),
+});
 
 export interface ClusterNodeOptions {
   readonly identity: Identity;
@@ -42,6 +46,12 @@ export interface ClusterNodeOptions {
   /** What members ask this host for besides the protocol. */
   readonly methods: ReadonlyMap<string, Method>;
   readonly rules: Rules;
+}
+
+/** Of a host, of each family. */
+export interface Addresses {
+  readonly address?: string | undefined;
+  readonly addressV6?: string | undefined;
 }
 
 /** A member's running part: its connections, and the protocol on them. */
@@ -152,11 +162,13 @@ export class ClusterNode {
     return placeOf(this.replica, this.replica.origin);
   }
 
-  /** The host has another address now, by which others may reach it. What the user has set comes before it. */
-  advertise(address: string | undefined): void {
+  /** These are the host's addresses now, by which others may reach it. What the user has set comes before them. */
+  advertise({ address: v4, addressV6 }: Addresses): void {
+    const address = v4 ?? addressV6;
     if (address === undefined || this.#options.advertised !== undefined) return;
     if (this.listening.ownAddress !== undefined) return;
-    say(this.replica, { address }, (error) => {
+    const other = v4 === undefined ? undefined : addressV6;
+    say(this.replica, { address, addressV6: other ?? null }, (error) => {
       if (error) this.#options.log.warn({ err: error, address }, 'could not tell the others of an address');
     });
   }
@@ -189,9 +201,15 @@ function credentialsOf(
   });
 }
 
-/** Where a host says that it can be reached, or where a newcomer was told to look for it. */
+/**
+ * Where a host says that it can be reached, or where a newcomer was told to look for it. A host that has IPv6 only takes
+ * the other's IPv6 address.
+ */
 export function placeOf(replica: Replica, member: string): Place | undefined {
-  const said = placeSchema.safeParse(replica.get(`host/${member}`)?.value).data;
+  const saidBy = (id: string) => placeSchema.safeParse(replica.get(`host/${id}`)?.value).data;
+  const said = saidBy(member);
+  if (said?.addressV6 && saidBy(replica.origin)?.address.includes(':'))
+    return { address: said.addressV6, port: said.port };
   const sponsor = sponsorOf(replica);
   const { address, port } = said ?? (sponsor?.id === member ? sponsor : { address: undefined, port: 0 });
   return address === undefined ? undefined : { address, port };

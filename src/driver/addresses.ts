@@ -37,6 +37,7 @@ export class Addresses {
     const taken = await this.choice.take(pool, (address) => this.#unwanted(pool, address));
     const address = taken.toString();
     try {
+      this.#refuseGone(pool);
       await this.#context.store.commit([this.change(this.#allocation({ pool, address }, 'held'))]);
     } catch (error) {
       this.choice.allocator(pool).free(placeOf(pool, taken), 0);
@@ -81,13 +82,15 @@ export class Addresses {
     if (text === undefined) return pool.gateway;
     const address = this.#usable({ ...pool, gatewayGiven: false }, text).toString();
     if (pool.gatewayGiven && pool.gateway === address) {
-      this.refuseClaimed(Address.parse(address)); // another host may have named it
       await this.#context.store.commit([]);
       return address;
     }
     this.refuseUnusableGateway(pool, Address.parse(address));
-    const given = { key: this.#context.state.pools.key(pool.id), value: record(withGateway(pool, address)) };
-    await this.setApart([{ pool, address, use: 'gateway' }], () => [given]);
+    const { pools } = this.#context.state;
+    await this.setApart([{ pool, address, use: 'gateway' }], () => {
+      this.#refuseOtherGateway(pool, Address.parse(address));
+      return [{ key: pools.key(pool.id), value: record(withGateway(pool, address)) }];
+    });
     return address;
   }
 
@@ -97,12 +100,7 @@ export class Addresses {
    * NR_ADDRESS_RESERVED, NR_ADDRESS_IN_USE for one within the pool that something else has
    */
   refuseUnusableGateway(pool: Pool, address: Address): void {
-    const network = this.#context.state.networkOf(pool.id);
-    const user = network ? `network ${network.id.slice(0, 12)}` : this.usedElsewhere(pool);
-    if (user) {
-      const what = `${user} has the gateway ${pool.gateway}, and not ${address}`;
-      throw new CodedError('NR_OPTION_CONFLICT', what);
-    }
+    this.#refuseOtherGateway(pool, address);
     const inside = prefixOf(pool).contains(address);
     if (!inside && !isLinkLocal(address)) {
       const what = `the gateway ${address} is neither in the subnet ${pool.prefix} nor link-local`;
@@ -135,18 +133,26 @@ export class Addresses {
 
   /**
    * Takes addresses that no endpoint is to have, and writes `also` with the last of them. What this host has asked for
-   * already is set apart now; what it has not is asked for. All or none.
-   * @throws NR_ADDRESS_IN_USE, NR_MEMBER_UNREACHABLE
+   * already is set apart now; what it has not is asked for, and only then `also` is called, as much may have happened
+   * meanwhile. All or none.
+   * @throws NR_ADDRESS_IN_USE, NR_MEMBER_UNREACHABLE, and what `also` throws
    */
   async setApart(places: readonly Apart[], also: () => readonly Change[]): Promise<void> {
-    const undo = await this.hold(places.filter((place) => !this.has(place)));
+    const missing = places.filter((place) => !this.has(place));
+    const undo = missing.length > 0 ? await this.hold(missing) : () => {};
+    const { store, clock, mark } = this.#context;
     try {
-      const since = this.#context.clock.now();
-      const apart = places.map(({ use, ...place }) => {
-        const standing = this.get(place.pool, place.address) ?? this.#allocation(place, use);
-        return this.change({ ...standing, use, since });
+      for (const { pool } of places) this.#refuseGone(pool);
+      const standing = places.map((place) => ({ ...place, at: this.get(place.pool, place.address) }));
+      const dead = standing.flatMap(({ at }) => (at?.use === 'endpoint' ? this.#deadHolder(at) : []));
+      const apart = standing.map(({ use, at, ...place }) => {
+        const { endpoint: _, ...kept } = at ?? this.#allocation(place, use);
+        return this.change({ ...kept, use, since: clock.now() });
       });
-      await this.#context.store.commit([...apart, ...also()]);
+      const but = standing.flatMap(({ at }) => at ?? []);
+      const ended = [...new Set(dead)].flatMap((endpoint) => this.reap(endpoint, but));
+      await store.commit([...ended, ...apart, ...also()]);
+      for (const { id } of dead) mark(id);
     } catch (error) {
       await undo();
       throw error;
@@ -245,27 +251,18 @@ export class Addresses {
   }
 
   /**
-   * Gets an address for an endpoint that has had it as an alias since before there was a pool of it. It is given back
-   * if the endpoint has gone meanwhile.
-   * @throws as hold()
+   * Gets an address for an endpoint that has had it as an alias since before there was a pool of it.
+   * @throws as hold(), and NR_ENDPOINT_UNKNOWN when the endpoint has gone meanwhile
    */
-  async adopt(place: Place, id: string): Promise<void> {
-    const { state, store } = this.#context;
-    const holder = () => {
-      const endpoint = state.endpoints.get(id);
-      return endpoint?.aliases.includes(place.address) ? endpoint : undefined;
-    };
-    await this.#claim(place, (grant) => {
-      const endpoint = holder();
-      if (!endpoint || (grant.shared && !endpoint.anycast)) return this.#allocation(place, 'held');
+  adopt(place: Place, id: string): Promise<void> {
+    return this.#claim(place, (grant) => {
+      const endpoint = this.#context.state.endpoints.get(id);
+      if (!endpoint)
+        throw new CodedError('NR_ENDPOINT_UNKNOWN', `endpoint ${id.slice(0, 12)} has gone meanwhile`);
+      if (grant.shared && !endpoint.anycast) throw this.#sharedBy(place);
       const bound = { ...this.#allocation(place, 'endpoint'), endpoint: id };
       return endpoint.anycast ? { ...bound, shared: true } : bound;
     });
-    const standing = this.get(place.pool, place.address);
-    if (standing?.use !== 'held') return;
-    const refusal = standing.shared && holder() ? this.#sharedBy(place) : undefined;
-    await store.commit(this.#rest(standing));
-    if (refusal) throw refusal;
   }
 
   /** Whether this host has the address for an endpoint, living or not, or has asked for it. */
@@ -292,18 +289,24 @@ export class Addresses {
     ];
   }
 
-  /** Changes that free all of a pool's addresses; `gone`: with its space, so that none of them has to rest. */
+  /**
+   * Changes that free all of a pool's addresses, but those that endpoints of other networks have as aliases; `gone`: all
+   * of them with its space, so that none has to rest.
+   */
   forget(pool: Pool, gone: boolean): Change[] {
-    const { allocations } = this.#context.state;
+    const { allocations, endpoints, networks } = this.#context.state;
+    const isAlias = ({ use, endpoint }: Allocation) => {
+      const holder = use === 'endpoint' ? endpoints.get(endpoint ?? '') : undefined;
+      return holder !== undefined && !networks.get(holder.network)?.pools.includes(pool.id);
+    };
     const all = [...allocations.entries()].filter(([, one]) => one.pool === pool.id);
     if (gone) return all.map(([id]) => ({ key: allocations.key(id) }));
-    return all.filter(([, one]) => isTaken(one)).flatMap(([id, one]) => this.#rest(one, id));
+    return all.filter(([, one]) => isTaken(one) && !isAlias(one)).flatMap(([id, one]) => this.#rest(one, id));
   }
 
   /** What this host uses an address for. */
   get(pool: Pool, address: string): Allocation | undefined {
-    const place = placeOf(pool, Address.parse(address));
-    return this.#context.state.allocations.get(`${pool.space}/${place}`);
+    return this.#context.state.allocations.get(idOf({ pool, address }));
   }
 
   change(allocation: Allocation, id = this.#id(allocation)): Change {
@@ -326,7 +329,22 @@ export class Addresses {
   #id({ pool, address }: Allocation): string {
     const standing = this.#context.state.pools.get(pool);
     if (!standing) throw new CodedError('NR_POOL_UNKNOWN', `there is no pool ${quote(pool)}`);
-    return `${standing.space}/${placeOf(standing, Address.parse(address))}`;
+    return idOf({ pool: standing, address });
+  }
+
+  /** @throws NR_OPTION_CONFLICT when a network, here or elsewhere, has the pool with another gateway */
+  #refuseOtherGateway(pool: Pool, address: Address): void {
+    const network = this.#context.state.networkOf(pool.id);
+    const user = network ? `network ${network.id.slice(0, 12)}` : this.usedElsewhere(pool);
+    if (!user) return;
+    const what = `${user} has the gateway ${pool.gateway}, and not ${address}`;
+    throw new CodedError('NR_OPTION_CONFLICT', what);
+  }
+
+  /** For a pool that was read before something was waited for. @throws NR_POOL_UNKNOWN when it was removed meanwhile */
+  #refuseGone({ id, space }: Pool): void {
+    if (this.#context.state.pools.get(id)?.space !== space)
+      throw new CodedError('NR_POOL_UNKNOWN', `pool ${quote(id)} was removed meanwhile`);
   }
 
   #of(endpoint: Endpoint): Allocation[] {
@@ -399,7 +417,10 @@ export class Addresses {
     const { claims } = this.#context.cluster;
     const space = this.choice.space(place.pool);
     const value = placeOf(place.pool, Address.parse(place.address));
-    const taken = (grant: Grant) => [this.change({ ...use(grant), ...granted(grant) })];
+    const taken = (grant: Grant) => {
+      this.#refuseGone(place.pool);
+      return [this.change({ ...use(grant), ...granted(grant) })];
+    };
     return promised((done) => claims.claim(space, value, taken, done));
   }
 
@@ -420,12 +441,18 @@ export class Addresses {
   }
 
   /** Changes that give back what was asked for in vain. */
-  #unheld({ pool, address }: Place, before: Allocation | undefined): Change[] {
-    const standing = this.get(pool, address);
+  #unheld(place: Place, before: Allocation | undefined): Change[] {
+    const standing = this.get(place.pool, place.address);
+    const id = idOf(place);
     if (standing?.use !== 'held') return [];
-    if (standing.nonce !== undefined) return this.#rest(standing);
-    return [before ? this.change(before) : { key: this.change(standing).key }];
+    if (standing.nonce !== undefined) return this.#rest(standing, id);
+    return [before ? this.change(before, id) : { key: this.#context.state.allocations.key(id) }];
   }
+}
+
+/** Of a place's allocation. */
+function idOf({ pool, address }: Place): string {
+  return `${pool.space}/${placeOf(pool, Address.parse(address))}`;
 }
 
 /** Whether an address is in use, and does not only rest. */

@@ -50,6 +50,7 @@ export class Cover {
       } catch (error) {
         const coded = asCoded(error);
         if (coded.code === 'NR_STORE_FAILED') throw coded;
+        if (coded.code === 'NR_ENDPOINT_UNKNOWN') return; // it has gone meanwhile
         this.#context.log.warn(
           { err: coded, endpoint: id, alias },
           'could not get an alias for its endpoint',

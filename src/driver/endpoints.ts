@@ -8,6 +8,7 @@ import { vethNames } from '../net/ifname.ts';
 import { macOf, parseMac } from '../net/mac.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
 import { same } from '../plan/tracker.ts';
+import type { Change } from '../ports/store.ts';
 import type { Addresses, Place } from './addresses.ts';
 import type { CreateEndpoint, Join, JoinAnswer } from './calls.ts';
 import type { Context } from './context.ts';
@@ -18,6 +19,14 @@ import { prefixOf } from './spaces.ts';
 /** Longest wait for the host to become as planned, in milliseconds: at Join, and when something goes. */
 const JOIN_MS = 5000;
 const LEAVE_MS = 2000;
+
+/** What an endpoint that is to be made needs; see #wanted. */
+interface Wanted {
+  readonly endpoint: Endpoint;
+  readonly shared?: Place;
+  readonly missing: readonly Place[];
+  readonly changes: readonly Change[];
+}
 
 /** Endpoints: a container's interface in a network, from CreateEndpoint to DeleteEndpoint. */
 export class Endpoints {
@@ -50,40 +59,24 @@ export class Endpoints {
    * parser throws
    */
   async create(call: CreateEndpoint): Promise<{ mac?: string }> {
-    const { state, store } = this.#context;
-    const network = this.#networks.get(call.network);
-    const pools = state.poolsOf(network);
-    const options = parseEndpointOptions(call.options, call.addressV6 !== undefined);
-    const endpoint = this.#described(call, options);
-    const standing = state.endpoints.get(call.endpoint);
-    if (standing) {
-      refuseOther(standing, endpoint);
-      await store.commit([]);
-      return call.mac ? {} : { mac: standing.mac };
-    }
-    const own = [endpoint.address, endpoint.addressV6]
-      .filter((one) => one !== undefined)
-      .map((address) => ({ pool: poolFor(pools, address), address }));
-    const { places: aliases, ended } = this.#aliases(network, endpoint);
-    for (const address of addressesOf(endpoint).map(Address.parse)) {
-      this.#addresses.refuseClaimed(address);
-      this.#refuseAnnounced(address, endpoint.anycast);
-    }
-    const shared = endpoint.anycast ? undefined : own.find((place) => this.#addresses.isShared(place));
-    if (shared) throw await this.#addresses.giveBack(shared);
-    const missing = aliases.filter((place) => !this.#addresses.has(place));
-    // What is wrong with these is to be found before other hosts are asked for the aliases.
-    if (missing.length > 0) this.#addresses.bind(own, endpoint);
-    const undo = missing.length > 0 ? await this.#addresses.hold(missing, endpoint.anycast) : () => {};
+    const asked: Place[] = [];
+    const undo: (() => Promise<void>)[] = [];
     try {
-      const bound = this.#addresses.bind([...own, ...aliases], endpoint, ended);
-      const created = { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null };
-      await store.commit([created, ...bound]);
-    } catch (error) {
-      await undo();
-      throw error;
+      // When other hosts were asked, much may have happened meanwhile.
+      for (;;) {
+        const { endpoint, shared, missing, changes } = this.#wanted(call, asked);
+        if (shared) throw await this.#addresses.giveBack(shared);
+        if (missing.length === 0) {
+          await this.#context.store.commit(changes);
+          return call.mac ? {} : { mac: endpoint.mac };
+        }
+        undo.push(await this.#addresses.hold(missing, endpoint.anycast));
+        asked.push(...missing);
+      }
+    } finally {
+      // What the endpoint has got stays.
+      for (const back of undo) await back();
     }
-    return call.mac ? {} : { mac: endpoint.mac };
   }
 
   /**
@@ -179,6 +172,39 @@ export class Endpoints {
     ]);
   }
 
+  /**
+   * The endpoint, and what is to be written for it as things are now; or else an address that it is refused because
+   * others share it, or what it has to ask for first. `asked`: what it has asked for.
+   */
+  #wanted(call: CreateEndpoint, asked: readonly Place[]): Wanted {
+    const { state } = this.#context;
+    const network = this.#networks.get(call.network);
+    const pools = state.poolsOf(network);
+    const options = parseEndpointOptions(call.options, call.addressV6 !== undefined);
+    const endpoint = this.#described(call, options);
+    const standing = state.endpoints.get(call.endpoint);
+    if (standing) {
+      refuseOther(standing, endpoint);
+      return { endpoint: standing, missing: [], changes: [] };
+    }
+    const own = [endpoint.address, endpoint.addressV6]
+      .filter((one) => one !== undefined)
+      .map((address) => ({ pool: poolFor(pools, address), address }));
+    const { places: aliases, ended } = this.#aliases(network, endpoint, asked);
+    for (const address of addressesOf(endpoint).map(Address.parse)) {
+      this.#addresses.refuseClaimed(address);
+      this.#refuseAnnounced(address, endpoint.anycast);
+    }
+    const shared = endpoint.anycast ? undefined : own.find((place) => this.#addresses.isShared(place));
+    if (shared) return { endpoint, shared, missing: [], changes: [] };
+    const missing = aliases.filter((place) => !this.#addresses.has(place));
+    // What is wrong with its own is to be found before other hosts are asked for the aliases.
+    const places = missing.length > 0 ? own : [...own, ...aliases];
+    const bound = this.#addresses.bind(places, endpoint, ended);
+    const created = { key: state.endpoints.key(endpoint.id), value: record(endpoint), expect: null };
+    return { endpoint, missing, changes: [created, ...bound] };
+  }
+
   #described(call: CreateEndpoint, options: EndpointOptions): Endpoint {
     const address = call.address === undefined ? undefined : splitCidr(call.address).address;
     const addressV6 = call.addressV6 === undefined ? undefined : splitCidr(call.addressV6).address;
@@ -205,7 +231,11 @@ export class Endpoints {
    * have one of those and have ended: they would have it again if they were joined again.
    * @throws NR_ADDRESS_*
    */
-  #aliases(network: Network, { aliases }: Endpoint): { places: Place[]; ended: Endpoint[] } {
+  #aliases(
+    network: Network,
+    { aliases }: Endpoint,
+    asked: readonly Place[],
+  ): { places: Place[]; ended: Endpoint[] } {
     const { state, alive } = this.#context;
     const places: Place[] = [];
     const ended: Endpoint[] = [];
@@ -226,7 +256,9 @@ export class Endpoints {
         ended.push(other);
       }
     }
-    for (const place of places) this.#addresses.refuseAlias(place);
+    const isAsked = ({ pool, address }: Place) =>
+      asked.some((one) => one.pool.id === pool.id && one.address === address);
+    for (const place of places) if (!isAsked(place)) this.#addresses.refuseAlias(place);
     return { places, ended };
   }
 

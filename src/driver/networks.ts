@@ -75,22 +75,17 @@ export class Networks {
         `network ${call.network.slice(0, 12)} exists with other settings`,
       );
     }
-    for (const { pool } of given) {
-      const user = state.networkOf(pool.id);
-      if (user) {
-        throw new CodedError(
-          'NR_POOL_OVERLAP',
-          `${pool.prefix} is the subnet of network ${user.id.slice(0, 12)}`,
-        );
-      }
-    }
+    for (const { pool } of given) this.#refuseUsed(pool);
     const pools = given.map(({ one, pool }) => this.#withAuxiliary(this.#withGateway(pool, options), one));
     await this.#addresses.setApart(
       pools.flatMap((pool) => this.#apart(pool)),
-      () => [
-        { key: state.networks.key(network.id), value: record(network) },
-        ...pools.flatMap((pool) => this.#pools.change(pool)),
-      ],
+      () => {
+        for (const pool of pools) this.#refuseUsed(pool);
+        return [
+          { key: state.networks.key(network.id), value: record(network), expect: null },
+          ...pools.flatMap((pool) => this.#pools.change(pool)),
+        ];
+      },
     );
   }
 
@@ -116,6 +111,17 @@ export class Networks {
     for (const endpoint of stale) this.#context.mark(endpoint.id);
   }
 
+  /** @throws NR_POOL_OVERLAP for the pool of another network, NR_IPAM_FOREIGN for one that was given back meanwhile */
+  #refuseUsed(pool: Pool): void {
+    const { state } = this.#context;
+    const user = state.networkOf(pool.id);
+    if (user) {
+      const what = `${pool.prefix} is the subnet of network ${user.id.slice(0, 12)}`;
+      throw new CodedError('NR_POOL_OVERLAP', what);
+    }
+    this.#pools.byPrefix(pool.tenant, pool.prefix);
+  }
+
   #refuseForeign(data: readonly PoolData[]): void {
     if (data.length === 0) throw new CodedError('NR_IPAM_FOREIGN', 'the network has no subnet');
     const foreign = data.find((one) => one.addressSpace !== LOCAL_ADDRESS_SPACE);
@@ -129,6 +135,7 @@ export class Networks {
 
   /** The pool with the gateway that `-o gateway` names for its family. */
   #withGateway(pool: Pool, options: NetworkOptions): Pool {
+    if (pool.gatewayGiven) this.#addresses.refuseClaimed(Address.parse(pool.gateway)); // another host may have named it
     if (options.gateway === undefined) return pool;
     const gateway = Address.parse(options.gateway);
     if (gateway.family !== prefixOf(pool).family) return pool;

@@ -67,11 +67,17 @@ export class Pools {
     const family: Family = call.v6 ? 6 : 4;
     const prefix = call.pool === undefined ? undefined : usable(call.pool, family);
     const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
-    const pool = prefix ? await this.#named(tenant, prefix) : await this.#automatic(tenant, family);
-    await this.#cover.pool(pool);
-    await this.#context.store.commit([this.#useChange(pool, range?.toString(), this.#context.clock.now())]);
-    this.#addresses.choice.restock(pool);
-    return pool;
+    const { state, store, clock } = this.#context;
+    for (;;) {
+      const made = prefix ? await this.#named(tenant, prefix) : await this.#automatic(tenant, family);
+      await this.#cover.pool(made);
+      const pool = state.pools.get(made.id);
+      // Meanwhile it may have been given back, or become another network's.
+      if (pool?.space !== made.space || state.networkOf(pool.id)) continue;
+      await store.commit([this.#useChange(pool, range?.toString(), clock.now())]);
+      this.#addresses.choice.restock(pool);
+      return pool;
+    }
   }
 
   /** Gives the pool back, with all of its addresses. One that this host does not use is given back already. */
@@ -285,7 +291,10 @@ export class Pools {
   }
 
   #removal(pool: Pool): Change[] {
-    return [{ key: this.#context.state.pools.key(pool.id) }, { key: `space/${pool.space}` }];
+    const { state, cluster } = this.#context;
+    // The chunks one by one: whatever of their writes is still on its way loses against their end.
+    const chunks = cluster.ownership.chunks(pool.space).map(({ key }) => ({ key }));
+    return [{ key: state.pools.key(pool.id) }, { key: `space/${pool.space}` }, ...chunks];
   }
 
   /** A pool that was written again after its removal has no space any more: it gets another one. */

@@ -10,7 +10,7 @@ export interface JournalOptions extends ReplicaOptions {
 
 /**
  * The store of one host, in one file. Writes block the event loop for as long as the disk takes to sync, once per
- * turn of the loop, whatever the number of commits.
+ * turn of the loop, whatever the number of commits. What other hosts tell is written along, or every 10 ms.
  *
  * ```ts
  * const store = new JournalStore({ file: '/var/lib/net-routed/store.db' });
@@ -20,6 +20,7 @@ export interface JournalOptions extends ReplicaOptions {
 export class JournalStore extends Replica {
   /** @throws NR_STORE_FAILED, NR_STORE_LOCKED, NR_STORE_NEWER, NR_STORE_IDENTITY */
   constructor(options: JournalOptions) {
-    super(new SqliteBacking(options.file, options.origin), options);
+    const later = (ms: number, flush: () => void) => void setTimeout(flush, ms);
+    super(new SqliteBacking(options.file, options.origin), { later, ...options });
   }
 }

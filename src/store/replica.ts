@@ -14,6 +14,9 @@ import { Shelf } from './shelf.ts';
 /** The local record of the last stamp when something was forgotten. */
 const CLOCK = 'clock/last';
 
+/** What others tell waits so long for the last write, in milliseconds: nobody has to be answered when it is durable. */
+const PACE_MS = 10;
+
 /** A range ends with the record that makes it so large, in bytes as sizeOf counts them: several fit into a message. */
 export const RANGE_BYTES = 1024 * 1024;
 
@@ -36,6 +39,8 @@ export interface ReplicaOptions {
   readonly report?: ((error: unknown, change: Observation) => void) | undefined;
   /** Has `flush` called at the end of the turn; setImmediate by default. */
   readonly schedule?: ((flush: () => void) => void) | undefined;
+  /** Has `flush` called after so many milliseconds; absent: what others tell is made durable each turn as well. */
+  readonly later?: ((ms: number, flush: () => void) => void) | undefined;
 }
 
 /** What a store has done since it was opened, for metrics. */
@@ -77,6 +82,7 @@ export class Replica implements Store {
   readonly #backing: Backing;
   readonly #classes: ReadonlyMap<string, Class>;
   readonly #schedule: (flush: () => void) => void;
+  readonly #later: ((ms: number, flush: () => void) => void) | undefined;
   readonly #clock: HybridClock;
   readonly #observers: Observers;
   readonly #durableListeners = new Set<() => void>();
@@ -90,6 +96,10 @@ export class Replica implements Store {
   /** Own sequences count up even if a write fails: somebody may have read the version meanwhile. */
   #sequence: number;
   #staged: Staged[] = [];
+  /** Until when the next flush is sure to be called: of this turn, or later. */
+  #due: 'never' | 'later' | 'turn' = 'never';
+  /** When the last write ended, by performance.now(). */
+  #writtenAt = Number.NEGATIVE_INFINITY;
   #closed = false;
   #counts = { commits: 0, failed: 0, conflicts: 0, merged: 0, stale: 0, refused: 0 };
 
@@ -97,6 +107,7 @@ export class Replica implements Store {
     this.#backing = backing;
     this.#classes = new Map([...(options.classes ?? []), ['clock', 'local']]);
     this.#schedule = options.schedule ?? ((flush) => void setImmediate(flush));
+    this.#later = options.later;
     this.#clock = new HybridClock(options.wallMs ?? Date.now);
     this.#observers = new Observers(options.report ?? (() => {}));
     this.origin = backing.origin;
@@ -224,7 +235,7 @@ export class Replica implements Store {
       for (const version of range.records) this.#take(version, moves);
       this.#vector.advance(range.origin, range.to);
     }
-    this.#stage({ moves, steps: moves.map(stepOf), done: () => {}, failed: () => {} });
+    this.#stageMoves(moves);
     return whole;
   }
 
@@ -288,10 +299,12 @@ export class Replica implements Store {
     const batch = this.#staged;
     if (batch.length === 0) return;
     this.#staged = [];
+    this.#due = 'never';
     const grown = [...this.#vector.view].filter(([origin, known]) => known > this.#durable.of(origin));
     const steps = batch.flatMap((staged) => staged.steps);
     try {
       if (steps.length > 0 || grown.length > 0) this.#backing.write({ steps, known: grown });
+      this.#writtenAt = performance.now();
     } catch (cause) {
       this.#undo(batch.flatMap(({ moves }) => moves));
       this.#overlay.clear();
@@ -362,8 +375,24 @@ export class Replica implements Store {
     return [...rows.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
+  /** To be made durable at the end of this turn. */
   #stage(staged: Staged): void {
-    if (this.#staged.push(staged) === 1) this.#schedule(() => this.flush());
+    this.#staged.push(staged);
+    if (this.#due === 'turn') return;
+    this.#due = 'turn';
+    this.#schedule(() => this.flush());
+  }
+
+  /** To be made durable with the next write, or when the last one is some time ago. */
+  #stageMoves(moves: readonly Move[]): void {
+    const steps = moves.map(({ after }): Step => ({ do: 'put', record: after! }));
+    const staged = { moves, steps, done: () => {}, failed: () => {} };
+    const wait = this.#later ? this.#writtenAt + PACE_MS - performance.now() : 0;
+    if (wait <= 0) return this.#stage(staged);
+    this.#staged.push(staged);
+    if (this.#due !== 'never') return;
+    this.#due = 'later';
+    this.#later?.(wait, () => this.flush());
   }
 
   /** Takes over one version from elsewhere if it stands against what is here. */

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { Figure } from '../../bench/row.ts';
 
 const MAIN = join(import.meta.dirname, '../../bench/main.ts');
-/** Rows with both kinds of labs and with none. */
-const ROWS = ['journal', 'run', 'address', 'propagate'];
+/** Rows with both kinds of labs and with none, and with nodes of a cluster. */
+const ROWS = ['journal', 'acks', 'run', 'address', 'propagate'];
 
 interface Written {
   readonly quick: boolean;

@@ -1,3 +1,4 @@
+import { vectorHash } from '../../store/crdt/vector.ts';
 import type { Knowledge, Probe, Ranges } from '../../store/gossip/messages.ts';
 import type { Replica } from '../../store/replica.ts';
 import type { Cluster } from '../cluster.ts';
@@ -7,9 +8,18 @@ import { Link, type Wire } from './link.ts';
 
 /** Changes of so many milliseconds are told together. */
 const BATCH_MS = 20;
-/** How often one peer is asked whether it knows the same, and what we have on disk is reported. */
+/** How often one peer is asked whether it knows the same. */
 const PROBE_MS = 1000;
+/**
+ * How often what we have on disk is reported: the first, or so much for each origin if that is more. A report goes to
+ * everybody and names every origin, so that all of them together grow with the third power of the cluster.
+ */
 const REPORT_MS = 5000;
+const REPORT_MS_PER_ORIGIN = 300;
+/** One that says the same as the last is left out, but for each so-manieth: others may have missed it. */
+const REPEAT = 4;
+/** Reports of others that a new link begins with. */
+const REPORTS_MAX = 16;
 
 /** What of the protocol decides what is told to whom. */
 export type GossipCluster = Pick<Cluster, 'collector' | 'members' | 'standing'>;
@@ -33,6 +43,9 @@ export class Gossip {
   #flushing: (() => void) | undefined;
   /** Members have been heard of since the last flush: what they wrote was left out before. */
   #isLarger = false;
+  /** What the last report said, and how often nothing has changed since. */
+  #reported: string | undefined;
+  #unchanged = 0;
 
   constructor(parts: { replica: Replica; cluster: GossipCluster; ground: Ground }) {
     this.#replica = parts.replica;
@@ -44,11 +57,14 @@ export class Gossip {
       }),
       this.#replica.onDurable(() => this.#soon()),
     );
-    this.#every(PROBE_MS, () => this.#probe());
-    this.#every(REPORT_MS, () => {
-      const { standing, collector } = this.#cluster;
-      if (!standing.starting && !standing.halted) this.#tell(collector.report());
-    });
+    this.#every(
+      () => PROBE_MS,
+      () => this.#probe(),
+    );
+    this.#every(
+      () => Math.max(REPORT_MS, REPORT_MS_PER_ORIGIN * this.#replica.vector.size),
+      () => this.#report(),
+    );
   }
 
   get peers(): string[] {
@@ -72,7 +88,7 @@ export class Gossip {
     const key = {};
     this.#links.set(key, { link, wire });
     link.tell();
-    for (const report of this.#cluster.collector.all()) wire.send({ kind: 'report', ...report });
+    for (const report of this.#some()) wire.send({ kind: 'report', ...report });
     return {
       take: (message) => this.#take(key, link, message),
       ended: () => void this.#links.delete(key),
@@ -94,9 +110,27 @@ export class Gossip {
     } else if (link.take(message) === 'ahead') this.#cluster.standing.halt('rollback');
   }
 
+  #report(): void {
+    const { standing, collector } = this.#cluster;
+    if (standing.starting || standing.halted) return;
+    const hash = vectorHash(this.#replica.vector);
+    this.#unchanged = hash === this.#reported ? this.#unchanged + 1 : 0;
+    if (this.#unchanged % REPEAT !== 0) return;
+    this.#reported = hash;
+    this.#tell(collector.report());
+  }
+
   /** A report to everybody, but not back to where it came from. */
   #tell(report: Report, from?: object): void {
-    for (const [key, { wire }] of this.#links) if (key !== from) wire.send({ ...report, kind: 'report' });
+    const message = { ...report, kind: 'report' } as const; // the same one, so that it is encoded once
+    for (const [key, { wire }] of this.#links) if (key !== from) wire.send(message);
+  }
+
+  /** All reports, or some of them by chance: links come and go, and others bring the rest. */
+  #some(): Report[] {
+    const all = [...this.#cluster.collector.all()];
+    while (all.length > REPORTS_MAX) all.splice(Math.floor(this.#ground.random() * all.length), 1);
+    return all;
   }
 
   #soon(): void {
@@ -105,9 +139,10 @@ export class Gossip {
       let behind = false;
       const isLarger = this.#isLarger;
       this.#isLarger = false;
+      const made = new Map<string, Ranges>();
       for (const { link } of this.#links.values()) {
         if (isLarger) link.tell();
-        link.flush();
+        link.flush(made);
         behind ||= link.isBehind;
       }
       if (behind) this.#soon();
@@ -119,11 +154,11 @@ export class Gossip {
     all[Math.floor(this.#ground.random() * all.length)]?.link.probe();
   }
 
-  #every(ms: number, call: () => void): void {
+  #every(ms: () => number, call: () => void): void {
     let cancel = () => {};
     const next = () => {
       // Not all hosts at the same moment.
-      cancel = this.#ground.timer.after(ms * (0.75 + this.#ground.random() / 2), () => {
+      cancel = this.#ground.timer.after(ms() * (0.75 + this.#ground.random() / 2), () => {
         call();
         next();
       });

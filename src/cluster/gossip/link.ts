@@ -15,6 +15,9 @@ export interface Wire {
   readonly waiting: number;
 }
 
+/** What a peer does not know of an origin, and may. */
+type Lacking = readonly [origin: string, from: number, end: number];
+
 /** What a peer knows, as far as we can tell, and the telling of what it does not know. */
 export class Link {
   readonly peer: string;
@@ -66,23 +69,38 @@ export class Link {
     return undefined;
   }
 
-  /** Sends what is durable here and not known there. */
-  flush(): void {
+  /**
+   * Sends what is durable here and not known there. `made`: what other links were sent at this moment; who lacks the
+   * same is sent the same message, which is then read from disk and encoded once.
+   */
+  flush(made: Map<string, Ranges> = new Map()): void {
     const has = this.#has;
     if (!has || this.#wire.waiting > WAITING_MAX) return;
+    const lacking: Lacking[] = [];
+    for (const [origin, known] of this.#replica.vector) {
+      const [from, end] = [has.of(origin), Math.min(known, this.#end(origin))];
+      if (end > from) lacking.push([origin, from, end]);
+    }
+    if (lacking.length === 0) return;
+    const name = lacking.join();
+    const message = made.get(name) ?? this.#ranges(lacking);
+    made.set(name, message);
+    for (const { origin, to } of message.ranges) has.advance(origin, to);
+    this.#wire.send(message);
+  }
+
+  #ranges(lacking: readonly Lacking[]): Ranges {
     let left = RECORDS_MAX;
     let bytes = RANGE_BYTES;
     const ranges: Range[] = [];
-    for (const [origin, known] of this.#replica.vector) {
-      const end = Math.min(known, this.#end(origin));
-      if (end <= has.of(origin) || left <= 0 || bytes <= 0) continue;
-      const range = this.#replica.range(origin, has.of(origin), left, end);
+    for (const [origin, from, end] of lacking) {
+      if (left <= 0 || bytes <= 0) break;
+      const range = this.#replica.range(origin, from, left, end);
       left -= range.records.length;
       for (const version of range.records) bytes -= sizeOf(version);
       ranges.push(range);
-      has.advance(origin, range.to);
     }
-    if (ranges.length > 0) this.#wire.send({ kind: 'ranges', ranges });
+    return { kind: 'ranges', ranges };
   }
 
   /** Whether there is something that the peer does not know. */

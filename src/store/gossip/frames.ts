@@ -11,6 +11,9 @@ import { TableReader, TableWriter } from './wire/table.ts';
 /** Set in the type of a frame whose fields are deflated. */
 const DEFLATED = 0x80;
 
+/** A hello is read by those who know none of our dictionaries; the others are of ids, which do not get smaller. */
+const PLAIN: ReadonlySet<Message['kind']> = new Set(['hello', 'vector', 'probe', 'report']);
+
 /**
  * A message as a frame: u32 length of the rest, u8 version, u8 type, then a sequence of two CBOR items (RFC 8742): the
  * table of ids, and the array of fields, which may be deflated. `sender` is the id that the receiver knows us by.
@@ -23,8 +26,7 @@ export function encode(message: Message, sender: string): Uint8Array {
   const plain = encodeCbor(fields);
   if (HEADER_BYTES + head.length + plain.length > FRAME_MAX)
     throw new FrameError('too-large', `a ${message.kind} of ${plain.length} bytes`);
-  // A hello is read by those who know none of our dictionaries.
-  const deflated = type === HELLO ? undefined : deflate(plain);
+  const deflated = PLAIN.has(message.kind) ? undefined : deflate(plain);
   return join(VERSION, deflated ? type | DEFLATED : type, [head, deflated ?? plain]);
 }
 

@@ -60,6 +60,18 @@ h3    c3c3c3c3c3c3  forgotten  -                -              -     -    -     
   });
 
   for (const words of [
+    ['--token', '-'],
+    ['--token-file', '-'],
+  ])
+    it(`takes a token that comes later on standard input: ${words.join(' ')}`, async () => {
+      const argv = ['join', 'h1', ...words, '--socket', daemon.socket];
+      // Whoever writes to a pipe without waiting may have made it one that does not wait on this end either.
+      const { status, stderr } = await cli(argv, {}, (input) => setTimeout(() => input.end('nrj1_p\n'), 500));
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(daemon.bodies, [{ host: 'h1', port: 15_800, token: 'nrj1_p' }]);
+    });
+
+  for (const words of [
     ['join'],
     ['join', 'h1'],
     ['join', 'h1:0', '--token', 'x'],

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 
 const EXECUTABLE = join(import.meta.dirname, '../../../bin/net-routed');
 
@@ -13,9 +14,15 @@ export interface Ended {
 }
 
 /** Runs the executable to its end, with nothing of the tester's environment but the PATH. */
-export function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+export function cli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  /** Has something to say on standard input, whenever it likes. */
+  say: (input: Writable) => void = (input) => input.end(),
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(EXECUTABLE, args, { env: { PATH: process.env.PATH ?? '', ...env } });
+    say(child.stdin);
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (part) => {
       stdout += part;

@@ -96,12 +96,13 @@ describe('claims', () => {
     const hosts = new Hosts(2);
     assert.equal(claim(hosts, 0, 5, true), 'done');
     hosts.gossip();
-    const body = { space: 's', value: '5', nonce: 'one' };
+    const body = { space: 's', value: '5', nonce: 'one', known: 0 };
     const answers: Json[] = [];
     for (let time = 0; time < 2; time++) {
-      hosts
-        .at(0)
-        .cluster.serve('claim', hosts.at(1).id, body, (_, answer) => void answers.push(answer!.body!));
+      hosts.at(0).cluster.serve('claim', hosts.at(1).id, body, (error, answer) => {
+        assert.equal(error, undefined);
+        answers.push(answer!.body!);
+      });
       hosts.run();
     }
     assert.deepEqual(answers, [

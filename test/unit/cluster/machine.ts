@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.ts';
 import type { Place } from '../../../src/cluster/connections.ts';
+import type { ListenAt } from '../../../src/cluster/listening.ts';
 import { Membership } from '../../../src/cluster/membership.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import { removeStore } from '../../../src/store/files.ts';
@@ -19,7 +20,7 @@ export class Machine {
   readonly name: string;
   readonly folder: string;
   aheadMs = 0;
-  listen = { address: HERE, port: 0 };
+  listen: ListenAt = { address: HERE, port: 0 };
   /** What stands on the store, in the order of what happened to it. */
   events: string[] = [];
   /** What it has logged. */

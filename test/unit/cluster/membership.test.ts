@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { placeOf } from '../../../src/cluster/node.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { issue } from '../../../src/store/trust/authority.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
@@ -211,10 +212,9 @@ describe('membership', () => {
     await once(server, 'listening');
     b.listen = { address: HERE, port: (server.address() as AddressInfo).port };
     await b.start();
-    assert.deepEqual(
-      b.it.describe().member?.problems.map(({ code }) => code),
-      ['NR_CLUSTER_LISTEN'],
-    );
+    const problems = () => b.it.describe().member?.problems.map(({ code }) => code);
+    await until(() => problems()?.includes('NR_MEMBER_STARTING') === false);
+    assert.deepEqual(problems(), ['NR_CLUSTER_LISTEN']);
     await until(() => b.it.hosts().some(({ isLinked }) => isLinked));
     server.close();
     await until(() => b.it.describe().member?.problems.length === 0);
@@ -271,7 +271,7 @@ describe('membership', () => {
     }
     for (const one of [a, b]) await one.start();
     for (const one of [a, b])
-      await until(() => one.it.describe().member!.certifiedUntil > now + 89 * 24 * HOUR_MS);
+      await until(() => one.it.describe().member!.certifiedUntil! > now + 89 * 24 * HOUR_MS);
     const folder = new TrustFolder(b.folder);
     assert.equal(folder.authority(), undefined, 'the key was not needed');
     assert.equal(
@@ -301,6 +301,7 @@ describe('membership', () => {
     await b.stop();
     await assert.rejects(a.it.share('b'), /NR_MEMBER_UNREACHABLE: host b cannot be reached/);
     await b.start();
+    await until(() => !b.it.node!.cluster.standing.starting);
     await a.stop();
     const error = await new Promise<CodedError | undefined>((done) =>
       b.it.node!.cluster.names.create({ domain: 'tenant/x', records: [{ key: 'policy/x', value: 1 }] }, done),
@@ -336,5 +337,28 @@ describe('membership', () => {
     await assert.rejects(b.it.join(a.place, expired), coded('NR_TOKEN_REFUSED'));
     await until(() => a.it.describe().member!.refused.get('token-expired') === 2);
     assert.equal(logged().filter((reason) => reason === 'token-expired').length, 1);
+  });
+
+  it('tells others its addresses, and which of them a host with IPv6 only is to take', async () => {
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    // Listening on one address it has no other.
+    a.it.node!.advertise({ address: '192.0.2.1' });
+    assert.equal(a.place.address, HERE);
+    const { port } = a.place;
+    for (const one of [a, b]) {
+      await one.stop();
+      one.listen = { ...one.listen, address: undefined };
+      await one.start();
+    }
+    a.it.node!.advertise({ address: HERE, addressV6: '::1' });
+    const seen = (wanted: string) => placeOf(b.it.replica, a.it.id)?.address === wanted;
+    b.it.node!.advertise({ address: HERE });
+    await until(() => seen(HERE));
+    b.it.node!.advertise({ addressV6: '::1' });
+    await until(() => seen('::1'));
+    await until(() => placeOf(a.it.replica, b.it.id)?.address === '::1');
+    a.it.node!.advertise({ address: HERE });
+    await until(() => seen(HERE));
+    assert.deepEqual(a.place, { address: HERE, port });
   });
 });

@@ -87,6 +87,7 @@ describe('a host that is killed while it becomes somebody else', function () {
           await b.it.join(a.place, await a.it.token(HOUR_MS));
         }
         await until(() => b.states().includes('b present') && b.states().includes('a present'));
+        await until(() => !b.it.node!.cluster.standing.starting);
         b.it.node!.cluster.standing.mayGive();
         await b.it.leave();
       },

@@ -78,6 +78,30 @@ describe('a pool of several hosts', () => {
     assert.equal(on.state(2).pools.get(id)?.gateway, '10.1.0.1');
   });
 
+  it('has no gateway that another host has given it and this one cannot have', async () => {
+    const on = new Drivers(2);
+    on.claims.set('2 10.1.0.1', "the host's router");
+    await on.network(1, NET, { gateway: '10.1.0.1' });
+    const refused = /NR_ADDRESS_UNUSABLE: 10\.1\.0\.1 is the host's router/;
+    assert.match(await on.network(2, NET).catch(String), refused);
+    assert.match(await on.network(2, NET, { gateway: '10.1.0.1' }).catch(String), refused);
+    assert.deepEqual([...on.state(2).networks.all()], []);
+  });
+
+  it('makes no network of what is given back before the gateway is got', async () => {
+    const on = new Drivers(2);
+    const { id } = await on.say(2, (driver) => driver.requestPool({ pool: NET, options: {}, v6: false }));
+    const ipv4 = [{ addressSpace: 'net-routed', pool: NET, auxAddresses: {} }];
+    const call = { network: 'n2', options: { gateway: '10.1.0.77' }, internal: false, ipv4, ipv6: [] };
+    const made = on.driver(2).createNetwork(call);
+    await Promise.all([
+      assert.rejects(on.hosts.until(made), { code: 'NR_IPAM_FOREIGN' }),
+      on.say(2, (driver) => driver.releasePool(id)),
+    ]);
+    assert.deepEqual([...on.state(2).networks.all()], []);
+    assert.deepEqual([...on.state(2).allocations.all()], []);
+  });
+
   it('has the attributes of who makes a network of it when nobody else has one', async () => {
     const on = new Drivers(2);
     const id = await on.network(2, NET, { gateway: '10.1.0.1', aux: ['10.1.0.2'] });
@@ -231,7 +255,7 @@ describe('addresses of several hosts', () => {
     assert.equal(await on.address(3, id, '10.1.0.91'), '10.1.0.91');
     const both = ['10.1.0.92', '10.1.0.93'].map((alias) => create(alias));
     const answers = await Promise.all(both);
-    assert.match(answers.join(), /done.*NR_STORE_CONFLICT/);
+    assert.match(answers.join(), /done.*NR_ENDPOINT_EXISTS/);
     assert.equal(await on.address(3, id, '10.1.0.93'), '10.1.0.93', 'what was got in vain is given back');
   });
 
@@ -279,6 +303,111 @@ describe('addresses of several hosts', () => {
     on.hosts.gossip();
     await on.endpoint(4, 'e4', await on.address(4, id, '10.1.0.50'));
     assert.match(await on.address(2, id, '10.1.0.50').catch(String), /in use on host h4/);
+  });
+});
+
+describe('aliases of several hosts', () => {
+  const ALIAS = '10.2.0.9';
+  const OTHER = '10.2.0.0/24';
+  const isHeld = async (on: Drivers, id: string) =>
+    assert.match(await on.address(3, id, ALIAS).catch(String), /10\.2\.0\.9 is in use on host h2/);
+  /** Host 2 has an endpoint with an alias of no pool. */
+  const outside = async () => {
+    const on = new Drivers(3);
+    const id = await on.network(2, NET);
+    await on.endpoint(2, 'e2', await on.address(2, id), { 'ip-aliases': ALIAS });
+    return on;
+  };
+
+  it('outside of every pool are not given by one that another host makes later', async () => {
+    const on = await outside();
+    const id = await on.network(1, OTHER);
+    on.hosts.gossip();
+    await isHeld(on, id);
+    await on.say(2, (driver) => driver.deleteEndpoint('n2', 'e2'));
+    on.hosts.gossip();
+    assert.equal(await on.address(3, id, ALIAS), ALIAS);
+  });
+
+  it('outside of every pool are got later, when their owner does not answer at first', async () => {
+    const on = await outside();
+    const id = await on.network(1, OTHER);
+    on.hosts.at(0).deaf = true;
+    on.hosts.gossip();
+    on.hosts.pass(5000);
+    on.hosts.at(0).deaf = false;
+    await on.sweep(2);
+    await isHeld(on, id);
+  });
+
+  it('outside of every pool that are shared by two hosts are shared in the pool', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3]) await on.network(host, NET);
+    const options = { 'ip-aliases': ALIAS, anycast: 'true' };
+    for (const host of [2, 3]) await on.endpoint(host, `e${host}`, await on.address(host, id), options);
+    const other = await on.say(1, (driver) => driver.requestPool({ pool: OTHER, options: {}, v6: false }));
+    for (const host of [2, 3, 2, 3]) {
+      on.hosts.gossip();
+      await on.sweep(host);
+    }
+    for (const host of [2, 3]) {
+      const allocation = on.driver(host).addresses.get(on.state(host).pools.get(other.id)!, ALIAS);
+      assert.deepEqual([allocation?.endpoint, allocation?.shared], [`e${host}`, true]);
+    }
+    assert.match(
+      await on.address(1, other.id, ALIAS).then(() => 'given', String),
+      /given/,
+      'it may share it',
+    );
+    const alone = on.endpoint(1, 'e1', ALIAS).then(() => 'done', String);
+    assert.match(await alone, /NR_ADDRESS_OUTSIDE|NR_ADDRESS_IN_USE/);
+  });
+
+  it('outside of every pool that only one of two hosts shares are the one’s', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, NET);
+    for (const host of [2, 3]) await on.network(host, NET);
+    const alias = { 'ip-aliases': ALIAS };
+    await on.endpoint(2, 'e2', await on.address(2, id), { ...alias, anycast: 'true' });
+    await on.endpoint(3, 'e3', await on.address(3, id), alias);
+    const other = await on.say(1, (driver) => driver.requestPool({ pool: OTHER, options: {}, v6: false }));
+    for (const host of [2, 3]) {
+      on.hosts.gossip();
+      await on.sweep(host);
+    }
+    const held = (host: number) =>
+      on.driver(host).addresses.get(on.state(host).pools.get(other.id)!, ALIAS)?.endpoint;
+    assert.deepEqual([held(2), held(3)], ['e2', undefined]);
+  });
+
+  it('stay their endpoint’s when the host gives the pool back', async () => {
+    const on = new Drivers(3);
+    const id = await on.network(1, OTHER);
+    await on.network(2, OTHER);
+    // A second network on host 2, with an endpoint that has an alias of the first one's pool.
+    const ipv4 = [{ addressSpace: 'net-routed', pool: NET, auxAddresses: {} }];
+    const { id: own } = await on.say(2, (driver) =>
+      driver.requestPool({ pool: NET, options: {}, v6: false }),
+    );
+    await on.say(2, (driver) =>
+      driver.createNetwork({ network: 'm2', options: {}, internal: false, ipv4, ipv6: [] }),
+    );
+    const address = await on.address(2, own);
+    await on.say(2, (driver) =>
+      driver.createEndpoint({
+        network: 'm2',
+        endpoint: 'e2',
+        address: `${address}/32`,
+        options: { 'ip-aliases': ALIAS },
+      }),
+    );
+    const held = await on.address(2, id);
+    await on.say(2, (driver) => driver.releasePool(id));
+    on.hosts.gossip();
+    on.hosts.pass(5000);
+    assert.equal(await on.address(1, id, held), held, 'that is free');
+    await isHeld(on, id);
   });
 });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { memberChange } from '../../../src/cluster/members.ts';
 import { type World, withNetwork } from './world.ts';
 
 const OTHER = 'ab'.repeat(16);
@@ -8,6 +9,14 @@ describe('what all hosts hold', () => {
   beforeEach(() => {
     sequence = 0;
   });
+
+  /** A network of a cluster in which there is another host. */
+  async function withOther(): Promise<World> {
+    const it = await withNetwork();
+    const other = { id: OTHER, number: 2, complete: true, key: 'k', name: 'other' };
+    await it.store.commit([memberChange(other)]);
+    return it;
+  }
 
   /** Another host's writes of its allocations arrive. */
   function arrive(it: World, space: string, values: readonly number[], use: string | undefined): void {
@@ -27,7 +36,7 @@ describe('what all hosts hold', () => {
   const numbers = (first: number, count: number) => Array.from({ length: count }, (_, at) => first + at);
 
   it('is counted from very many records, and from what arrives while they are counted', async () => {
-    const it = await withNetwork();
+    const it = await withOther();
     const pool = it.driver.pools.get(it.pool);
     await it.driver.requestAddress({ pool: it.pool, gateway: false });
     arrive(it, pool.space, numbers(1000, 6000), 'held');
@@ -44,7 +53,7 @@ describe('what all hosts hold', () => {
   });
 
   it('is nothing of a host that is gone', async () => {
-    const it = await withNetwork();
+    const it = await withOther();
     const pool = it.driver.pools.get(it.pool);
     arrive(it, pool.space, [1, 2, 3], 'held');
     assert.equal((await it.driver.holdings.usage(pool)).held, 3n);
@@ -75,6 +84,6 @@ describe('what all hosts hold', () => {
     await it.store.commit(it.driver.addresses.expired(it.time.now, 300_000));
     assert.ok(size() < before + 200, `${it.store.disk.size} records, and ${before} at first`);
     await it.driver.releasePool(it.pool);
-    assert.equal(size(), 2, 'the member, and the clock');
+    assert.equal(size(), 3, 'the member, its start, and the clock');
   });
 });

@@ -1,6 +1,7 @@
 import { Driver } from '../../../src/driver/driver.ts';
 import { Janitor } from '../../../src/driver/janitor.ts';
 import { PoolSpaces } from '../../../src/driver/spaces.ts';
+import type { Address } from '../../../src/net/address.ts';
 import { State } from '../../../src/plan/state.ts';
 import type { DockerNetwork } from '../../../src/ports/docker.ts';
 import type { MemoryStore } from '../../../src/store/memory.ts';
@@ -11,6 +12,8 @@ import { contextOf } from './world.ts';
 export class Drivers {
   readonly hosts: Hosts;
   readonly #spaces = new Map<MemoryStore, { state: State; spaces: PoolSpaces }>();
+  /** What keeps containers of a host from an address, by host and address. */
+  readonly claims = new Map<string, string>();
   readonly #drivers: { driver: Driver; janitor: Janitor; docker: DockerNetwork[]; dead: Set<string> }[] = [];
 
   constructor(count: number, spread = 0n) {
@@ -20,11 +23,12 @@ export class Drivers {
       this.#spaces.set(store, { state, spaces });
       return spaces;
     });
-    for (const { store, cluster } of this.hosts.nodes) {
+    for (const [at, { store, cluster }] of this.hosts.nodes.entries()) {
       const { state, spaces } = this.#spaces.get(store)!;
       const { context, dead } = contextOf(store, state, cluster, spaces, this.hosts.time);
       const clock = { now: () => this.hosts.time.now, after: this.hosts.after };
-      const driver = new Driver({ ...context, clock, spread });
+      const claimed = (address: Address) => this.claims.get(`${at + 1} ${address}`);
+      const driver = new Driver({ ...context, clock, spread, claimed });
       const docker: DockerNetwork[] = [];
       const janitor = new Janitor(context, driver, { networks: async () => docker, watch: () => () => {} });
       this.#drivers.push({ driver, janitor, docker, dead });

@@ -4,8 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { type OpenStore, openStore } from '../../../src/adapters.ts';
+import { systemClock } from '../../../src/clock.ts';
 import { begin } from '../../../src/cluster/begin.ts';
+import { Membership } from '../../../src/cluster/membership.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { loadSettings } from '../../../src/config/load.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import { PoolSpaces } from '../../../src/driver/spaces.ts';
 import { takeOver } from '../../../src/driver/takeover.ts';
@@ -14,6 +18,7 @@ import { State } from '../../../src/plan/state.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import { JournalStore } from '../../../src/store/journal.ts';
 import { APPLICATION_ID, MIGRATIONS } from '../../../src/store/schema.ts';
+import { TrustFolder } from '../../../src/store/trust/folder.ts';
 import { clusterOf, contextOf } from './world.ts';
 
 const NOW = 1_000_000;
@@ -162,5 +167,43 @@ describe('the store of an earlier release', () => {
     assert.deepEqual(second.state.pools.get(POOL.id), first.state.pools.get(POOL.id));
     assert.equal([...second.store.list('member')].length, 1);
     await second.store.close();
+  });
+
+  it('goes on when the host makes a cluster, with all that it had', async () => {
+    former();
+    let opened: OpenStore | undefined;
+    const settings = loadSettings({ file: '/dev/null', environment: {}, flags: { stateDir: folder } });
+    const quiet = () => {};
+    const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+    const membership = new Membership({
+      folder: new TrustFolder(folder),
+      upper: {
+        open: async (id, { isEmpty, wallMs }) => {
+          opened = await openStore(settings, log, { id, isEmpty, now: NOW, wallMs });
+          return { replica: opened.store, rules: { restMs: 60_000, ...opened.spaces } };
+        },
+        attach: async () => {},
+        detach: async () => {},
+      },
+      clock: systemClock,
+      random: Math.random,
+      log,
+      name: 'h1',
+      listen: { address: '127.0.0.1', port: 0 },
+      seeds: [],
+    });
+    await membership.start();
+    const before = opened!.state.pools.get(POOL.id);
+    assert.ok(before);
+    await membership.init();
+    try {
+      assert.deepEqual(opened!.state.pools.get(POOL.id), before);
+      assert.ok(opened!.state.networks.get('n1') && opened!.state.endpoints.get('e1'));
+      const { spaces } = membership.node!.cluster;
+      assert.deepEqual([...spaces.allocator(before.space)!.ownedChunks()], [0n, 8n, 36n]);
+      assert.ok(spaces.allocator(before.space)!.held(0x205n), '10.1.2.5');
+    } finally {
+      await membership.stop();
+    }
   });
 });

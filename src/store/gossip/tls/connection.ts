@@ -33,6 +33,9 @@ interface Traffic {
   receivedBytes: number;
 }
 
+/** What was encoded, and for which sender: most messages go to several peers. */
+const encoded = new WeakMap<Message, { readonly sender: string; readonly bytes: Uint8Array }>();
+
 /** A channel whose other end is known, and which both keep alive. */
 export class TlsConnection implements Connection {
   readonly peer: string;
@@ -69,7 +72,10 @@ export class TlsConnection implements Connection {
   }
 
   send(message: Message): void {
-    const bytes = encode(message, this.#context.self);
+    const { self } = this.#context;
+    const known = encoded.get(message);
+    const bytes = known?.sender === self ? known.bytes : encode(message, self);
+    if (known?.sender !== self) encoded.set(message, { sender: self, bytes });
     this.#channel.send(bytes);
     const { traffic } = this.#context;
     traffic.sentFrames += 1;

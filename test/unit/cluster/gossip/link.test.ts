@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Link } from '../../../../src/cluster/gossip/link.ts';
 import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
 import { encode } from '../../../../src/store/gossip/frames.ts';
-import type { Knowledge, Message } from '../../../../src/store/gossip/messages.ts';
+import type { Knowledge, Message, Ranges } from '../../../../src/store/gossip/messages.ts';
 import { MemoryDisk, MemoryStore } from '../../../../src/store/memory.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((one) => one.repeat(32)) as [string, string, string];
@@ -88,5 +88,22 @@ describe('a link', () => {
     wire.waiting = 0;
     link.flush();
     assert.equal(rangesIn(sent).length, 1);
+  });
+
+  it('sends the very same message as another one to a peer that lacks the same', () => {
+    const a = store(A);
+    const [one, other, ahead] = [linked(a), linked(a), linked(a)];
+    fill(a, 2, 10);
+    ahead.link.take({ kind: 'vector', vector: new Map([[A, 1]]) });
+    const made = new Map<string, Ranges>();
+    for (const { link } of [one, other, ahead]) link.flush(made);
+    assert.equal(rangesIn(one.sent)[0], rangesIn(other.sent)[0]);
+    assert.deepEqual(
+      [one, other, ahead].map(({ sent }) =>
+        rangesIn(sent).flatMap(({ ranges }) => ranges[0]!.records.length),
+      ),
+      [[2], [2], [1]],
+    );
+    for (const { link } of [one, other, ahead]) assert.ok(!link.isBehind);
   });
 });
