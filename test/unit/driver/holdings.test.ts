@@ -11,7 +11,7 @@ describe('what all hosts hold', () => {
   });
 
   /** A network of a cluster in which there is another host. */
-  async function withOther(): Promise<World> {
+  async function withOther() {
     const it = await withNetwork();
     const other = { id: OTHER, number: 2, complete: true, key: 'k', name: 'other' };
     await it.store.commit([memberChange(other)]);
