@@ -182,9 +182,11 @@ export class Connections implements Calls {
     const isFull = this.#links().filter(({ connection }) => connection.dialed).length >= DEGREE;
     // No links, and so nothing told, before it is known that this host is who it was.
     if (!standing.starting && !standing.halted) {
+      const areUnlinked = others.length > 0;
       const next = rotates || !isFull ? this.#anyOf(others) : undefined;
       if (next !== undefined) this.#dialMember(next, 'link', () => this.#thin());
-      if (linked.size === 0) this.#dialSeeds();
+      // Those that are linked may be as cut off from the rest as this host, which nobody has told where they are.
+      if (linked.size === 0 || (rotates && areUnlinked && next === undefined)) this.#dialSeeds();
     }
     this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
   }

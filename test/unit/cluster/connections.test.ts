@@ -4,7 +4,7 @@ import { areAlike, asked, CLUSTER, MemoryNetwork, type NodeOptions, type Wired, 
 import { SPACE } from './world.ts';
 
 const IDS = [...'0123456789abcdef'].map((digit) => digit.repeat(32));
-const [A, B, C] = IDS as [string, string, string];
+const [A, B, C, D] = IDS as [string, string, string, string];
 
 describe('connections', () => {
   let network: MemoryNetwork;
@@ -389,6 +389,22 @@ describe('connections', () => {
     await a!.store.commit([member!]);
     await wiring.until(() => areAlike([a!, b!, c]), 20_000);
     assert.ok(c.store.get(`member/${A}`));
+  });
+
+  it('find by a seed also those that nobody linked knows the place of', async () => {
+    const isHere = (id: string) => id === A || id === B;
+    network.cut((from, to) => isHere(from) === isHere(to));
+    const nodes: Wired[] = [];
+    for (const id of [A, B, C, D])
+      nodes.push(await start(id, id === D ? { seeds: [{ address: 'memory', port: portOf(B) }] } : {}));
+    const [founder, ...others] = nodes as [Wired, ...Wired[]];
+    await founder.store.commit(wiring.members([A, B, C, D]));
+    for (const node of others) node.store.merge([founder.store.range(A, 0)]);
+    await wiring.until(() => nodes.every((node) => linksOf(node) === 1));
+    wiring.places.clear();
+    network.cut(() => true);
+    await write(founder, 'policy/x');
+    await wiring.until(() => areAlike(nodes), 60_000);
   });
 
   it('outlive poison: bytes that are no frame, answers to nothing, a second hello', async () => {
