@@ -150,6 +150,7 @@ export class Host {
   crash(): void {
     if (!this.#node) return;
     this.world.trace(this, () => 'dies');
+    this.world.network.vanishes(this);
     this.#node.replica.kill();
     this.#node.cluster.stop();
     this.#node.gossip.stop();
@@ -158,6 +159,12 @@ export class Host {
     this.doom = undefined;
     this.world.network.changed();
     this.world.counts.crashes++;
+  }
+
+  /** The crash that was to come does not. */
+  reprieve(): void {
+    this.doom = undefined;
+    this.disk.written = undefined;
   }
 
   /** Runs something on this host; nothing if it has died. */

@@ -3,24 +3,16 @@
  * The mistake is a replacement of text, and that text has to be there, exactly once.
  */
 import { registerHooks } from 'node:module';
-import { MUTANTS } from './mutants.ts';
+import { mutated } from './mutants/apply.ts';
 
-const name = process.env.NET_ROUTED_MUTANT ?? '';
-const mutant = MUTANTS.find((one) => one.name === name);
-if (!mutant) throw new Error(`there is no mutant ${name}`);
 const root = new URL('../', import.meta.url).href;
+const name = process.env.NET_ROUTED_MUTANT ?? '';
 
 registerHooks({
   load(url, context, next) {
     const loaded = next(url, context);
-    const changes = mutant.changes.filter(({ file }) => url === root + file);
-    if (changes.length === 0) return loaded;
-    let source = String(loaded.source);
-    for (const { find, replace } of changes) {
-      if (source.split(find).length !== 2)
-        throw new Error(`mutant ${name} finds no single place for ${find}`);
-      source = source.replace(find, () => replace);
-    }
-    return { ...loaded, source };
+    if (!url.startsWith(root)) return loaded;
+    const source = mutated(name, url.slice(root.length), String(loaded.source));
+    return source === undefined ? loaded : { ...loaded, source };
   },
 });

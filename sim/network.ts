@@ -1,4 +1,5 @@
 import type { GossipMessage, GossipWire } from '../src/cluster/gossip/gossip.ts';
+import { haltOf } from '../src/cluster/greeting.ts';
 import type { Answer, Done } from '../src/cluster/ports.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Json } from '../src/ports/store.ts';
@@ -13,9 +14,14 @@ export interface Weather {
   readonly linkLoss: number;
   /** Longest time that a message takes, in milliseconds; a few requests take up to a hundred times as long. */
   readonly delayMs: number;
+  /** Probability that a link stands still with a message, for up to twenty seconds. */
+  readonly stall: number;
 }
 
-export const CALM: Weather = { loss: 0, twice: 0, linkLoss: 0, delayMs: 5 };
+export const CALM: Weather = { loss: 0, twice: 0, linkLoss: 0, delayMs: 5, stall: 0 };
+const STALL_MS = 20_000;
+/** A connection over which nothing is heard counts as open for so long. */
+const SILENT_MS = 30_000;
 
 /** A request or its answer on its way, for tests that decide what becomes of it. */
 export interface Passage {
@@ -37,6 +43,15 @@ interface End {
 
 type Connection = readonly [End, End];
 
+/** A connection whose other end is not there any more, which nobody has noticed. */
+interface Ghost {
+  readonly host: Host;
+  readonly life: number;
+  readonly peer: string;
+  readonly boot: string;
+  readonly until: number;
+}
+
 /** What carries messages between the hosts, and loses them, and is cut. */
 export class Network {
   weather: Weather = CALM;
@@ -48,6 +63,7 @@ export class Network {
   /** Pairs, as `from>to`, that do not get through although they are on one side. */
   readonly #mute = new Set<string>();
   readonly #connections = new Set<Connection>();
+  #ghosts: Ghost[] = [];
 
   constructor(world: World) {
     this.#world = world;
@@ -83,11 +99,27 @@ export class Network {
     return [...this.#connections].filter((ends) => ends.some((end) => end.host === host)).length;
   }
 
-  /** Boots of a member that a host has a connection with. */
+  /** Boots of a member that a host has a connection with, or takes for having one. */
   *boots(at: Host, member: string): Iterable<string> {
     for (const [one, other] of this.#connections) {
       const peer = one.host === at ? other.host : other.host === at ? one.host : undefined;
       if (peer?.id === member && peer.up) yield peer.node.boot;
+    }
+    const { now } = this.#world.timeline;
+    for (const { host, life, peer, boot, until } of this.#ghosts)
+      if (host === at && life === at.life && peer === member && until > now) yield boot;
+  }
+
+  /** A host ends without a word: others may take their connections with it for open for a while. */
+  vanishes(host: Host): void {
+    const { random, timeline } = this.#world;
+    this.#ghosts = this.#ghosts.filter(({ until }) => until > timeline.now);
+    for (const ends of this.#connections) {
+      const other = ends[0].host === host ? ends[1] : ends[1].host === host ? ends[0] : undefined;
+      if (!other || !random.chance(0.3)) continue;
+      const until = timeline.now + random.next() * SILENT_MS;
+      const { life } = other;
+      this.#ghosts.push({ host: other.host, life, peer: host.id, boot: host.node.boot, until });
     }
   }
 
@@ -178,10 +210,19 @@ export class Network {
     const { random, timeline } = this.#world;
     return {
       waiting: 0,
+      refuse: (verdict) => {
+        const halt = haltOf(verdict);
+        timeline.after(this.weather.delayMs, () => {
+          if (halt && to.host.life === to.life && this.#passes(from, to.host))
+            to.host.node.cluster.standing.halt(halt);
+        });
+      },
       send: (message) => {
         if (!this.reaches(from, to.host) || random.chance(this.weather.linkLoss)) return;
         // In order, as TCP has it.
-        to.last = Math.max(to.last, timeline.now + random.next() * this.weather.delayMs);
+        const { delayMs, stall } = this.weather;
+        const ms = random.chance(stall) ? STALL_MS : delayMs;
+        to.last = Math.max(to.last, timeline.now + random.next() * ms);
         timeline.after(to.last - timeline.now, () => {
           if (to.host.life === to.life && this.#passes(from, to.host)) to.host.during(() => to.take(message));
         });

@@ -79,17 +79,16 @@ export class Operator {
   /** A host never comes back, or two, and somebody says so on others, until it is heard. */
   bury(): void {
     const { random, timeline } = this.#world;
-    const members = this.#world.members().filter((host) => !host.spared);
-    const dead = this.#world.hosts.filter((host) => host.dead && !this.#isForgotten(host));
-    if (members.length < 3 || 2 * (dead.length + 1) >= members.length + dead.length + 1) return;
-    const lost = random.pick(members)!;
-    if (this.#isLast(lost)) return;
+    const lost = random.pick(this.#world.members().filter((host) => !host.spared));
+    if (!lost || !this.#mayLose(lost)) return;
     this.#switchOff(lost);
     if (random.chance(0.3)) timeline.after(random.next() * 4000, () => this.join());
+    const soon = random.next() * 2500;
     for (let operators = random.chance(0.4) ? 2 : 1; operators > 0; operators--)
       if (this.#forgetting < OPERATORS_MAX) {
         this.#forgetting++;
-        timeline.after(1000 + random.next() * 1500, () => this.#forget());
+        // Two of them often at the same moment.
+        timeline.after(random.chance(0.5) ? soon : random.next() * 2500, () => this.#forget());
       }
   }
 
@@ -136,6 +135,7 @@ export class Operator {
     this.#inCalm(() => {
       counts.clones++;
       host.spared = true;
+      host.reprieve();
       clone.admitted = true;
       if (random.chance(0.5)) {
         // Both at once: the second one finds the first one there.
@@ -181,7 +181,7 @@ export class Operator {
     if (this.#forgetting === 0) this.#beginForgetting();
   }
 
-  /** Those that are gone are switched on again: each of them is told so before it gives anything. */
+  /** Those that are gone are switched on again: none of them gives anything before it is told so. */
   revive(): void {
     const { hosts, workload } = this.#world;
     const gone = hosts.filter((host) => host.dead && this.#isForgotten(host));
@@ -197,8 +197,8 @@ export class Operator {
       this.#world.run(200);
     }
     for (const host of gone) {
-      if (!host.node.cluster.standing.halted)
-        this.#world.ledger.violation(`UNAWARE ${host.name} that it is gone`);
+      const { halted, starting } = host.node.cluster.standing;
+      if (!halted && !starting) this.#world.ledger.violation(`UNAWARE ${host.name} that it is gone`);
       host.crash();
     }
   }
@@ -234,9 +234,17 @@ export class Operator {
   /** Nothing befalls a host for as long. */
   #spare(host: Host, call: () => void): void {
     host.spared = true;
-    host.doom = undefined;
+    host.reprieve();
     call();
     host.spared = false;
+  }
+
+  /** Whether enough would be there without a host to forget it, and all others that are lost. */
+  #mayLose(host: Host): boolean {
+    const members = this.#world.members().filter((one) => !one.spared);
+    const dead = this.#world.hosts.filter((one) => one.dead && !this.#isForgotten(one));
+    const isMost = 2 * (dead.length + 1) < members.length + dead.length + 1;
+    return members.length >= 3 && isMost && !this.#isLast(host);
   }
 
   /** Whether nobody but those that leave would be there without a host: nobody could forget the others. */
@@ -303,22 +311,22 @@ export class Operator {
     if (!host) return void again();
     const { cluster } = host.node;
     // One that had left may be among them: whoever noted it died before anybody else heard.
-    const lost = hosts.filter(
-      (one) =>
-        one.dead &&
-        cluster.members.isPresent(one.id) &&
-        !hosts.some((other) => other.id === one.id && !other.dead),
+    const dead = hosts.filter(
+      (one) => one.dead && !hosts.some((other) => other.id === one.id && !other.dead),
     );
+    const lost = dead.filter(({ id }) => cluster.members.isPresent(id));
     if (lost.length === 0) {
+      // Others may know of one that this host has not heard of yet.
+      if (dead.some((one) => !this.#isForgotten(one))) return void again();
       this.#forgetting--;
       return;
     }
     const one = random.pick(lost)!;
     const victims = random.chance(0.3) ? [one] : lost;
     const isHalf = 2 * victims.length >= cluster.members.present().length;
-    // Who forces it has made sure that the host knows all the others.
+    // Who forces it has made sure that the host knows all others that may have something.
     const knowsAll = hosts.every(
-      (other) => other.dead || !other.admitted || cluster.members.isPresent(other.id),
+      ({ id, dead, disk }) => dead || !disk.get(`member/${id}`) || cluster.members.isPresent(id),
     );
     if (isHalf && !knowsAll) return void again();
     const { life } = host;
@@ -341,11 +349,13 @@ export class Operator {
 
   /** A coordinator dies half-way: at once, or at its next write, and comes back or not. */
   #interrupt(host: Host): void {
-    if (host.spared || !host.up) return;
-    this.#world.timeline.after(this.#world.random.next() * 10_000, () => {
+    if (host.spared || !host.up || this.#isOver) return;
+    const { random, timeline } = this.#world;
+    if (random.chance(0.3) && this.#mayLose(host)) return this.#switchOff(host);
+    timeline.after(random.next() * 10_000, () => {
       if (!host.dead) host.start();
     });
-    if (this.#world.random.chance(0.5)) host.doom = this.#world.random.chance(0.5) ? 'before' : 'after';
+    if (random.chance(0.5)) host.doom = random.chance(0.5) ? 'before' : 'after';
     else host.crash();
   }
 }

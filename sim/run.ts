@@ -3,6 +3,7 @@
  * with 1 if anything went wrong; `--trace` prints all that happens in the first seed.
  */
 import { parseArgs } from 'node:util';
+import { FOCI, type FocusName } from './focus.ts';
 import { runSeeds } from './seeds.ts';
 import { tell } from './story.ts';
 
@@ -11,6 +12,8 @@ const OPTIONS = {
   first: { type: 'string', default: '1' },
   nodes: { type: 'string' },
   steps: { type: 'string' },
+  focus: { type: 'string' },
+  mutant: { type: 'string' },
   workers: { type: 'string' },
   minutes: { type: 'string' },
   trace: { type: 'boolean', default: false },
@@ -22,6 +25,7 @@ const USAGE = `npm run sim -- [options]
   --first K      the first one's seed, 1 by default
   --nodes M      hosts at the beginning; by default each seed decides, from 3 to 7
   --steps S      requests in a story; by default each seed decides, from 60 to 240
+  --focus F      what the stories are about: records, loans, forgetting, parting, copies, spaces
   --workers W    processes; as many as cores by default
   --minutes T    tell no more stories after that time
   --trace        tell the first one only, with everything that happens in it
@@ -37,7 +41,10 @@ function number(name: string, text: string | undefined): number | undefined {
 
 const { values } = parseArgs({ options: OPTIONS });
 const first = number('first', values.first)!;
-const story = { nodes: number('nodes', values.nodes), steps: number('steps', values.steps) };
+const focus = values.focus as FocusName | undefined;
+if (focus !== undefined && !(focus in FOCI))
+  throw new Error(`--focus is one of ${Object.keys(FOCI).join(', ')}`);
+const story = { nodes: number('nodes', values.nodes), steps: number('steps', values.steps), focus };
 
 if (values.help) process.stdout.write(USAGE);
 else if (values.trace) {
@@ -53,6 +60,7 @@ else if (values.trace) {
     seeds,
     story,
     workers: number('workers', values.workers),
+    mutant: values.mutant,
     until: minutes === undefined ? undefined : Date.now() + minutes * 60_000,
     report: (line) => void process.stdout.write(`${line}\n`),
   });

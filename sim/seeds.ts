@@ -18,9 +18,8 @@ export interface SeedsOptions {
   readonly until?: number | undefined;
   /** Stop at the first seed that fails. */
   readonly stopAtFailure?: boolean | undefined;
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Options for the workers' node. */
-  readonly execArgv?: readonly string[] | undefined;
+  /** Name of a known mistake that the code has. */
+  readonly mutant?: string | undefined;
   readonly report: (line: string) => void;
 }
 
@@ -84,14 +83,16 @@ export async function runSeeds(options: SeedsOptions): Promise<SeedsResult> {
 
 /** One worker, from its first batch to its end. */
 function work(
-  { env, execArgv }: SeedsOptions,
+  { mutant }: SeedsOptions,
   take: () => Batch | undefined,
   add: (batch: Batch, result: BatchResult) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker: ChildProcess = fork(join(import.meta.dirname, 'worker.ts'), {
-      env: { ...process.env, ...env },
-      execArgv: [...process.execArgv, ...(execArgv ?? [])],
+      ...(mutant !== undefined && {
+        env: { ...process.env, NET_ROUTED_MUTANT: mutant },
+        execArgv: ['--import', join(import.meta.dirname, 'mutate.ts')],
+      }),
     });
     let batch: Batch | undefined;
     const goOn = () => {
@@ -115,9 +116,10 @@ function work(
 /** What went wrong in a seed, and how to see it again. */
 function describe(
   { seed, violations }: { seed: number; violations: readonly string[] },
-  { nodes, steps }: Omit<StoryOptions, 'print'>,
+  { nodes, steps, focus }: Omit<StoryOptions, 'print'>,
 ): string {
   const options = [
+    ...(focus === undefined ? [] : [`--focus ${focus}`]),
     ...(nodes === undefined ? [] : [`--nodes ${nodes}`]),
     ...(steps === undefined ? [] : [`--steps ${steps}`]),
   ];

@@ -1,10 +1,11 @@
+import type { Focus } from './focus.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
 
-type Trouble = (world: World, host: Host) => void;
+type Strike = (world: World, host: Host) => void;
 
 /** What befalls hosts, disks, clocks and networks. */
-const TROUBLES: Readonly<Record<string, Trouble>> = {
+const TROUBLES = {
   crash(_world, host) {
     if (!host.spared) host.crash();
   },
@@ -58,10 +59,11 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   clone({ operator }, host) {
     operator.clone(host);
   },
-};
+} satisfies Record<string, Strike>;
+export type Trouble = keyof typeof TROUBLES;
 
 /** How likely each is where it can happen at all. */
-const WEIGHTS: Readonly<Record<string, number>> = {
+const WEIGHTS: Readonly<Record<Trouble, number>> = {
   crash: 18,
   'crash at a write': 18,
   'power failure': 2,
@@ -83,15 +85,17 @@ const WEIGHTS: Readonly<Record<string, number>> = {
 /** Troubles of one story: some of them never come, others all the more. */
 export class Troubles {
   readonly #world: World;
-  readonly #chosen: [string, number][];
+  readonly #chosen: [Trouble, number][];
 
-  constructor(world: World) {
+  constructor(world: World, focus: Focus['troubles']) {
     this.#world = world;
     const { random } = world;
-    this.#chosen = Object.entries(WEIGHTS).map(([name, weight]) => [
-      name,
-      name !== 'heal' && random.chance(0.25) ? 0 : weight * (0.5 + random.next()),
-    ]);
+    this.#chosen = (Object.keys(WEIGHTS) as Trouble[]).map((name) => [name, weight(name)]);
+
+    function weight(name: Trouble): number {
+      if (focus) return focus[name] ?? 0.3;
+      return name !== 'heal' && random.chance(0.25) ? 0 : WEIGHTS[name] * (0.5 + random.next());
+    }
   }
 
   strike(): void {
@@ -101,12 +105,13 @@ export class Troubles {
     if (!host) return;
     const name = this.#pick();
     this.#world.trace(host, () => `trouble: ${name}`);
-    TROUBLES[name]!(this.#world, host);
+    const strike: Strike = TROUBLES[name];
+    strike(this.#world, host);
     for (const one of living) if (!one.up && !one.dead && random.chance(0.5)) one.start();
     for (const one of living) if (one.up) ledger.compare(one);
   }
 
-  #pick(): string {
+  #pick(): Trouble {
     const sum = this.#chosen.reduce((total, [, weight]) => total + weight, 0);
     let left = this.#world.random.next() * sum;
     for (const [name, weight] of this.#chosen) {

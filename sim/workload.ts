@@ -2,6 +2,7 @@ import type { Creation } from '../src/cluster/names.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Change } from '../src/ports/store.ts';
 import type { Replica } from '../src/store/replica.ts';
+import type { Focus } from './focus.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
 
@@ -9,17 +10,37 @@ const POLICIES = 4;
 /** Prefixes are from these numbers: small ones are names, in effect. */
 const CELLS = 12;
 
+/** What hosts are asked for, and how often of a hundred times. */
+const WEIGHTS = {
+  allocate: 36,
+  claim: 16,
+  release: 28,
+  write: 8,
+  createPrefix: 4,
+  removePrefix: 2,
+  createSpace: 3,
+  removeSpace: 3,
+};
+export type Request = keyof typeof WEIGHTS;
+
 /** What the hosts are asked to do. */
 export class Workload {
   readonly #world: World;
+  readonly #weights: readonly (readonly [Request, number])[];
+  readonly #sum: number;
   /** Prefixes that were asked for, by their tags: nobody removes them before that is answered. */
   readonly #asked = new Map<string, { readonly host: Host; readonly life: number }>();
   /** Values that hosts are asking for, by their names and lives. */
   readonly #claims = new Set<string>();
   #tags = 0;
 
-  constructor(world: World) {
+  constructor(world: World, focus: Focus['requests']) {
     this.#world = world;
+    this.#weights = (Object.keys(WEIGHTS) as Request[]).map((name) => [
+      name,
+      focus ? (focus[name] ?? 0.3) : WEIGHTS[name],
+    ]);
+    this.#sum = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
   }
 
   /** One request to a random host. */
@@ -27,15 +48,18 @@ export class Workload {
     const { random, hosts } = this.#world;
     const host = random.pick(hosts.filter((one) => one.up && !one.dead));
     if (!host) return;
-    const dice = random.next();
-    if (dice < 0.36) this.allocate(host);
-    else if (dice < 0.52) this.claim(host, random.chance(0.3));
-    else if (dice < 0.8) this.release(host);
-    else if (dice < 0.88) this.write(host);
-    else if (dice < 0.92) this.createPrefix(host);
-    else if (dice < 0.94) this.removePrefix(host);
-    else if (dice < 0.97) this.createSpace(host);
-    else this.removeSpace(host);
+    const name = this.#pick();
+    if (name === 'claim') this.claim(host, random.chance(0.3));
+    else this[name](host);
+  }
+
+  #pick(): Request {
+    let left = this.#world.random.next() * this.#sum;
+    for (const [name, weight] of this.#weights) {
+      left -= weight;
+      if (left < 0) return name;
+    }
+    return 'allocate';
   }
 
   allocate(host: Host): void {

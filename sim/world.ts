@@ -2,6 +2,7 @@ import type { Standing } from '../src/cluster/standing.ts';
 import type { Change } from '../src/ports/store.ts';
 import type { Step } from '../src/store/backing.ts';
 import { difference } from './check.ts';
+import type { Focus } from './focus.ts';
 import { Host, named } from './host.ts';
 import { Ledger } from './ledger.ts';
 import { CALM, Network } from './network.ts';
@@ -25,6 +26,8 @@ export interface WorldOptions {
   readonly pools?: readonly Pool[] | undefined;
   /** Spaces that are created and removed. */
   readonly passing?: readonly Pool[] | undefined;
+  /** Weights of what hosts are asked for. */
+  readonly requests?: Focus['requests'];
   /** Takes a line for each thing that happens. */
   readonly print?: ((line: string) => void) | undefined;
 }
@@ -66,11 +69,11 @@ export class World {
   #machines = 0;
   readonly #print: ((line: string) => void) | undefined;
 
-  constructor(seed: number, { pools = POOLS, passing = [], print }: WorldOptions = {}) {
+  constructor(seed: number, { pools = POOLS, passing = [], requests, print }: WorldOptions = {}) {
     this.random = new Random(seed);
     this.network = new Network(this);
     this.ledger = new Ledger(this);
-    this.workload = new Workload(this);
+    this.workload = new Workload(this, requests);
     this.operator = new Operator(this);
     this.passing = passing;
     this.#pools = pools;
@@ -167,8 +170,7 @@ export class World {
     for (const host of this.hosts) {
       host.disk.failure = undefined;
       host.disk.full = false;
-      host.disk.written = undefined;
-      host.doom = undefined;
+      host.reprieve();
       if (!host.dead) host.start();
     }
     this.operator.finish();

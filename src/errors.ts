@@ -101,6 +101,7 @@ const TABLE = {
   NR_MEMBER_REFUSED: [403, 'join the cluster first: net-routed join HOST --token TOKEN'],
   NR_MEMBER_GONE: [409, 'remove the networks of the host, and let it join again with a new token'],
   NR_MEMBER_CLONED: [409, 'decide which of the two hosts is to stay, and let the other one join anew'],
+  NR_MEMBER_PASSED: [409, 'remove the networks of the host, and let it join again with a new token'],
   NR_MEMBER_ROLLED_BACK: [409, 'let another host forget it, remove its networks, and let it join again'],
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],

@@ -17,6 +17,8 @@ const ASKED_MAX = 64;
 const greetingSchema = z.object({ boot: z.string(), bootSequence: z.number().int().positive() });
 const answerSchema = z.object({
   verdict: z.enum(['rollback', 'clone', 'gone', 'twice', 'frozen']).nullable(),
+  /** For one that is not known as a member: who is gone, and the last of their writes that counts. */
+  gone: z.array(z.object({ id: z.string(), seal: z.number().int().nonnegative() })).optional(),
 });
 
 /**
@@ -67,7 +69,9 @@ export class Arrival {
     const greeting = { id: from, ...greetingSchema.parse(body) };
     const verdict = judge(greeting, this.#replica, this.#members, this.#boots(from));
     const frozen = verdict === undefined && this.#standing.frozen(from) ? 'frozen' : null;
-    done(undefined, { body: { verdict: verdict ?? frozen } });
+    const gone = [...this.#members.allGone()].map(({ id, seal }) => ({ id, seal }));
+    const isKnown = this.#members.get(from) !== undefined;
+    done(undefined, { body: { verdict: verdict ?? frozen, ...(!isKnown && { gone }) } });
   };
 
   stop(): void {
@@ -99,8 +103,10 @@ export class Arrival {
     for (const member of members) {
       this.#ground.calls.ask(member, 'greet', { boot, bootSequence }, ASK_MS, (error, answer) => {
         if (this.#stopped) return;
-        const verdict = error ? undefined : (answerSchema.safeParse(answer?.body).data?.verdict ?? undefined);
-        const halt = this.#standing.halted ?? haltOf(verdict);
+        const said = error ? undefined : answerSchema.safeParse(answer?.body).data;
+        const verdict = said?.verdict ?? undefined;
+        const isPassed = said?.gone?.some(({ id, seal }) => this.#replica.known(id) > seal);
+        const halt = this.#standing.halted ?? haltOf(verdict) ?? (isPassed ? 'passed' : undefined);
         if (halt) return this.#standing.halt(halt);
         if (verdict === 'twice') isTwice = true;
         if (!error) isSilent = false;

@@ -58,11 +58,15 @@ export class Cluster {
   readonly #ground: Ground;
   readonly #isUsed: (space: string) => boolean;
   readonly #methods: ReadonlyMap<string, Method>;
+  readonly #replica: Replica;
+  /** Gone members whose records are still here, as far as is known. */
+  readonly #left = new Set<string>();
   #stopped = false;
   #cancel = () => {};
 
   constructor(options: ClusterOptions) {
     const { replica, ground, boot, restMs, isUsed, judge, describe, boots } = options;
+    this.#replica = replica;
     this.#ground = ground;
     this.#isUsed = isUsed;
     const members = new Members(replica);
@@ -97,10 +101,12 @@ export class Cluster {
           : new CodedError('NR_MEMBER_INCOMPLETE', 'this host has not been let into the cluster yet'),
     };
     // Also after a crash between the two.
-    for (const { id } of members.allGone()) if (id !== replica.origin) replica.dropOwner(id);
+    for (const { id } of members.allGone()) this.#left.add(id);
+    this.#dropLeft();
     replica.observe('gone', ({ key, after }) => {
-      const id = key.slice('gone/'.length);
-      if (after && id !== replica.origin) replica.dropOwner(id);
+      if (!after) return;
+      this.#left.add(key.slice('gone/'.length));
+      this.#dropLeft();
     });
     this.#methods = new Map([
       ['want', this.wants.serve],
@@ -143,6 +149,7 @@ export class Cluster {
 
   /** Does what is due: goes on with what is half-done, moves chunks, forgets tombstones. */
   tidy(): void {
+    this.#dropLeft();
     if (this.standing.starting || this.standing.halted) return;
     if (this.standing.parting) return this.leaving.tidy();
     this.admission.tidy();
@@ -157,6 +164,16 @@ export class Cluster {
     this.#stopped = true;
     this.arrival.stop();
     this.#cancel();
+  }
+
+  #dropLeft(): void {
+    for (const id of this.#left) {
+      const dropped = (error: CodedError | undefined) => {
+        if (!error) this.#left.delete(id);
+      };
+      if (id === this.#replica.origin) this.#left.delete(id);
+      else this.#replica.dropOwner(id, dropped);
+    }
   }
 
   #later(): void {

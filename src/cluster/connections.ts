@@ -50,6 +50,7 @@ type Found = (session: Session | undefined) => void;
 /** What a host is told about itself, by which code. */
 const CODES = {
   gone: 'NR_MEMBER_GONE',
+  passed: 'NR_MEMBER_PASSED',
   clone: 'NR_MEMBER_CLONED',
   rollback: 'NR_MEMBER_ROLLED_BACK',
   twice: 'NR_MEMBER_BUSY',
@@ -336,6 +337,11 @@ export class Connections implements Calls {
         return connection.buffered;
       },
       send: (message: GossipMessage) => void this.#send(connection, message),
+      refuse: (verdict: Verdict) => {
+        const what = `${peer} counts as ${verdict}`;
+        this.#send(connection, { kind: 'goodbye', code: CODES[verdict], what });
+        this.#close(session, what);
+      },
     };
     const link = purpose === 'link' ? this.#parts!.gossip.connected(peer, wire) : undefined;
     const session: Session = { connection, peer, hello, since: now, link, lastUse: now, isSuspect: false };

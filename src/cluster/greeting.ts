@@ -14,9 +14,9 @@ export interface Greeting {
 
 /**
  * Why a caller is not let in. For now only: `twice`, another one is connected under the same identity; `frozen`, it is
- * being forgotten.
+ * being forgotten. `passed`: it knows more of one that is gone than what counts, so that it was not asked.
  */
-export type Verdict = 'rollback' | 'clone' | 'gone' | 'twice' | 'frozen';
+export type Verdict = 'rollback' | 'clone' | 'gone' | 'passed' | 'twice' | 'frozen';
 
 const bootSchema = z.looseObject({ boot: z.string() });
 

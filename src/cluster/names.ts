@@ -24,12 +24,18 @@ const removalSchema = z.object({
   /** Other records. */
   keys: z.array(z.string()),
 });
+const versionSchema = z.object({ origin: z.string(), sequence: z.number().int().positive() });
+const requestedSchema = removalSchema.extend({
+  /** The versions that are to go, by key: what has been made anew since stays. */
+  seen: z.record(z.string(), versionSchema),
+});
 const decidedSchema = z.object({ done: z.literal(true) });
 const knownSchema = z.object({ known: z.number().int().nonnegative() });
 /** Records that are made together, such as a pool with its space. The first one's key is the name that is unique. */
 export type Creation = z.infer<typeof creationSchema>;
 /** Their end. */
 export type Removal = z.infer<typeof removalSchema>;
+type Requested = z.infer<typeof requestedSchema>;
 
 /** What may not be created beside what stands: a coded error, or nothing. Every member judges alike. */
 export type Judge = (creation: Creation) => CodedError | undefined;
@@ -78,16 +84,17 @@ export class Names {
   }
 
   /**
-   * Removes records, everywhere or nowhere, and spaces of which nothing is held. It is durable, and known here, when
-   * `done` is called. That they do not stand any more is no error.
+   * Removes records as this host knows them, everywhere or nowhere, and spaces of which nothing is held. It is durable,
+   * and known here, when `done` is called. That they do not stand any more, or were made anew meanwhile, is no error.
    * @throws (to `done`) NR_POOL_IN_USE naming a host, NR_MEMBER_UNREACHABLE, what Standing.mayGive throws
    */
   remove(removal: Removal, done: Ended): void {
     try {
       this.#standing.mayGive();
-      const keys = [...removal.keys, ...removal.spaces.map((id) => `space/${id}`)];
-      const isHere = () => keys.every((key) => !this.#replica.get(key));
-      this.#ask('remove', removal, (end) => this.#end(removal, end), isHere, REDIRECTS, done);
+      const seen = this.#versions([...removal.keys, ...removal.spaces.map(spaceKey)]);
+      const requested = { ...removal, seen };
+      const isHere = () => Object.keys(seen).every((key) => !this.#stands(requested, key));
+      this.#ask('remove', requested, (end) => this.#end(requested, end), isHere, REDIRECTS, done);
     } catch (error) {
       done(error as CodedError);
     }
@@ -101,8 +108,8 @@ export class Names {
 
   /** `remove`: for another member. */
   readonly serveRemove: Method = (from, body, done) => {
-    const removal = removalSchema.parse(body);
-    this.#serve(from, removal.domain, body, (end) => this.#end(removal, end), done);
+    const requested = requestedSchema.parse(body);
+    this.#serve(from, requested.domain, body, (end) => this.#end(requested, end), done);
   };
 
   #serve(from: string, domain: string, body: Json, decide: (end: Ended) => void, done: Done<Answer>): void {
@@ -121,7 +128,7 @@ export class Names {
   /** Has the treasury decide, whoever it is. */
   #ask(
     method: 'create' | 'remove',
-    request: Creation | Removal,
+    request: Creation | Requested,
     decide: (end: Ended) => void,
     isHere: () => boolean,
     redirects: number,
@@ -179,18 +186,32 @@ export class Names {
     this.#replica.write(changes.reverse(), done);
   }
 
-  #end({ domain, spaces, keys }: Removal, done: Ended): void {
+  #end(requested: Requested, done: Ended): void {
+    const { domain } = requested;
+    const spaces = requested.spaces.filter((id) => this.#stands(requested, spaceKey(id)));
+    const keys = requested.keys.filter((key) => this.#stands(requested, key));
     for (const id of spaces) {
       const refusal = this.#inUse(domain, id);
       if (refusal) return done(refusal);
     }
     // The chunks one by one: whatever of their writes is still on its way loses against their end.
     const chunks = spaces.flatMap((id) => this.#ownership.chunks(id).map(({ key }) => key));
-    const all = [...spaces.map((id) => `space/${id}`), ...chunks, ...keys];
+    const all = [...spaces.map(spaceKey), ...chunks, ...keys];
     this.#replica.write(
       all.map((key) => ({ key })),
       done,
     );
+  }
+
+  #versions(keys: readonly string[]): Requested['seen'] {
+    const entries = keys.flatMap((key) => this.#replica.get(key) ?? []);
+    return Object.fromEntries(entries.map(({ key, version }) => [key, { ...version }]));
+  }
+
+  /** Whether the version that is to go stands here. */
+  #stands({ seen }: Requested, key: string): boolean {
+    const version = this.#replica.get(key)?.version;
+    return version?.origin === seen[key]?.origin && version?.sequence === seen[key]?.sequence;
   }
 
   /** Why a space cannot go. */
@@ -206,6 +227,10 @@ export class Names {
     const { held } = allocator.counts(this.#ground.timer.now());
     return held > 0n ? new CodedError('NR_POOL_IN_USE', `${held} values of ${id} are in use`) : undefined;
   }
+}
+
+function spaceKey(id: string): string {
+  return `space/${id}`;
 }
 
 function nameIn({ records }: Creation): string {

@@ -87,10 +87,14 @@ export class Standing {
     return partingSchema.safeParse(this.#replica.get('self/leaving')?.value).data;
   }
 
-  /** Up to which of its own writes this host tells: what comes after may never have been, or must not be. */
+  /**
+   * Up to which of its own writes this host tells: what it wrote since its start may never have been, and what comes
+   * after its end must not be.
+   */
   get tells(): number {
-    if (this.#starting || this.halted) return (this.#bootSequence ?? 1) - 1;
-    return this.parting?.seal ?? Number.POSITIVE_INFINITY;
+    const started = this.#starting || this.halted ? (this.#bootSequence ?? 1) - 1 : Number.POSITIVE_INFINITY;
+    const seal = this.parting?.seal ?? Number.POSITIVE_INFINITY;
+    return Math.min(started, seal, this.#members.gone(this.#replica.origin)?.seal ?? seal);
   }
 
   /** Whether this host treats the member as frozen. */

@@ -259,8 +259,9 @@ export class Replica implements Store {
   }
 
   /** Forgets all that another origin owns: it is gone. */
-  dropOwner(origin: string): void {
-    this.#stage({ moves: [], steps: [{ do: 'drop-owner', origin }], done: () => {}, failed: () => {} });
+  dropOwner(origin: string, done: (error: CodedError | undefined) => void = () => {}): void {
+    const steps: Step[] = [{ do: 'drop-owner', origin }];
+    this.#stage({ moves: [], steps, done: () => done(undefined), failed: done });
   }
 
   /**

@@ -1,8 +1,9 @@
-import { vectorHash } from '../../store/crdt/vector.ts';
+import { type VectorView, vectorHash } from '../../store/crdt/vector.ts';
 import type { Knowledge, Probe, Ranges } from '../../store/gossip/messages.ts';
 import type { Replica } from '../../store/replica.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Report } from '../collector.ts';
+import type { Verdict } from '../greeting.ts';
 import type { Ground } from '../ports.ts';
 import { Link, type Wire } from './link.ts';
 
@@ -27,6 +28,8 @@ export type GossipCluster = Pick<Cluster, 'collector' | 'members' | 'standing'>;
 /** One end of a kept connection, as the gossip uses it. */
 export interface GossipWire extends Wire {
   send(message: Knowledge | Probe | Ranges | ({ readonly kind: 'report' } & Report)): void;
+  /** Ends the connection, and says why. */
+  refuse(verdict: Verdict): void;
 }
 
 export type GossipMessage = Parameters<GossipWire['send']>[0];
@@ -102,8 +105,11 @@ export class Gossip {
   }
 
   #take(key: object, link: Link, message: GossipMessage): void {
-    if (!this.#links.has(key)) return;
-    if (message.kind === 'report') {
+    const wire = this.#links.get(key)?.wire;
+    if (!wire) return;
+    // Nobody knew of it when it should have been asked, and it may be that nobody tells it anything now.
+    if (message.kind === 'vector' && this.#isPassed(message.vector)) wire.refuse('passed');
+    else if (message.kind === 'report') {
       if (!this.#cluster.collector.take(message)) return;
       this.#heard.set(message.id, this.#ground.timer.now());
       this.#tell(message, key);
@@ -118,6 +124,12 @@ export class Gossip {
     if (this.#unchanged % REPEAT !== 0) return;
     this.#reported = hash;
     this.#tell(collector.report());
+  }
+
+  /** Whether somebody knows more of one that is gone than what counts. */
+  #isPassed(vector: VectorView): boolean {
+    for (const { id, seal } of this.#cluster.members.allGone()) if ((vector.get(id) ?? 0) > seal) return true;
+    return false;
   }
 
   /** A report to everybody, but not back to where it came from. */

@@ -55,4 +55,19 @@ describe('an arrival', () => {
     assert.equal(isStarting(hosts), false);
     assert.equal(hosts.at(1).cluster.standing.halted, undefined);
   });
+
+  it('ends for good when members were forgotten without asking this host', () => {
+    const hosts = new Hosts(3);
+    const [a, b, c] = [hosts.at(0), hosts.at(1), hosts.at(2)];
+    // Its admission died with the host that the others have forgotten.
+    for (const { store } of [a, b]) store.drop([store.version(`member/${c.id}`)!]);
+    hosts.run();
+    const [known, gone] = [c.store.known(b.id), { how: 'forgotten', by: a.id, heir: a.id, last: 2 }];
+    a.store.write([{ key: `gone/${b.id}`, value: { ...gone, seal: known - 1 } }], () => {});
+    hosts.run();
+    hosts.nodes.splice(1, 1);
+    const again = c.restart();
+    hosts.pass(2000);
+    assert.equal(again.cluster.standing.halted, 'passed');
+  });
 });

@@ -341,6 +341,29 @@ describe('connections', () => {
     await wiring.until(() => heard.some(({ kind }) => kind === 'ranges'), 100);
   });
 
+  it('tell a host so that was not asked when another one was forgotten', async () => {
+    const [a, b] = await cluster(2);
+    const value = { seal: b!.store.known(B), how: 'forgotten', by: A, heir: A, last: 2 };
+    await a!.store.commit([{ key: `gone/${B}`, value }]);
+    const { here, heard } = stranger(C, a!);
+    here.send(hello(C, { purpose: 'link' }));
+    here.send({ kind: 'vector', vector: new Map([[B, value.seal]]) });
+    await wiring.pass(100);
+    assert.deepEqual(codesIn(heard), []);
+    here.send({ kind: 'vector', vector: new Map([[B, value.seal + 1]]) });
+    await wiring.until(() => here.reason !== undefined, 1000);
+    assert.deepEqual(codesIn(heard), ['NR_MEMBER_PASSED']);
+    assert.ok(!a!.connections.peers.has(C));
+  });
+
+  it('halt a host that is told to have been passed over', async () => {
+    const [a] = await cluster(2);
+    const { here } = stranger(C, a!);
+    here.send(hello(C));
+    here.send({ kind: 'goodbye', code: 'NR_MEMBER_PASSED', what: 'so it is' });
+    await wiring.until(() => a!.cluster.standing.halted === 'passed', 1000);
+  });
+
   it('write nothing for all on a host that has not been let in', async () => {
     const a = await start(A);
     await assert.rejects(write(a, 'policy/early'), /NR_MEMBER_INCOMPLETE/);

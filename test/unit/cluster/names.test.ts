@@ -42,6 +42,25 @@ describe('names', () => {
     assert.equal(hosts.at(2).cluster.spaces.get('x2'), undefined);
   });
 
+  it('are removed as they were seen: not what somebody has made anew since', () => {
+    const hosts = new Hosts(3);
+    const removal = { domain: 'tenant/default', spaces: [], keys: ['pool/a'] };
+    const remove = (index: number) =>
+      hosts.ended((done) => hosts.at(index).cluster.names.remove(removal, done));
+    create(hosts, 1, 'a', 'x1');
+    hosts.gossip();
+    assert.equal(remove(1), 'done');
+    assert.equal(hosts.at(0).store.get('pool/a'), undefined);
+    assert.equal(create(hosts, 1, 'a', 'x2'), 'done');
+    assert.deepEqual(hosts.at(2).store.get('pool/a')?.value, { space: 'x1' }, 'it has not heard of either');
+    assert.equal(remove(2), 'done');
+    assert.deepEqual(hosts.at(0).store.get('pool/a')?.value, { space: 'x2' });
+    hosts.gossip();
+    assert.equal(remove(2), 'done');
+    assert.equal(hosts.at(0).store.get('pool/a'), undefined);
+    assert.equal(remove(2), 'done', 'of what does not stand any more');
+  });
+
   it('are refused by the judge of the treasury, and nothing is made', () => {
     const judge = ({ records }: Creation) =>
       records[0]?.key === 'pool/bad' ? new CodedError('NR_POOL_OVERLAP', 'it is bad') : undefined;

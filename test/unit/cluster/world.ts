@@ -23,6 +23,8 @@ export interface Node {
 export class Hosts {
   readonly time = { now: 1_000_000 };
   readonly nodes: Node[] = [];
+  /** Whether requests of a method are lost. */
+  loses: (method: string) => boolean = () => false;
   #due: (() => void)[] = [];
   #timers: { at: number; call: () => void }[] = [];
   readonly #options: (store: MemoryStore) => Partial<ClusterOptions>;
@@ -143,7 +145,7 @@ export class Hosts {
         const to = this.nodes.find((one) => one.id === member);
         const copy = JSON.parse(JSON.stringify(body)) as Json;
         this.#due.push(() => {
-          if (to && !to.deaf)
+          if (to && !to.deaf && !this.loses(method))
             to.cluster.serve(method, id, copy, (error, answer) => this.#due.push(() => once(error, answer)));
         });
       },

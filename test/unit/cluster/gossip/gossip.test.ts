@@ -26,7 +26,7 @@ function gossiping() {
   const gossip = new Gossip({ replica: store, cluster: { collector, members, standing }, ground });
   const connect = (peer: string): GossipMessage[] => {
     const sent: GossipMessage[] = [];
-    gossip.connected(peer, { waiting: 0, send: (message) => void sent.push(message) });
+    gossip.connected(peer, { waiting: 0, refuse: () => {}, send: (message) => void sent.push(message) });
     return sent;
   };
   const write = () => {

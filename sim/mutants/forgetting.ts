@@ -1,0 +1,150 @@
+import type { Mutant } from './mutant.ts';
+
+const FORGETTING = 'src/cluster/forgetting.ts';
+const STANDING = 'src/cluster/standing.ts';
+
+/** Of the way in which members that do not come back are forgotten. */
+export const FORGETTING_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'forget-alone',
+    what: 'the coordinator takes over without asking anybody',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'const asked = [...known].filter(',
+        replace: 'const asked = [...new Set<string>()].filter(',
+      },
+      {
+        file: FORGETTING,
+        find: '.find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));',
+        replace: '.find(() => false);',
+      },
+    ],
+    within: 20,
+  },
+  {
+    name: 'forget-twice',
+    what: 'a member promises the same to two coordinators',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'if (!other) return undefined;',
+        replace: 'if (other || !other) return undefined;',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'forget-majority',
+    what: 'more than half of the promises are enough',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'if (error || !promised) {',
+        replace:
+          "if (error?.code === 'NR_MEMBER_UNREACHABLE' && 2 * attempt.promised.size > this.#members.present().length) { attempt.asked.delete(from); if (attempt.promised.size === attempt.asked.size) this.#await(attempt); return; }\n    if (error || !promised) {",
+      },
+      {
+        file: FORGETTING,
+        find: '.find(({ id }) => !attempt.victims.includes(id) && !attempt.promised.has(id));',
+        replace: '.find(() => false);',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'no-freeze',
+    what: 'late writes of a forgotten member still count',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'const seal = this.#members.gone(origin)?.seal ?? Number.POSITIVE_INFINITY;',
+        replace: 'const seal = Number.POSITIVE_INFINITY;',
+      },
+      {
+        file: FORGETTING,
+        find: 'if (!promise) return seal;',
+        replace: 'if (promise || !promise) return seal;',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'claims-of-the-frozen',
+    what: 'who is frozen still gets an answer to what it asked of others',
+    changes: [{ file: FORGETTING, find: 'for (const id of victims) this.#claims.abandon(id);', replace: '' }],
+    within: 500,
+  },
+  {
+    name: 'careless-promise',
+    what: 'a promise is dropped although its coordinator may have committed',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'if (error || !body || body.going || this.#replica.known(coordinator) < body.sequence) return;',
+        replace: 'if (error || !body || body.going) return;',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'half-known-cluster',
+    what: 'members are forgotten although an admission number is missing',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'if (!attempt.force && !this.#members.isWhole)',
+        replace: 'if (!attempt.victims && !this.#members.isWhole)',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'not-stopped-when-passed',
+    what: 'who was not asked, as nobody knew of it, goes on',
+    changes: [
+      {
+        file: STANDING,
+        find: "if (this.#replica.known(id) > seal) return 'passed';",
+        replace: 'void [id, seal];',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'seals-out-of-reach',
+    what: 'the seal of a member stays where it was when nobody knows all up to it any more',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'const seal = Math.min(gone.seal, this.#seal(attempt, gone.id));',
+        replace: 'const { seal } = gone;',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'seals-of-the-living',
+    what: 'a seal is lowered to what was known before its host had left',
+    changes: [
+      {
+        file: FORGETTING,
+        find: 'return this.#seal(attempt, id) >= seal || all.every(',
+        replace: 'return this.#seal(attempt, id) >= 0 || all.every(',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'chunks-of-loans',
+    what: 'a loan is taken over without its chunk, whose record died with the lender',
+    changes: [{ file: FORGETTING, find: 'if (!this.#replica.get(chunk)) chunks.add(chunk);', replace: '' }],
+    within: 500,
+  },
+  {
+    name: 'loans-forgotten',
+    what: 'what others have borrowed of the victims counts as free',
+    changes: [{ file: FORGETTING, find: 'if (to === me) continue;', replace: 'if (to !== "") continue;' }],
+    within: 100,
+  },
+];

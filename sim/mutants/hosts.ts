@@ -1,0 +1,118 @@
+import type { Mutant } from './mutant.ts';
+
+const ARRIVAL = 'src/cluster/arrival.ts';
+const STANDING = 'src/cluster/standing.ts';
+const GREETING = 'src/cluster/greeting.ts';
+const LEAVING = 'src/cluster/leaving.ts';
+
+/** Of hosts that come, go, and are not who they were. */
+export const HOST_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'instant-admission',
+    what: 'a newcomer may own something before a majority knows it',
+    changes: [
+      {
+        file: 'src/cluster/admission.ts',
+        find: 'if (count < majority(present.length) || !standing || standing.complete) return;',
+        replace: 'if (count < 0 || !standing || standing.complete) return;\n    void majority;',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'admissions-at-once',
+    what: 'the next newcomer is let in before the last one is complete',
+    changes: [
+      {
+        file: 'src/cluster/admission.ts',
+        find: 'const last = this.#incomplete();',
+        replace: 'const last = undefined as Member | undefined;',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'no-questions',
+    what: 'a host that starts does not ask what others know of it',
+    changes: [{ file: ARRIVAL, find: 'this.#ask(this.#others());', replace: 'this.#ask([]);' }],
+    within: 100,
+  },
+  {
+    name: 'numbers-only',
+    what: 'a host is taken for itself unless others know more of its writes than it does',
+    changes: [
+      {
+        file: GREETING,
+        find: 'if (replica.known(id) >= bootSequence && known !== boot)',
+        replace: 'if (replica.known(id) > bootSequence && known !== boot)',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'twins',
+    what: 'two of one identity at the same time are not told from one',
+    changes: [
+      {
+        file: GREETING,
+        find: "for (const other of boots) if (other !== boot) return 'twice';",
+        replace: 'void boots;',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'hasty-clone',
+    what: 'who finds another one of its identity connected stops at once',
+    changes: [{ file: ARRIVAL, find: 'const TWICE_MAX = 180;', replace: 'const TWICE_MAX = 1;' }],
+    within: 100,
+  },
+  {
+    name: 'witness-forgotten',
+    what: 'who has seen another one of this identity is not waited for when it is out of reach',
+    changes: [{ file: ARRIVAL, find: 'const SILENT_MAX = 30;', replace: 'const SILENT_MAX = 0;' }],
+    within: 500,
+  },
+  {
+    name: 'early-handover',
+    what: 'a successor takes over before it knows all that the leaving host knew',
+    changes: [
+      {
+        file: LEAVING,
+        find: 'if (!coversAll(this.#replica.vector, new Map(Object.entries(vector))))',
+        replace: 'if (!coversAll(new Map(Object.entries(vector)), new Map()))',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'talkative-leaver',
+    what: 'a host that has left tells what it writes after its seal',
+    changes: [
+      {
+        file: STANDING,
+        find: 'return this.parting?.seal ?? Number.POSITIVE_INFINITY;',
+        replace: 'return Number.POSITIVE_INFINITY;',
+      },
+    ],
+    within: 500,
+  },
+  {
+    name: 'no-heirs',
+    what: 'what is given to a successor that has left meanwhile belongs to nobody',
+    changes: [{ file: LEAVING, find: '    this.#adopt();\n', replace: '' }],
+    within: 500,
+  },
+  {
+    name: 'loans-stay-behind',
+    what: 'who leaves hands over its chunks without the loans of their values',
+    changes: [
+      {
+        file: LEAVING,
+        find: 'return borrowers ? [{ key, borrowers }] : [];',
+        replace: 'return borrowers ? [] : [];',
+      },
+    ],
+    within: 500,
+  },
+];

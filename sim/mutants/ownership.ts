@@ -1,0 +1,182 @@
+import type { Mutant } from './mutant.ts';
+
+const REPLICA = 'src/store/replica.ts';
+const WANTS = 'src/cluster/wants.ts';
+const CLAIMS = 'src/cluster/claims.ts';
+const NAMES = 'src/cluster/names.ts';
+const HOST = 'sim/host.ts';
+
+/** Of chunks, claims and names. */
+export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no-ownership',
+    what: 'everybody takes any chunk, and the last writer wins',
+    changes: [
+      {
+        file: WANTS,
+        find: 'if (this.#ownership.treasury(space.domain) !== this.#replica.origin) return undefined;',
+        replace: '',
+      },
+      {
+        file: WANTS,
+        find: 'treasury === undefined ? order : [treasury, ...order]',
+        replace: '[this.#replica.origin]',
+      },
+    ],
+    within: 20,
+  },
+  {
+    name: 'early-acknowledgement',
+    what: 'a write is acknowledged before it is durable',
+    changes: [
+      {
+        file: REPLICA,
+        find: '      const moves = this.#apply(changes);\n      this.#stage({',
+        replace:
+          '      const moves = this.#apply(changes);\n      done(undefined, moves.flatMap(({ after }) => living(after) ?? []));\n      this.#stage({',
+      },
+      {
+        file: REPLICA,
+        find: '        done: () =>\n          done(\n            undefined,\n            moves.flatMap(({ after }) => living(after) ?? []),\n          ),\n        failed: done,',
+        replace: '        done: () => {},\n        failed: () => {},',
+      },
+    ],
+    within: 20,
+  },
+  {
+    name: 'early-grant',
+    what: 'what was told to others may be lost in a crash',
+    changes: [
+      {
+        file: HOST,
+        find: '    super.write(batch);\n',
+        replace: '    if (this.watch) this.before = this.copy();\n    super.write(batch);\n',
+      },
+      {
+        file: HOST,
+        find: '  /** Called once, when',
+        replace: '  before: SimulatedDisk | undefined;\n  /** Called once, when',
+      },
+      {
+        file: HOST,
+        find: '    this.#node.replica.kill();\n',
+        replace: '    this.#node.replica.kill();\n    if (this.disk.before) this.disk = this.disk.before;\n',
+      },
+    ],
+    within: 20,
+  },
+  {
+    name: 'release-by-value',
+    what: 'a release that comes late ends another loan of the same value',
+    changes: [
+      {
+        file: CLAIMS,
+        find: '(one) => one.to === from && one.nonce === nonce',
+        replace: '(one) => one.to === from',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'hasty-audit',
+    what: 'a claim that is being answered is not known to its borrower',
+    changes: [{ file: CLAIMS, find: 'if (this.#open.has(nonce)) return false;', replace: '' }],
+    within: 100,
+  },
+  {
+    name: 'audit-of-what-is-staged',
+    what: 'a borrower answers an audit by what is not durable',
+    changes: [
+      {
+        file: CLAIMS,
+        find: 'this.#replica.write([], (error) => done(error, { body: { unknown: unknown.map(({ nonce }) => nonce) } }));',
+        replace: 'done(undefined, { body: { unknown: unknown.map(({ nonce }) => nonce) } });',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'refused-loan-frees',
+    what: 'a value that its owner has, and shares, is free when the disk refuses a loan of it',
+    changes: [
+      {
+        file: CLAIMS,
+        find: 'if (error && !this.#isUsed(space.id, claim.value)) allocator.free(value, 0);',
+        replace: 'if (error) allocator.free(value, 0);',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'claim-again-alone',
+    what: 'a claim that comes twice is answered without word of the owner that shares the value',
+    changes: [
+      {
+        file: CLAIMS,
+        find: 'own || standing.length > 1 ? { shared: true as const } : {}',
+        replace: 'standing.length > 1 ? { shared: true as const } : {}',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'late-claim',
+    what: 'a claim that is answered while the host leaves is taken',
+    changes: [
+      {
+        file: CLAIMS,
+        find: '        this.#standing.mayGive(); // still: it may have begun to leave\n',
+        replace: '',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'chunks-outlive-spaces',
+    what: "a space goes without its chunks' records, which each host drops for itself",
+    changes: [
+      {
+        file: NAMES,
+        find: '), ...chunks, ...keys];',
+        replace: '), ...chunks.slice(chunks.length), ...keys];',
+      },
+      {
+        file: 'src/cluster/cluster.ts',
+        find: '    this.#methods = new Map([',
+        replace:
+          "    replica.observe('space', ({ key, after }) => {\n      const id = key.slice('space/'.length);\n      if (!after) replica.drop(ownership.chunks(id).map(({ key: chunk, version }) => ({ key: chunk, ...version })));\n    });\n    this.#methods = new Map([",
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'space-ids-again',
+    what: 'the id of a removed space is used again',
+    changes: [
+      {
+        file: 'sim/workload.ts',
+        find: 'const { size, chunk } = space;\n    const id =',
+        replace: 'const { size, chunk, id } = space;\n    void',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'removal-in-use',
+    what: 'a space is removed although values of it are in use',
+    changes: [{ file: NAMES, find: 'return held > 0n ? new', replace: 'return held > 10_000n ? new' }],
+    within: 100,
+  },
+  {
+    name: 'names-anywhere',
+    what: 'every host creates names by itself',
+    changes: [
+      {
+        file: NAMES,
+        find: 'if (treasury === this.#replica.origin) return decide(done);',
+        replace: 'if (treasury !== undefined) return decide(done);',
+      },
+    ],
+    within: 20,
+  },
+];

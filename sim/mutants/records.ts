@@ -1,0 +1,185 @@
+import type { Mutant } from './mutant.ts';
+
+const REPLICA = 'src/store/replica.ts';
+const CLOCK = 'src/store/crdt/clock.ts';
+const COLLECTOR = 'src/cluster/collector.ts';
+const CLUSTER = 'src/cluster/cluster.ts';
+const GOSSIP = 'src/cluster/gossip/gossip.ts';
+
+/** Of merging, clocks and tombstones. */
+export const RECORD_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no-dot-check',
+    what: 'versions are compared by rank only, although the vector knows them',
+    changes: [
+      { file: REPLICA, find: 'if (this.#vector.covers(version)) {', replace: 'if (version.sequence < 0) {' },
+    ],
+    within: 100,
+  },
+  {
+    name: 'part-of-a-range',
+    what: 'of a range that goes beyond what counts of its origin, the part up to there is taken',
+    changes: [
+      {
+        file: REPLICA,
+        find: 'if (range.to > this.admission.limit(range.origin)) continue;',
+        replace:
+          'const to = Math.min(range.to, this.admission.limit(range.origin));\n      if (to <= this.known(range.origin)) continue;',
+      },
+      {
+        file: REPLICA,
+        find: 'for (const version of range.records) this.#take(version, moves);',
+        replace:
+          'for (const version of range.records) if (version.sequence <= to) this.#take(version, moves);',
+      },
+      {
+        file: REPLICA,
+        find: 'this.#vector.advance(range.origin, range.to);',
+        replace: 'this.#vector.advance(range.origin, to);',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'wall-clock',
+    what: 'shared writes are ordered by the wall clock',
+    changes: [
+      {
+        file: CLOCK,
+        find: 'this.#last = Math.max(this.#last + 1, stampOf(',
+        replace: 'this.#last = Math.max(0, stampOf(',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'clock-that-refuses',
+    what: 'the clock does not follow stamps from more than a minute ahead',
+    changes: [
+      {
+        file: CLOCK,
+        find: '    this.#last = Math.max(this.#last, stamp);',
+        replace:
+          '    if (stamp <= stampOf(this.#wallMs() + 60_000)) this.#last = Math.max(this.#last, stamp);',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'forgetful-clock',
+    what: 'the stamp of a forgotten tombstone is not kept over a restart',
+    changes: [
+      {
+        file: REPLICA,
+        find: 'this.write([{ key: CLOCK, value: this.#clock.last }], () => {});',
+        replace: '',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'textbook-collection',
+    what: 'a tombstone goes as soon as all vectors cover it',
+    changes: [
+      {
+        file: COLLECTOR,
+        find: 'if (coversAll(this.#replica.vector, report.vector)) this.#settled',
+        replace: 'if (coversAll(report.vector, new Map())) this.#settled',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'collection-by-own-sequence',
+    what: "a tombstone goes when a member's own writes are known, but not all that it knew",
+    changes: [
+      {
+        file: COLLECTOR,
+        find: 'if (coversAll(this.#replica.vector, report.vector)) this.#settled',
+        replace:
+          'if (coversAll(report.vector, new Map()) && this.#replica.known(report.id) >= (report.vector.get(report.id) ?? 0)) this.#settled',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'age-collection',
+    what: 'tombstones go by age',
+    changes: [
+      {
+        file: COLLECTOR,
+        find: 'const floor = this.#floor();',
+        replace: 'const floor = new Vector(this.#replica.vector);',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'collection-without-seals',
+    what: 'tombstones go although writes of a member that is gone may still arrive',
+    changes: [
+      { file: COLLECTOR, find: 'if (this.#replica.known(id) < seal) return 0;', replace: 'void [id, seal];' },
+    ],
+    within: 100,
+  },
+  {
+    name: 'careless-drop',
+    what: 'a key is forgotten although its tombstone was replaced a moment ago',
+    changes: [
+      {
+        file: REPLICA,
+        find: 'if (!before || !sameDot(before, { origin, sequence })) continue;',
+        replace: 'void [origin, sequence];\n      if (!before) continue;',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'local-tombstones',
+    what: 'records that are never sent leave tombstones, which are told as known',
+    changes: [{ file: REPLICA, find: "kind === 'local' ? living(row) : row", replace: 'row' }],
+    within: 100,
+  },
+  {
+    name: 'early-shared-writes',
+    what: 'a newcomer writes for all before it was let in, with a clock that has followed nobody',
+    changes: [
+      {
+        file: CLUSTER,
+        find: 'isMember(replica.origin) || keys.includes(',
+        replace: 'isMember(replica.origin) || keys.length > 0 || keys.includes(',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'unknown-writers',
+    what: 'what a host wrote that nobody has let in is merged',
+    changes: [
+      {
+        file: CLUSTER,
+        find: 'isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0',
+        replace: 'this.forgetting.limit(origin)',
+      },
+    ],
+    within: 100,
+  },
+  {
+    name: 'told-to-strangers',
+    what: 'a newcomer is told all before the teller knows that it was let in',
+    changes: [{ file: GOSSIP, find: 'if (!members.isPresent(peer)) return 0;', replace: 'void members;' }],
+    within: 100,
+  },
+  {
+    name: 'records-of-the-gone',
+    what: 'what a member that is gone owned is taken over from others again',
+    changes: [
+      {
+        file: CLUSTER,
+        find: "kind !== 'owned' || members.gone(origin) === undefined",
+        replace: "kind !== 'owned' || origin !== ''",
+      },
+    ],
+    within: 100,
+  },
+];

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { Hosts, type Node } from './world.ts';
+
+describe('to leave', () => {
+  /** Lets a host leave, as far as it gets. */
+  function leave(hosts: Hosts, node: Node): string {
+    let ended = '';
+    for (let times = 0; times < 5 && ended !== 'done'; times++) {
+      ended = hosts.ended((done) => node.cluster.leaving.leave(done));
+      hosts.gossip();
+    }
+    return ended;
+  }
+
+  it('gives all to a successor, which says so to the others', () => {
+    const hosts = new Hosts(3);
+    const [founder, ...others] = hosts.nodes as [Node, Node, Node];
+    hosts.ended((done) => hosts.at(1).cluster.wants.want(hosts.space(1), done));
+    assert.equal(leave(hosts, founder), 'done');
+    for (const { cluster } of others) {
+      assert.equal(cluster.members.gone(founder.id)?.how, 'left');
+      assert.equal(cluster.ownership.treasury('tenant/default'), others[0]!.id);
+    }
+    assert.equal(founder.cluster.standing.halted, 'gone');
+  });
+
+  it('tells nothing beyond its seal, whatever it hears and writes afterwards', () => {
+    const hosts = new Hosts(3);
+    const leaving = hosts.at(2);
+    // The handover is agreed to, and nobody hears that it has left.
+    hosts.loses = (method) => method === 'left';
+    hosts.ended((done) => leaving.cluster.leaving.leave(done));
+    hosts.gossip();
+    hosts.ended((done) => leaving.cluster.leaving.leave(done));
+    hosts.pass(5000);
+    const seal = leaving.cluster.standing.parting?.seal;
+    assert.ok(seal !== undefined && leaving.store.known(leaving.id) > seal);
+    assert.equal(leaving.cluster.standing.tells, seal);
+    hosts.loses = () => true;
+    const again = leaving.restart();
+    hosts.run();
+    assert.ok(again.cluster.standing.starting);
+    assert.equal(again.cluster.standing.tells, seal, 'while it starts');
+    hosts.pass(3000);
+    const gone = { seal, how: 'left', by: hosts.at(0).id, heir: hosts.at(1).id, last: 3 };
+    hosts.at(0).store.write([{ key: `gone/${again.id}`, value: gone }], () => {});
+    hosts.gossip();
+    assert.equal(again.cluster.standing.halted, 'gone');
+    assert.equal(again.cluster.standing.tells, seal, 'when it is told that it has left');
+  });
+});
