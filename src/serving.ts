@@ -7,6 +7,7 @@ import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';
 import { adopt, buildParts } from './parts.ts';
+import { digest } from './store/digest.ts';
 
 interface Given extends Pick<Services, 'version' | 'startedAt' | 'clock' | 'docker' | 'membership'> {
   readonly settings: Settings;
@@ -84,6 +85,7 @@ export class Serving {
         host: () => parts.host.view,
         storeCounts: () => opened.store.counts,
         storeRecords: () => opened.store.size,
+        storeDigest: () => digest(opened.store),
         paths: {
           stateDir,
           runDir,

@@ -80,6 +80,7 @@ export function routesOf({ current, membership, metrics, docker, clock }: ApiPar
       ),
     ),
     get('/v1/pools', async ({ services }) => ({ pools: await showPools(services, await names.known()) })),
+    get('/v1/store', async ({ services }) => ({ origins: await services.storeDigest() })),
     get('/v1/peers', async ({ services }) => showPeers(services)),
     get('/v1/routes', async ({ services }, request) => {
       const prefix = prefixOf(request);

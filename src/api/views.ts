@@ -211,6 +211,22 @@ export const clusterView = z.object({
   problems: z.array(problemView),
 });
 
+/** A host's copy of the cluster's records, to compare with others' while nothing is written. */
+export const storeView = z.object({
+  origins: z.array(
+    z.object({
+      /** Id of the host that wrote them. */
+      origin: z.string(),
+      /** Up to which of its writes all is known. */
+      known: z.number(),
+      /** How many of its records stand. */
+      records: z.number(),
+      /** SHA-256 over those. */
+      hash: z.string(),
+    }),
+  ),
+});
+
 /** A token, and until when it is good. */
 export const tokenView = z.object({ token: z.string(), expires: z.string() });
 

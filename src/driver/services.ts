@@ -48,6 +48,17 @@ export interface Services {
   };
   /** How many records there are. */
   readonly storeRecords: () => number;
+  /** What there is of each host's writes, to compare replicas by. */
+  readonly storeDigest: () => Promise<
+    readonly {
+      readonly origin: string;
+      /** Up to which of its writes all is known. */
+      readonly known: number;
+      /** How many of its records stand, and a hash over them. */
+      readonly records: number;
+      readonly hash: string;
+    }[]
+  >;
   readonly paths: {
     readonly stateDir: string;
     readonly runDir: string;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Class, Observation } from '../../src/ports/store.ts';
 import type { Versioned } from '../../src/store/crdt/record.ts';
+import { digest } from '../../src/store/digest.ts';
 import type { Range } from '../../src/store/gossip/messages.ts';
 import type { Replica, ReplicaOptions } from '../../src/store/replica.ts';
 
@@ -54,6 +55,46 @@ export function replicaSuite(place: () => ReplicaPlace): void {
     return isWhole;
   };
   const stored = (namespace: string) => replica.all(namespace).map(({ key, value }) => `${key}=${value}`);
+
+  it('is alike by its digest where the same stands, in whatever order it came', async () => {
+    const other = place();
+    const twin = other.open({
+      classes: REPLICA_CLASSES,
+      schedule: () => {},
+      wallMs: () => 1_800_000_000_000,
+    });
+    try {
+      const [first, second] = [
+        range(B, 0, 1, [shared(B, 1, 'x', 'one')]),
+        range(C, 0, 1, [shared(C, 1, 'y', 'two')]),
+      ];
+      merge(first, second);
+      replica.write([{ key: 'own/z', value: 'nobody else has it' }], () => {});
+      replica.flush();
+      twin.merge([second]);
+      twin.flush();
+      assert.notDeepEqual(await digest(replica), await digest(twin));
+      twin.merge([first]);
+      twin.flush();
+      const those = (await digest(replica)).filter(({ records }) => records > 0);
+      assert.deepEqual(
+        those.map(({ origin, known, records }) => [origin, known, records]),
+        [
+          [B, 1, 1],
+          [C, 1, 1],
+        ],
+      );
+      assert.deepEqual(those, await digest(twin));
+      twin.merge([range(B, 1, 2, [shared(B, 2, 'x', 'another')])]);
+      twin.flush();
+      const [changed] = await digest(twin);
+      assert.equal(changed?.records, 1);
+      assert.notEqual(changed?.hash, those[0]?.hash);
+    } finally {
+      await twin.close();
+      other.remove();
+    }
+  });
 
   describe('merge', () => {
     it('takes over what others tell, and shows it at once, on disk and after reopening', async () => {

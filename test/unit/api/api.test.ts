@@ -14,6 +14,7 @@ import {
   problemView,
   routesView,
   statusView,
+  storeView,
 } from '../../../src/api/views.ts';
 import type { Janitor } from '../../../src/driver/janitor.ts';
 import { CodedError } from '../../../src/errors.ts';
@@ -367,6 +368,17 @@ describe('operator API', () => {
       );
       assert.equal((await failing('/v1/routes?table=1', 400)).code, 'NR_QUERY_INVALID');
     });
+  });
+
+  it('tells what it has of the writes of each host', async () => {
+    const [own, ...others] = (await ask('/v1/store', storeView)).origins;
+    assert.deepEqual(others, []);
+    assert.ok(own && own.known > 0 && own.records > 0);
+    assert.match(own.hash, /^[0-9a-f]{64}$/);
+    assert.deepEqual((await ask('/v1/store', storeView)).origins, [own]);
+    await withContainer(it_);
+    const [after] = (await ask('/v1/store', storeView)).origins;
+    assert.ok(after && after.known > own.known && after.hash !== own.hash);
   });
 
   it('lists peers, also while the engine is down', async () => {

@@ -25,6 +25,7 @@ import { Learned } from '../../../src/reconcile/learned.ts';
 import { Reconciler } from '../../../src/reconcile/reconciler.ts';
 import { MemoryFabric } from '../../../src/speaker/fabric.ts';
 import { MemorySpeaker } from '../../../src/speaker/memory.ts';
+import { digest } from '../../../src/store/digest.ts';
 import { clusterOf, founded } from '../driver/world.ts';
 
 export const HOST = '192.0.2.1';
@@ -169,6 +170,7 @@ export async function world() {
     host: view,
     storeCounts: () => store.counts,
     storeRecords: () => store.size,
+    storeDigest: () => digest(store),
     membership: { describe: () => ALONE },
     paths: {
       stateDir: '/tmp',
