@@ -39,7 +39,7 @@ async function attempt(host: Host, method: string, body: object): Promise<Outcom
 }
 
 /** Calls until it is answered or refused: a call that was broken off is made again, as dockerd does. */
-async function tryCall(host: Host, method: string, body: object): Promise<Outcome> {
+export async function tryCall(host: Host, method: string, body: object): Promise<Outcome> {
   for (const until = performance.now() + AWAY_MS; performance.now() < until; await pause(5)) {
     const outcome = await attempt(host, method, body);
     if (outcome) return outcome;

@@ -153,8 +153,8 @@ export interface Listed {
   readonly addresses: readonly { readonly address: string }[];
 }
 
-/** All networks, endpoints or pools of a host, by the API that the command asks too. */
-export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
+/** What a host's API says, without the command's start, which takes longer than the answer. */
+export async function show(host: Host, what: string): Promise<Record<string, unknown>> {
   const call = request({
     socketPath: host.path('/run/net-routed/api.sock'),
     path: `/v1/${what}`,
@@ -164,7 +164,12 @@ export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pool
   let text = '';
   for await (const part of response) text += part;
   assert.equal(response.statusCode, 200, text);
-  return (JSON.parse(text) as Record<string, T[]>)[what] ?? [];
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+/** All networks, endpoints or pools of a host, by the API that the command asks too. */
+export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
+  return ((await show(host, what))[what] ?? []) as T[];
 }
 
 /** Interfaces of ours on a host, by name. */

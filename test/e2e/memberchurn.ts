@@ -1,0 +1,195 @@
+/** Endpoints that come and go on a member of a cluster, by the plugin's own calls, whatever becomes of the others. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Host } from '../../lab/host.ts';
+import type { Holders } from './holders.ts';
+import { tryCall } from './rawchurn.ts';
+
+/** How long an endpoint stays joined, in milliseconds, and how long its maker rests before the next. */
+const STAY_MS = 150;
+const REST_MS = 250;
+
+/** Why an address by number may be refused: somebody has it, or who decides cannot be asked, and is named. */
+const BY_NUMBER =
+  /NR_ADDRESS_IN_USE|NR_ADDRESS_ANNOUNCED|NR_ADDRESS_NOT_HELD|NR_ENDPOINT_UNKNOWN|NR_MEMBER_UNREACHABLE: .*\bhost h\d/;
+
+/** What the churn works on; the ids are the host's own. */
+export interface MemberGround {
+  readonly network: string;
+  readonly pools: { readonly 4: string; readonly 6: string };
+  /** IPv4 addresses that all members ask for by number. */
+  readonly contended: readonly string[];
+}
+
+/** An endpoint whose Join was answered. */
+export interface Joined {
+  readonly v4: string;
+  readonly v6: string;
+}
+
+export class MemberChurn {
+  readonly host: Host;
+  /** Those whose end has not been asked for. */
+  readonly joined = new Map<string, Joined>();
+  /** Endpoints joined so far: with an address of the driver's choice, and by number. */
+  readonly made = { chosen: 0, numbered: 0 };
+  /** Refusals of addresses by number so far, by code. */
+  readonly refused = new Map<string, number>();
+  /** Which refusals of the driver's own choice are expected; none usually. */
+  excused: RegExp | undefined;
+  readonly #ground: MemberGround;
+  readonly #holders: Holders;
+  readonly #loops: Promise<void>[];
+  /** Who waits for the churn to go on. */
+  #held:
+    | { at: number; readonly full: PromiseWithResolvers<void>; readonly go: PromiseWithResolvers<void> }
+    | undefined;
+  #going = true;
+  #failure: unknown;
+
+  /** `chosen` endpoints at a time without an address by number, `numbered` with one; in namespaces `churnN` of the host. */
+  constructor(host: Host, ground: MemberGround, holders: Holders, chosen: number, numbered: number) {
+    this.host = host;
+    this.#ground = ground;
+    this.#holders = holders;
+    this.#loops = Array.from({ length: chosen + numbered }, (_, index) =>
+      this.#loop(`/run/netns/churn${index}`, index >= chosen).catch((error: unknown) => {
+        this.#failure ??= error;
+        this.#held?.full.resolve();
+      }),
+    );
+  }
+
+  /** @throws what a call was wrongly refused with, or the address that was given twice */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Has all endpoints that are joined stay so, and makes no more. @throws as check() */
+  async hold(): Promise<void> {
+    this.#held ??= { at: 0, full: Promise.withResolvers<void>(), go: Promise.withResolvers<void>() };
+    await this.#held.full.promise;
+    this.check();
+  }
+
+  /** Goes on after hold(). */
+  resume(): void {
+    this.#held?.go.resolve();
+    this.#held = undefined;
+  }
+
+  /** Ends when all endpoints have gone. @throws as check() */
+  async stop(): Promise<void> {
+    this.#going = false;
+    this.resume();
+    await Promise.all(this.#loops);
+    this.check();
+    assert.equal(this.joined.size, 0);
+  }
+
+  async #loop(sandbox: string, byNumber: boolean): Promise<void> {
+    while (this.#going) {
+      const id = randomBytes(32).toString('hex');
+      const holder = `${this.host.name} ${id}`;
+      const v6 = await this.#choose(6, holder);
+      const v4 =
+        v6 && (byNumber ? await this.#compete(id, holder, v6, sandbox) : await this.#choose(4, holder));
+      if (v4 !== undefined && v6 !== undefined) {
+        if (!byNumber) {
+          await this.#call('NetworkDriver.CreateEndpoint', this.#description(id, v4, v6));
+          await this.#call('NetworkDriver.Join', { ...this.#ids(id), SandboxKey: sandbox, Options: {} });
+        }
+        this.joined.set(id, { v4, v6 });
+        this.made[byNumber ? 'numbered' : 'chosen']++;
+        await pause(STAY_MS);
+        await this.#halt();
+        this.joined.delete(id);
+        if (byNumber) this.#holders.release(v4, holder);
+        await this.#call('NetworkDriver.Leave', this.#ids(id));
+        await this.#call('NetworkDriver.DeleteEndpoint', this.#ids(id));
+        await this.#release(4, v4, holder);
+      } else await this.#halt();
+      if (v6 !== undefined) await this.#release(6, v6, holder);
+      await pause(REST_MS);
+    }
+  }
+
+  /** Waits here while the churn is held. */
+  async #halt(): Promise<void> {
+    const held = this.#held;
+    if (!held) return;
+    if (++held.at === this.#loops.length) held.full.resolve();
+    await held.go.promise;
+  }
+
+  /** An address of the driver's choice: nobody else may have it from its answer on. */
+  async #choose(family: 4 | 6, holder: string): Promise<string | undefined> {
+    const PoolID = this.#ground.pools[family];
+    const body = { PoolID, Address: '', Options: {} };
+    const { answer, refusal } = await tryCall(this.host, 'IpamDriver.RequestAddress', body);
+    if (refusal !== undefined) {
+      assert.ok(this.excused?.test(refusal), `${this.host.name}: ${refusal}`);
+      this.#count(refusal);
+      return undefined;
+    }
+    const address = String(answer.Address).split('/')[0] as string;
+    this.#holders.give(address, holder);
+    return address;
+  }
+
+  /**
+   * Joins an endpoint with an address by number, which is its own from Join's answer on, as nobody can tell before who
+   * asks for it. Undefined when it was refused.
+   */
+  async #compete(id: string, holder: string, v6: string, sandbox: string): Promise<string | undefined> {
+    const { contended, pools } = this.#ground;
+    const address = contended[Math.floor(Math.random() * contended.length)]!;
+    const asked = { PoolID: pools[4], Address: address };
+    const steps: [method: string, body: object][] = [
+      ['IpamDriver.RequestAddress', { ...asked, Options: {} }],
+      ['NetworkDriver.CreateEndpoint', this.#description(id, address, v6)],
+      ['NetworkDriver.Join', { ...this.#ids(id), SandboxKey: sandbox, Options: {} }],
+    ];
+    for (const [at, [method, body]] of steps.entries()) {
+      const { refusal } = await tryCall(this.host, method, body);
+      if (refusal === undefined) continue;
+      assert.ok(BY_NUMBER.test(refusal) || this.excused?.test(refusal), `${this.host.name}: ${refusal}`);
+      this.#count(refusal);
+      if (at > 1) await this.#call('NetworkDriver.DeleteEndpoint', this.#ids(id));
+      if (at > 0) await this.#call('IpamDriver.ReleaseAddress', asked);
+      return undefined;
+    }
+    this.#holders.give(address, holder);
+    return address;
+  }
+
+  #count(refusal: string): void {
+    const code = /NR_\w+/.exec(refusal)?.[0] ?? refusal;
+    this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
+  }
+
+  #ids(id: string): object {
+    return { NetworkID: this.#ground.network, EndpointID: id };
+  }
+
+  /** The body of CreateEndpoint. */
+  #description(id: string, v4: string, v6: string): object {
+    return { ...this.#ids(id), Interface: { Address: `${v4}/32`, AddressIPv6: `${v6}/128` }, Options: {} };
+  }
+
+  async #release(family: 4 | 6, address: string, holder: string): Promise<void> {
+    this.#holders.release(address, holder);
+    await this.#call('IpamDriver.ReleaseAddress', { PoolID: this.#ground.pools[family], Address: address });
+  }
+
+  /** A call that may not be refused, unless it is excused: it is made again then until it is answered. */
+  async #call(method: string, body: object): Promise<void> {
+    for (;;) {
+      const { refusal } = await tryCall(this.host, method, body);
+      if (refusal === undefined) return;
+      assert.ok(this.excused?.test(refusal), `${this.host.name}: ${refusal}`);
+      await pause(REST_MS);
+    }
+  }
+}
