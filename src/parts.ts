@@ -6,6 +6,7 @@ import type { Settings } from './config/settings.ts';
 import type { Context } from './driver/context.ts';
 import { Driver } from './driver/driver.ts';
 import { Janitor } from './driver/janitor.ts';
+import { Naming } from './driver/naming.ts';
 import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
 import type { State } from './plan/state.ts';
@@ -35,6 +36,7 @@ export interface Parts {
   readonly underlay: Underlay;
   readonly driver: Driver;
   readonly janitor: Janitor;
+  readonly naming: Naming;
 }
 
 /** Puts the parts together, and has each told of what it needs to know; nothing is begun yet. */
@@ -130,6 +132,7 @@ export function buildParts(given: {
   };
   const driver = new Driver(context);
   const janitor = new Janitor(context, driver, docker);
+  const naming = new Naming(context, driver.logicals, docker);
 
   /** The host or the pools have changed, and with them what may be announced, and how. */
   const renew = (concerned: Iterable<{ readonly id: string }>) => {
@@ -160,7 +163,20 @@ export function buildParts(given: {
   });
   speaker.permit(exportable());
   moved(host.view);
-  return { state, cluster, host, liveness, reconciler, learned, routing, mesh, underlay, driver, janitor };
+  return {
+    state,
+    cluster,
+    host,
+    liveness,
+    reconciler,
+    learned,
+    routing,
+    mesh,
+    underlay,
+    driver,
+    janitor,
+    naming,
+  };
 }
 
 /** Takes over what an earlier run left in the kernel. To be called before the first pass. */

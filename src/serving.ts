@@ -60,8 +60,8 @@ export class Serving {
       endWith(kernel, firewall, flows, speaker);
       const facts = await kernel.facts();
       const parts = buildParts({ ...given, adapters, opened, facts, cluster, log });
-      const { underlay, reconciler, learned, mesh, routing, janitor } = parts;
-      endWith(underlay, reconciler, learned, mesh, routing, janitor);
+      const { underlay, reconciler, learned, mesh, routing, janitor, naming } = parts;
+      endWith(underlay, reconciler, learned, mesh, routing, janitor, naming);
 
       const found = await kernel.read();
       // After a boot nothing of before is there.
@@ -71,6 +71,7 @@ export class Serving {
       routing.start();
       await starting;
       janitor.start();
+      naming.start();
 
       const { stateDir, runDir, pluginDir, dockerSocket, engineSocket, gobgpd } = settings;
       const services: Services = {

@@ -13,13 +13,13 @@ import { type Member, memberRoutes } from './joining.ts';
 import { type Keys, lookUp, lookUpAll } from './lookup.ts';
 import type { Metrics } from './metrics.ts';
 import { type Known, Names } from './names.ts';
-import { showNetworks } from './networks.ts';
+import { findNetwork, showNetworks } from './networks.ts';
 import { showPeers } from './peers.ts';
 import { showPools } from './pools.ts';
 import type { Pulse } from './pulse.ts';
 import { showRoutes, within } from './routes.ts';
 import { showStatus } from './status.ts';
-import type { EndpointView, NetworkView } from './views.ts';
+import type { EndpointView } from './views.ts';
 
 /** What is shown and may be replaced by another: the parts that stand on the store. */
 export interface Shown {
@@ -62,9 +62,7 @@ export function routesOf({ current, membership, metrics, docker, clock }: ApiPar
     get('/v1/status', async ({ services, pulse }) => showStatus(services, pulse, await names.known())),
     get('/v1/networks', async (shown) => ({ networks: await networks(shown, await names.known()) })),
     get('/v1/networks/{id}', async (shown, request) =>
-      names.found(async (known) =>
-        lookUp(idOf(request), await networks(shown, known), networkKeys, 'NR_NETWORK_UNKNOWN'),
-      ),
+      names.found(async (known) => findNetwork(idOf(request), await networks(shown, known))),
     ),
     get('/v1/endpoints', async (shown, request) => {
       const name = queryOf(request, 'name');
@@ -101,10 +99,6 @@ export function routesOf({ current, membership, metrics, docker, clock }: ApiPar
         h.response(await metrics.render(services, pulse)).type(metrics.contentType),
     ),
   ];
-}
-
-function networkKeys({ id, name }: NetworkView): Keys {
-  return { ids: [id], names: [name], ...(name !== undefined && { label: name }) };
 }
 
 function endpointKeys({ id, interface: link, container, network, addresses }: EndpointView): Keys {

@@ -5,6 +5,7 @@ export function attentionOf(
   { loop, failures, docker, engine, host, pools, cluster }: Omit<StatusView, 'attention'>,
   peers: readonly PeerView[],
   endpoints: readonly EndpointView[],
+  conflicts: readonly { readonly name: string; readonly why: string }[] = [],
 ): StatusView['attention'] {
   const list: StatusView['attention'] = [];
   const add = (what: string, remedy: string) => list.push({ what, remedy });
@@ -56,6 +57,8 @@ export function attentionOf(
       );
     }
   }
+  for (const { name, why } of conflicts)
+    add(`network ${name}: ${why}`, 'it works as it is; remove it here and create it as the cluster has it');
   const gone = endpoints.filter(({ state }) => state === 'gone');
   if (gone.length > 0)
     add(

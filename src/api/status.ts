@@ -5,6 +5,7 @@ import { attentionOf } from './attention.ts';
 import { showCluster } from './cluster.ts';
 import { showEndpoints } from './endpoints.ts';
 import type { Known } from './names.ts';
+import { conflictsOf } from './networks.ts';
 import { showPeers } from './peers.ts';
 import { showPools } from './pools.ts';
 import { problemOf } from './problem.ts';
@@ -43,7 +44,7 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     },
     log: logTarget(),
   };
-  return { ...facts, attention: attentionOf(facts, peers, endpoints) };
+  return { ...facts, attention: attentionOf(facts, peers, endpoints, conflictsOf(services, known)) };
 }
 
 function showTrouble({ janitor, clock }: Services): Pick<StatusView, 'docker'> {

@@ -57,15 +57,24 @@ const poolView = z.object({
 });
 
 export const networkView = z.object({
-  id: z.string(),
+  /** Of this host's Docker; absent where only other hosts have it. */
+  id: z.string().optional(),
+  /** What this host's Docker calls it, or the cluster if that does not have it. */
   name: z.string().optional(),
+  /** What the cluster calls it. */
+  clusterName: z.string().optional(),
   tenant: z.string(),
   encap: z.string(),
   mtu: z.number(),
   internal: z.boolean(),
   createdAt: z.string(),
+  /** On this host. */
   endpoints: z.number(),
   pools: z.array(poolView),
+  /** The names of the hosts that have it in their Docker. */
+  hosts: z.array(z.string()),
+  /** In what it contradicts the network that the cluster has. */
+  conflict: z.string().optional(),
 });
 
 const addressView = z.object({

@@ -37,7 +37,7 @@ export function addViews(program: Command): void {
     program,
     'networks',
     'network',
-    'networks of this host',
+    'networks of this host, and of the others of its cluster',
     'docker network create and docker network rm make and remove them.',
   );
   view(list(networks, 'networks'), {

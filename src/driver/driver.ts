@@ -16,6 +16,7 @@ import type {
 import type { Context } from './context.ts';
 import { Endpoints } from './endpoints.ts';
 import { Holdings } from './holdings.ts';
+import { Logicals } from './logicals.ts';
 import { Networks } from './networks.ts';
 import { Pools } from './pools.ts';
 import { choosePorts, type Taken, whoListens } from './ports.ts';
@@ -24,6 +25,7 @@ import { Underway } from './underway.ts';
 /** The use-cases behind Docker's two drivers. */
 export class Driver implements NetworkCalls, AddressCalls {
   readonly addresses: Addresses;
+  readonly logicals: Logicals;
   readonly pools: Pools;
   readonly networks: Networks;
   readonly endpoints: Endpoints;
@@ -35,8 +37,9 @@ export class Driver implements NetworkCalls, AddressCalls {
   constructor(context: Context) {
     this.#context = context;
     this.addresses = new Addresses(context);
-    this.pools = new Pools(context, this.addresses);
-    this.networks = new Networks(context, this.pools, this.addresses);
+    this.logicals = new Logicals(context);
+    this.pools = new Pools(context, this.addresses, this.logicals);
+    this.networks = new Networks(context, { ...this });
     this.endpoints = new Endpoints(context, this.networks, this.addresses);
     this.holdings = new Holdings(context, this.addresses.choice);
   }

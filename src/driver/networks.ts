@@ -8,6 +8,8 @@ import { same } from '../plan/tracker.ts';
 import type { Addresses, Apart } from './addresses.ts';
 import { type CreateNetwork, LOCAL_ADDRESS_SPACE, type PoolData } from './calls.ts';
 import type { Context } from './context.ts';
+import { logicalFrom, logicalOf } from './logical.ts';
+import type { Logicals } from './logicals.ts';
 import type { Pools } from './pools.ts';
 import { record } from './record.ts';
 import { prefixOf } from './spaces.ts';
@@ -17,11 +19,13 @@ export class Networks {
   readonly #context: Context;
   readonly #pools: Pools;
   readonly #addresses: Addresses;
+  readonly #logicals: Logicals;
 
-  constructor(context: Context, pools: Pools, addresses: Addresses) {
+  constructor(context: Context, parts: { pools: Pools; addresses: Addresses; logicals: Logicals }) {
     this.#context = context;
-    this.#pools = pools;
-    this.#addresses = addresses;
+    this.#pools = parts.pools;
+    this.#addresses = parts.addresses;
+    this.#logicals = parts.logicals;
   }
 
   /** @throws NR_NETWORK_UNKNOWN */
@@ -32,12 +36,13 @@ export class Networks {
   }
 
   /**
-   * @throws NR_IPAM_FOREIGN, NR_NETWORK_EXISTS, NR_POOL_OVERLAP, NR_OPTION_CONFLICT and what the
-   * options' parser throws
+   * @throws NR_IPAM_FOREIGN, NR_NETWORK_EXISTS, NR_POOL_OVERLAP, NR_OPTION_CONFLICT, NR_NETWORK_DIFFERS,
+   * NR_NETWORK_NAME_TAKEN and what the options' parser throws
    */
   async create(call: CreateNetwork): Promise<void> {
     try {
-      await this.#create(call);
+      const ours = [...call.ipv4, ...call.ipv6].map(({ pool }) => poolId(DEFAULT_TENANT, pool));
+      await this.#pools.become(ours, () => this.#create(call));
     } catch (error) {
       for (const { addressSpace, pool } of [...call.ipv4, ...call.ipv6])
         if (addressSpace === LOCAL_ADDRESS_SPACE)
@@ -55,13 +60,16 @@ export class Networks {
     if (tenant !== DEFAULT_TENANT)
       throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
     const given = data.map((one) => ({ one, pool: this.#pools.byPrefix(tenant, one.pool) }));
+    const name = this.#nameGiven(options, given);
+    const ids = given.map(({ pool }) => pool.id);
+    const mtu = options.mtu ?? logicalOf(state, ids)?.mtu;
     const network: Network = {
       id: call.network,
       tenant,
       encap: 'none',
-      ...(options.mtu !== undefined && { mtu: options.mtu }),
+      ...(mtu !== undefined && { mtu }),
       internal: call.internal,
-      pools: given.map(({ pool }) => pool.id),
+      pools: ids,
       createdAt: clock.now(),
     };
     const standing = state.networks.get(call.network);
@@ -77,12 +85,19 @@ export class Networks {
     }
     for (const { pool } of given) this.#refuseUsed(pool);
     const pools = given.map(({ one, pool }) => this.#withAuxiliary(this.#withGateway(pool, options), one));
+    const logical = await this.#logicals.establish(
+      { ...logicalFrom(network), ...(options.mtu === undefined && { mtu: undefined }) },
+      name,
+    );
+    // Somebody may have made it since, with an MTU of its own.
+    const { mtu: agreed } = logical;
+    const made: Network = { ...network, ...(agreed !== undefined && { mtu: agreed }) };
     await this.#addresses.setApart(
       pools.flatMap((pool) => this.#apart(pool)),
       () => {
         for (const pool of pools) this.#refuseUsed(pool);
         return [
-          { key: state.networks.key(network.id), value: record(network), expect: null },
+          { key: state.networks.key(network.id), value: record(made), expect: null },
           ...pools.flatMap((pool) => this.#pools.change(pool)),
         ];
       },
@@ -111,6 +126,16 @@ export class Networks {
     for (const endpoint of stale) this.#context.mark(endpoint.id);
   }
 
+  /** What the user calls the network, with either option. @throws NR_OPTION_CONFLICT */
+  #nameGiven(options: NetworkOptions, given: readonly { readonly pool: Pool }[]): string | undefined {
+    const { poolUses } = this.#context.state;
+    const names = [options.network, ...given.map(({ pool }) => poolUses.get(pool.id)?.network)];
+    const [name, other] = [...new Set(names.filter((one) => one !== undefined))];
+    if (other !== undefined)
+      throw new CodedError('NR_OPTION_CONFLICT', `the network is called ${name} and ${other}`);
+    return name;
+  }
+
   /** @throws NR_POOL_OVERLAP for the pool of another network, NR_IPAM_FOREIGN for one that was given back meanwhile */
   #refuseUsed(pool: Pool): void {
     const { state } = this.#context;
@@ -119,7 +144,9 @@ export class Networks {
       const what = `${pool.prefix} is the subnet of network ${user.id.slice(0, 12)}`;
       throw new CodedError('NR_POOL_OVERLAP', what);
     }
-    this.#pools.byPrefix(pool.tenant, pool.prefix);
+    const { space } = this.#pools.byPrefix(pool.tenant, pool.prefix);
+    if (space !== pool.space)
+      throw new CodedError('NR_IPAM_FOREIGN', `the subnet ${pool.prefix} was given back in the meantime`);
   }
 
   #refuseForeign(data: readonly PoolData[]): void {

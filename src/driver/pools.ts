@@ -14,6 +14,7 @@ import type { Addresses } from './addresses.ts';
 import type { RequestPool } from './calls.ts';
 import type { Context } from './context.ts';
 import { Cover } from './cover.ts';
+import type { Logicals } from './logicals.ts';
 import { Owed } from './owed.ts';
 import { promised } from './promised.ts';
 import { record } from './record.ts';
@@ -31,14 +32,18 @@ const TRIES = 8;
 export class Pools {
   readonly #context: Context;
   readonly #addresses: Addresses;
+  readonly #logicals: Logicals;
   readonly #cover: Cover;
   readonly #owed: Owed;
+  /** Those that a network is being made of. */
+  readonly #becoming = new Set<string>();
   /** Since when no host uses a pool whose treasury is ours, in milliseconds. */
   readonly #unused = new Map<string, number>();
 
-  constructor(context: Context, addresses: Addresses) {
+  constructor(context: Context, addresses: Addresses, logicals: Logicals) {
     this.#context = context;
     this.#addresses = addresses;
+    this.#logicals = logicals;
     this.#cover = new Cover(context, addresses);
     this.#owed = new Owed(context.clock);
     context.store.observe('pool', ({ key, after }) => {
@@ -58,14 +63,15 @@ export class Pools {
    * The pool that other hosts have, or a new one. The same again, while no network of this host has it, is the same
    * pool: Docker asked twice.
    * @throws NR_PREFIX_INVALID, NR_POOL_OVERLAP, NR_POOL_RANGE_INVALID, NR_POOLS_EXHAUSTED, NR_TENANT_UNKNOWN,
-   * NR_MEMBER_UNREACHABLE
+   * NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS, NR_MEMBER_UNREACHABLE
    */
   async request(call: RequestPool): Promise<Pool> {
-    const tenant = parseIpamOptions(call.options).tenant ?? DEFAULT_TENANT;
+    const { tenant = DEFAULT_TENANT, network } = parseIpamOptions(call.options);
     if (tenant !== DEFAULT_TENANT)
       throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
     const family: Family = call.v6 ? 6 : 4;
-    const prefix = call.pool === undefined ? undefined : usable(call.pool, family);
+    const given = call.pool === undefined ? undefined : usable(call.pool, family);
+    const prefix = this.#logicals.prefix(tenant, family, network, given);
     const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
     const { state, store, clock } = this.#context;
     for (;;) {
@@ -73,8 +79,8 @@ export class Pools {
       await this.#cover.pool(made);
       const pool = state.pools.get(made.id);
       // Meanwhile it may have been given back, or become another network's.
-      if (pool?.space !== made.space || state.networkOf(pool.id)) continue;
-      await store.commit([this.#useChange(pool, range?.toString(), clock.now())]);
+      if (pool?.space !== made.space || this.#isTaken(pool.id)) continue;
+      await store.commit([this.#useChange(pool, { range: range?.toString(), network, since: clock.now() })]);
       this.#addresses.choice.restock(pool);
       return pool;
     }
@@ -108,6 +114,7 @@ export class Pools {
   unuse(id: string): Change[] {
     const { state, store } = this.#context;
     this.#owed.forget(id);
+    this.#becoming.delete(id);
     const pool = state.pools.get(id);
     const use = { key: state.poolUses.key(id) };
     if (!pool) return [use];
@@ -126,7 +133,7 @@ export class Pools {
     const { state, store, clock } = this.#context;
     const now = clock.now();
     const used = new Set([...store.all('pool-use')].map((entry) => state.poolUses.read(entry)?.pool));
-    const changes: Change[] = [];
+    const changes: Change[] = this.#logicals.orphans();
     for (const pool of state.pools.all()) {
       this.#cover.background(pool);
       if (used.has(pool.id) || !this.#isOurs(pool)) {
@@ -146,6 +153,21 @@ export class Pools {
       else this.#restoreLogged(use);
     }
     if (changes.length > 0) await store.commit(changes);
+  }
+
+  /** Makes a network of pools, which nobody is given for another one meanwhile. */
+  async become(ids: readonly string[], make: () => Promise<void>): Promise<void> {
+    const begun = ids.filter((id) => !this.#becoming.has(id));
+    for (const id of begun) this.#becoming.add(id);
+    try {
+      await make();
+    } finally {
+      for (const id of begun) this.#becoming.delete(id);
+    }
+  }
+
+  #isTaken(id: string): boolean {
+    return this.#becoming.has(id) || this.#context.state.networkOf(id) !== undefined;
   }
 
   /** The pool that CreateNetwork means by a CIDR. @throws NR_IPAM_FOREIGN */
@@ -177,7 +199,7 @@ export class Pools {
     const use = state.poolUses.get(pool.id);
     const change = { key: state.pools.key(pool.id), value: record(pool) };
     if (same(state.pools.get(pool.id), pool)) return [];
-    return use ? [change, this.#useChange(pool, use.range, use.since)] : [change];
+    return use ? [change, this.#useChange(pool, use)] : [change];
   }
 
   /** The pool with this prefix, made if there is none. */
@@ -186,7 +208,7 @@ export class Pools {
     const id = poolId(tenant, prefix.toString());
     const standing = state.pools.get(id);
     if (standing) {
-      if (state.networkOf(id)) throw spaces.overlap(standing.prefix, standing);
+      if (this.#isTaken(id)) throw spaces.overlap(standing.prefix, standing);
       return this.#renewed(standing);
     }
     const other = spaces.overlapping(tenant, prefix);
@@ -294,7 +316,8 @@ export class Pools {
     const { state, cluster } = this.#context;
     // The chunks one by one: whatever of their writes is still on its way loses against their end.
     const chunks = cluster.ownership.chunks(pool.space).map(({ key }) => ({ key }));
-    return [{ key: state.pools.key(pool.id) }, { key: `space/${pool.space}` }, ...chunks];
+    const networks = this.#logicals.withPool(pool.id);
+    return [{ key: state.pools.key(pool.id) }, { key: `space/${pool.space}` }, ...chunks, ...networks];
   }
 
   /** A pool that was written again after its removal has no space any more: it gets another one. */
@@ -305,10 +328,19 @@ export class Pools {
     return [{ key: state.pools.key(pool.id), value: record(again) }, spaceChange(again)];
   }
 
-  #useChange(pool: Pool, range: string | undefined, since: number): Change {
+  #useChange(pool: Pool, { range, network, since }: Pick<PoolUse, 'range' | 'network' | 'since'>): Change {
     const { state } = this.#context;
     const { gateway, gatewayGiven, auxiliary, automatic } = pool;
-    const use: PoolUse = { pool: pool.id, range, gateway, gatewayGiven, auxiliary, automatic, since };
+    const use: PoolUse = {
+      pool: pool.id,
+      range,
+      network,
+      gateway,
+      gatewayGiven,
+      auxiliary,
+      automatic,
+      since,
+    };
     return { key: state.poolUses.key(pool.id), value: record(use) };
   }
 

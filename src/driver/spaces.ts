@@ -1,11 +1,13 @@
 import type { Range } from '../allocator/ranges.ts';
 import type { Creation, Judge } from '../cluster/names.ts';
 import { CodedError } from '../errors.ts';
-import { type Pool, poolSchema } from '../model/pool.ts';
+import { logicalSchema, networkNameSchema } from '../model/logical.ts';
+import { type Pool, poolName, poolSchema } from '../model/pool.ts';
 import { Address, WIDTH } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
 import type { State } from '../plan/state.ts';
 import type { Change, Store } from '../ports/store.ts';
+import { byName, logicalOf, nameOf, renamed, taken } from './logical.ts';
 import { record } from './record.ts';
 
 /** A chunk is a sixty-fourth of the pool, but no more than so many addresses. */
@@ -39,15 +41,39 @@ export class PoolSpaces {
     return pool ? addressAt(pool, value).toString() : `value ${value} of ${space}`;
   };
 
-  /** No two pools of a tenant may overlap. */
+  /** No two pools of a tenant may overlap, no pool is in two networks, and no name is that of two. */
   readonly judge: Judge = ({ records }: Creation): CodedError | undefined => {
-    for (const { value } of records) {
-      const wanted = poolSchema.safeParse(value).data;
-      const standing = wanted && this.overlapping(wanted.tenant, Prefix.parse(wanted.prefix));
-      if (standing) return this.overlap(wanted.prefix, standing);
+    for (const { key, value } of records) {
+      const refusal = this.#refusal(key.slice(0, key.indexOf('/')), value);
+      if (refusal) return refusal;
     }
     return undefined;
   };
+
+  #refusal(namespace: string, value: unknown): CodedError | undefined {
+    if (namespace === 'pool') {
+      const wanted = poolSchema.safeParse(value).data;
+      const standing = wanted && this.overlapping(wanted.tenant, Prefix.parse(wanted.prefix));
+      return standing && this.overlap(wanted.prefix, standing);
+    }
+    if (namespace === 'logical') {
+      const wanted = logicalSchema.safeParse(value).data;
+      const standing = wanted && logicalOf(this.#state, wanted.pools);
+      const shared = standing?.pools
+        .filter((id) => wanted?.pools.includes(id))
+        .map((id) => poolName(id).prefix);
+      if (!standing) return undefined;
+      const label = nameOf(this.#state, standing.id) ?? poolName(standing.id).prefix;
+      return new CodedError('NR_NETWORK_DIFFERS', `${shared?.join(', ')} is of network ${label}`);
+    }
+    if (namespace !== 'network-name') return undefined;
+    const wanted = networkNameSchema.safeParse(value).data;
+    if (!wanted) return undefined;
+    const other = byName(this.#state, wanted.tenant, wanted.name);
+    if (other && other.id !== wanted.network) return taken(other, wanted.name);
+    const standing = nameOf(this.#state, wanted.network);
+    return standing === undefined || standing === wanted.name ? undefined : renamed(standing, wanted.name);
+  }
 
   /** A pool of the tenant that has addresses of the prefix. */
   overlapping(tenant: string, prefix: Prefix): Pool | undefined {

@@ -7,7 +7,7 @@ import { parseMtu } from './network.ts';
 /** The tenant of those who do not name one. */
 export const DEFAULT_TENANT = 'default';
 
-const NETWORK_OPTIONS = ['tenant', 'encap', 'pkt-tag', 'mtu', 'gateway'];
+const NETWORK_OPTIONS = ['tenant', 'network', 'encap', 'pkt-tag', 'mtu', 'gateway'];
 const IPAM_OPTIONS = ['tenant', 'network'];
 /** Names of the plugin that this one replaces, in lower case as docker run sends them, and ours for the same. */
 const LEGACY: ReadonlyMap<string, string> = new Map([
@@ -20,6 +20,8 @@ const ENDPOINT_OPTIONS = ['ip-aliases', 'mtu', 'ingress-allowed', 'anycast'];
 /** What `-o` of docker network create says. */
 export interface NetworkOptions {
   readonly tenant?: string;
+  /** What the network is called in the cluster. */
+  readonly network?: string;
   readonly mtu?: number;
   readonly gateway?: string;
 }
@@ -45,6 +47,7 @@ export function parseNetworkOptions(
   const mtu = options.mtu ?? options['com.docker.network.driver.mtu'];
   return {
     ...(options.tenant !== undefined && { tenant: parseTenant(options.tenant) }),
+    ...(options.network !== undefined && { network: parseNetworkName(options.network) }),
     ...(mtu !== undefined && { mtu: parseMtu(mtu, withIpv6) }),
     ...(options.gateway !== undefined && { gateway: Address.parse(options.gateway).toString() }),
   };
@@ -58,7 +61,7 @@ export function parseIpamOptions(options: Readonly<Record<string, string>>): {
   refuseUnknown('--ipam-opt', Object.keys(options), IPAM_OPTIONS, IPAM_OPTIONS);
   return {
     ...(options.tenant !== undefined && { tenant: parseTenant(options.tenant) }),
-    ...(options.network !== undefined && { network: options.network }),
+    ...(options.network !== undefined && { network: parseNetworkName(options.network) }),
   };
 }
 
@@ -103,6 +106,17 @@ export function parseEndpointOptions(
     }),
     anycast: anycast === 'true',
   };
+}
+
+/** Whether Docker takes it for a network's name. */
+export function isNetworkName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/.test(text);
+}
+
+function parseNetworkName(text: string): string {
+  if (!isNetworkName(text))
+    throw new CodedError('NR_OPTION_INVALID', `${quote(text)} is not a network's name`);
+  return text;
 }
 
 /** A tenant's name: a letter or digit, then up to 63 of letters, digits, `-`, `_` and `.`. */

@@ -28,6 +28,8 @@ export const poolUseSchema = z.object({
   pool: z.string(),
   /** CIDR of the part that this host's automatic addresses come from (--ip-range). */
   range: z.string().optional(),
+  /** The name of the network, where the user gave it along with the pool. */
+  network: z.string().optional(),
   /** What the pool was like, to make it again if it is removed in spite of this. */
   ...attributes,
   /** In milliseconds since 1970. */

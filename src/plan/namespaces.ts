@@ -9,6 +9,10 @@ export const NAMESPACES: ReadonlyMap<string, Class> = new Map([
   /** Pools that a host's Docker has asked for. */
   ['pool-use', 'owned'],
   ['pool', 'shared'],
+  /** Networks as the cluster knows them: `logical/ID`. */
+  ['logical', 'shared'],
+  /** What they are called: `network-name/TENANT/NAME`. */
+  ['network-name', 'shared'],
   /** How a host can be peered with: `speaker/ID`. */
   ['speaker', 'owned'],
 ]);

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
+import { type Logical, logicalSchema, type NetworkName, networkNameSchema } from '../model/logical.ts';
 import { type Network, networkSchema } from '../model/network.ts';
 import {
   type Allocation,
@@ -19,6 +20,10 @@ import { NAMESPACES } from './namespaces.ts';
 export class State {
   readonly networks: Table<Network>;
   readonly pools: Table<Pool>;
+  /** Networks as the cluster knows them, by the id of their first pool. */
+  readonly logicals: Table<Logical>;
+  /** By tenant and name. */
+  readonly networkNames: Table<NetworkName>;
   /** By the pool's id. */
   readonly poolUses: Table<PoolUse>;
   readonly endpoints: Table<Endpoint>;
@@ -28,6 +33,8 @@ export class State {
   constructor(store: Pick<Store, 'get' | 'list' | 'origin'>, onPoison: (key: string) => void = () => {}) {
     this.networks = new Table(store, 'network', networkSchema, onPoison);
     this.pools = new Table(store, 'pool', poolSchema, onPoison);
+    this.logicals = new Table(store, 'logical', logicalSchema, onPoison);
+    this.networkNames = new Table(store, 'network-name', networkNameSchema, onPoison);
     this.poolUses = new Table(store, 'pool-use', poolUseSchema, onPoison);
     this.endpoints = new Table(store, 'endpoint', endpointSchema, onPoison);
     this.allocations = new Table(store, 'allocation', allocationSchema, onPoison);

@@ -225,6 +225,48 @@ describe('operator API', () => {
       }
     });
 
+    describe('of a cluster', () => {
+      const blue = {
+        id: 'default:10.7.0.0/16',
+        tenant: 'default',
+        encap: 'none',
+        mtu: 1400,
+        internal: false,
+        pools: ['default:10.7.0.0/16'],
+        createdAt: 0,
+      };
+      beforeEach(() =>
+        it_.store.commit([
+          { key: `logical/${blue.id}`, value: blue },
+          { key: 'network-name/default/blue', value: { tenant: 'default', name: 'blue', network: blue.id } },
+        ]),
+      );
+
+      it('are also those that only other hosts have in their Docker', async () => {
+        const { networks } = await ask('/v1/networks', networksView);
+        assert.deepEqual(
+          networks.map((one) => [one.id, one.name, one.clusterName, one.mtu, one.hosts]),
+          [
+            [id('aaaa'), 'mine', undefined, 1500, ['h1']],
+            [undefined, 'blue', 'blue', 1400, []],
+          ],
+        );
+        assert.equal((await ask('/v1/networks/blue', networkView)).mtu, 1400);
+        assert.equal((await failing('/v1/networks/blu', 404)).code, 'NR_NETWORK_UNKNOWN', 'names are whole');
+      });
+
+      it("are in conflict where this host's Docker has one of the same name, which is the one found", async () => {
+        const [docker] = it_.host.docker as readonly DockerNetwork[];
+        it_.host.docker = [{ ...docker!, name: 'blue' }];
+        const here = await ask('/v1/networks/blue', networkView);
+        assert.equal(here.id, id('aaaa'));
+        const why = 'blue is what the cluster calls the network of 10.7.0.0/16';
+        assert.equal(here.conflict, why);
+        const { attention } = await ask('/v1/status', statusView);
+        assert.equal(attention[0]?.what, `network blue: ${why}`);
+      });
+    });
+
     it('are not found by anything else', async () => {
       assert.equal((await failing('/v1/networks/nope', 404)).code, 'NR_NETWORK_UNKNOWN');
       assert.equal((await failing('/v1/endpoints/nope', 404)).code, 'NR_ENDPOINT_UNKNOWN');

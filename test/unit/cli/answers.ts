@@ -84,6 +84,23 @@ export const NETWORK: NetworkView = {
   createdAt: '2026-01-02T03:04:05.000Z',
   endpoints: 2,
   pools: [POOLS[0]!],
+  hosts: ['h1', 'h2'],
+  clusterName: 'theirs',
+};
+
+/** One that this host does not have. */
+export const ELSEWHERE: NetworkView = {
+  name: 'blue',
+  clusterName: 'blue',
+  tenant: 'default',
+  encap: 'none',
+  mtu: 1500,
+  internal: false,
+  createdAt: '2026-01-02T03:04:05.000Z',
+  endpoints: 0,
+  pools: [POOLS[1]!],
+  hosts: ['h2'],
+  conflict: 'it is not internal: leave --internal out',
 };
 
 export const ENDPOINTS: EndpointView[] = [

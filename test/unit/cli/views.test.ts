@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { DOCTOR, ENDPOINTS, NETWORK, PEERS, POOLS, ROUTES, STATUS } from './answers.ts';
+import { DOCTOR, ELSEWHERE, ENDPOINTS, NETWORK, PEERS, POOLS, ROUTES, STATUS } from './answers.ts';
 import { type FakeDaemon, fakeDaemon } from './harness.ts';
 
 /** Text without the line end before it. */
@@ -10,7 +10,7 @@ describe('command line: views', () => {
   before(async () => {
     daemon = await fakeDaemon();
     daemon.says('GET /v1/status', STATUS);
-    daemon.says('GET /v1/networks', { networks: [NETWORK] });
+    daemon.says('GET /v1/networks', { networks: [NETWORK, ELSEWHERE] });
     daemon.says('GET /v1/networks/mine', NETWORK);
     daemon.says('GET /v1/endpoints', { endpoints: ENDPOINTS });
     daemon.says('GET /v1/endpoints?name=web', { endpoints: [ENDPOINTS[0]] });
@@ -78,8 +78,9 @@ POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
     prints(
       'networks list',
       golden`
-NETWORK       NAME  TENANT   ENCAP  MTU   ENDPOINTS  POOLS
-aaaa00000000  mine  default  none   1500  2          10.1.0.0/16
+NETWORK       NAME                          TENANT   ENCAP  MTU   ENDPOINTS  POOLS        HOSTS
+aaaa00000000  mine (theirs in the cluster)  default  none   1500  2          10.1.0.0/16  h1, h2
+not here      blue (conflict)               default  none   1500  0          fd00:9::/64  h2
 `,
     ));
 
@@ -89,6 +90,8 @@ aaaa00000000  mine  default  none   1500  2          10.1.0.0/16
       golden`
 id         aaaa000000000000000000000000000000000000000000000000000000000000
 name       mine
+called     theirs in the cluster
+hosts      h1, h2
 tenant     default
 encap      none
 mtu        1500

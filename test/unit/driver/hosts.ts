@@ -1,5 +1,6 @@
 import { Driver } from '../../../src/driver/driver.ts';
 import { Janitor } from '../../../src/driver/janitor.ts';
+import { Naming } from '../../../src/driver/naming.ts';
 import { PoolSpaces } from '../../../src/driver/spaces.ts';
 import type { Address } from '../../../src/net/address.ts';
 import { State } from '../../../src/plan/state.ts';
@@ -14,7 +15,13 @@ export class Drivers {
   readonly #spaces = new Map<MemoryStore, { state: State; spaces: PoolSpaces }>();
   /** What keeps containers of a host from an address, by host and address. */
   readonly claims = new Map<string, string>();
-  readonly #drivers: { driver: Driver; janitor: Janitor; docker: DockerNetwork[]; dead: Set<string> }[] = [];
+  readonly #drivers: {
+    driver: Driver;
+    janitor: Janitor;
+    naming: Naming;
+    docker: DockerNetwork[];
+    dead: Set<string>;
+  }[] = [];
 
   constructor(count: number, spread = 0n) {
     this.hosts = new Hosts(count, (store) => {
@@ -30,8 +37,10 @@ export class Drivers {
       const claimed = (address: Address) => this.claims.get(`${at + 1} ${address}`);
       const driver = new Driver({ ...context, clock, spread, claimed });
       const docker: DockerNetwork[] = [];
-      const janitor = new Janitor(context, driver, { networks: async () => docker, watch: () => () => {} });
-      this.#drivers.push({ driver, janitor, docker, dead });
+      const dockerd = { networks: async () => docker, watch: () => () => {} };
+      const janitor = new Janitor(context, driver, dockerd);
+      const naming = new Naming(context, driver.logicals, dockerd);
+      this.#drivers.push({ driver, janitor, naming, docker, dead });
     }
   }
 
@@ -104,6 +113,15 @@ export class Drivers {
     await this.say(host, (driver) =>
       driver.createEndpoint({ network: `n${host}`, endpoint: id, address: `${address}/32`, options }),
     );
+    this.hosts.gossip();
+  }
+
+  /** Has a host tell the cluster what its Docker calls networks. */
+  async name(host: number, names: Readonly<Record<string, string>>): Promise<void> {
+    const { naming, docker } = this.#drivers[host - 1]!;
+    docker.splice(0, docker.length);
+    for (const [id, name] of Object.entries(names)) docker.push({ id, name, endpoints: [] });
+    await this.hosts.until(naming.pass());
     this.hosts.gossip();
   }
 

@@ -26,7 +26,7 @@ describe('network options', () => {
     refused(
       'NR_OPTION_UNKNOWN',
       () => parseNetworkOptions({ tennant: 'red' }, false),
-      /"tennant".*tenant, encap/,
+      /"tennant".*tenant, network, encap/,
     );
   });
 

@@ -1,0 +1,172 @@
+import type { Creation } from '../cluster/names.ts';
+import { CodedError } from '../errors.ts';
+import { type Logical, type NetworkName, networkNameId } from '../model/logical.ts';
+import { poolName } from '../model/pool.ts';
+import { type Family, quote } from '../net/address.ts';
+import type { Prefix } from '../net/prefix.ts';
+import type { Change } from '../ports/store.ts';
+import type { Context } from './context.ts';
+import { byName, differences, logicalOf, nameOf, prefixesOf, renamed, taken } from './logical.ts';
+import { promised } from './promised.ts';
+import { record } from './record.ts';
+import { domainOf } from './spaces.ts';
+
+/** Networks as the cluster knows them: made and named by the treasury of their tenant, and gone with their pools. */
+export class Logicals {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /**
+   * The subnet that RequestPool means: that of the network that the user names, or the given one; none for an automatic.
+   * @throws NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS
+   */
+  prefix(tenant: string, family: Family, name: string | undefined, given: Prefix | undefined) {
+    if (name === undefined) return given;
+    const { state } = this.#context;
+    const logical = byName(state, tenant, name);
+    if (!logical) {
+      // A subnet makes it, and the other family's may be automatic then.
+      const begun = [...state.poolUses.all()].some((use) => use.network === name);
+      if (given || begun) return given;
+      throw this.#unknown(tenant, name);
+    }
+    const own = prefixesOf(logical).filter((prefix) => prefix.family === family);
+    if (given === undefined && own[0]) return own[0];
+    if (given && own.some((prefix) => prefix.equals(given))) return given;
+    const has = own.map(String).join(', ') || `no IPv${family} subnet`;
+    const remedy =
+      own.length > 0
+        ? `leave --subnet ${given} out`
+        : `leave ${family === 6 ? '--ipv6' : 'IPv4'} out${family === 4 ? ', with --ipv4=false of Docker 28' : ''}`;
+    throw new CodedError('NR_NETWORK_DIFFERS', `network ${name} has ${has}: ${remedy}`);
+  }
+
+  /**
+   * The logical network of a network that is created here: the one that has its pools, or a new one. With a name it is
+   * called so.
+   * @throws NR_NETWORK_DIFFERS, NR_NETWORK_NAME_TAKEN, NR_MEMBER_UNREACHABLE for a new one or a new name
+   */
+  async establish(wanted: Logical, name?: string): Promise<Logical> {
+    const { state } = this.#context;
+    if (name !== undefined) this.#refuseTaken(wanted, name);
+    const before = logicalOf(state, wanted.pools);
+    if (!before) await this.#create(wanted, name);
+    const logical = before ?? logicalOf(state, wanted.pools) ?? wanted;
+    const differing = differences(logical, wanted);
+    if (differing.length > 0) {
+      const what = `network ${this.label(logical)} is not as asked for: ${differing.join('; ')}`;
+      throw new CodedError('NR_NETWORK_DIFFERS', what);
+    }
+    if (name !== undefined) await this.call(logical, name);
+    return logical;
+  }
+
+  /**
+   * Gives a network its name, if it has none.
+   * @throws NR_NETWORK_DIFFERS if it has another one, NR_NETWORK_NAME_TAKEN, NR_MEMBER_UNREACHABLE
+   */
+  async call(logical: Logical, name: string): Promise<void> {
+    const { state, cluster } = this.#context;
+    this.#refuseTaken(logical, name);
+    const standing = nameOf(state, logical.id);
+    if (standing === name) return;
+    if (standing !== undefined) throw renamed(standing, name);
+    const creation = { domain: domainOf(logical.tenant), records: [this.#naming(logical, name)] };
+    await promised((done) => cluster.names.create(creation as Creation, done));
+    this.#refuseTaken(logical, name); // somebody else was faster
+  }
+
+  /** The names of the hosts that have each network in their Docker, by its id. Read from disk, so not for calls of Docker. */
+  hosts(): Map<string, string[]> {
+    const { state, store, cluster } = this.#context;
+    const ids = new Map(
+      [...state.logicals.all()].flatMap(({ id, pools }) => pools.map((pool) => [pool, id])),
+    );
+    const hosts = new Map<string, Set<string>>();
+    for (const entry of store.all('network')) {
+      const id = ids.get(state.networks.read(entry)?.pools.find((pool) => ids.has(pool)) ?? '');
+      const [, host = ''] = entry.key.split('/');
+      if (id !== undefined) hosts.set(id, (hosts.get(id) ?? new Set()).add(cluster.members.nameOf(host)));
+    }
+    return new Map([...hosts].map(([id, names]) => [id, [...names].sort()]));
+  }
+
+  /** What a network is called, or else its first subnet. */
+  label(logical: Logical): string {
+    return nameOf(this.#context.state, logical.id) ?? poolName(logical.id).prefix;
+  }
+
+  /** Changes for networks that go with a pool. */
+  withPool(pool: string): Change[] {
+    const { state } = this.#context;
+    return [...state.logicals.all()]
+      .filter(({ pools }) => pools.includes(pool))
+      .flatMap((one) => this.#removal(one));
+  }
+
+  /** Changes for what was left behind in the tenants that this host decides on: networks and names of nothing. */
+  orphans(): Change[] {
+    const { state, cluster, store } = this.#context;
+    if (cluster.standing.halted || cluster.standing.leaving) return [];
+    const isOurs = (tenant: string) => cluster.ownership.treasury(domainOf(tenant)) === store.origin;
+    const networks = [...state.logicals.all()].filter(
+      ({ tenant, pools }) => isOurs(tenant) && !pools.some((id) => state.pools.get(id)),
+    );
+    const names = [...state.networkNames.all()].filter(
+      ({ tenant, network }) => isOurs(tenant) && !state.logicals.get(network),
+    );
+    return [
+      ...networks.flatMap((one) => this.#removal(one)),
+      ...names.map((one) => ({ key: this.#nameKey(one) })),
+    ];
+  }
+
+  async #create(wanted: Logical, name: string | undefined): Promise<void> {
+    const { state, cluster, log } = this.#context;
+    const records = [{ key: state.logicals.key(wanted.id), value: record(wanted) }];
+    if (name !== undefined) records.push(this.#naming(wanted, name));
+    const creation = { domain: domainOf(wanted.tenant), records } as Creation;
+    try {
+      await promised((done) => cluster.names.create(creation, done));
+    } catch (error) {
+      // The pools stand, so that containers can have addresses; the rest is made up for in the background.
+      const later =
+        error instanceof CodedError && error.code === 'NR_MEMBER_UNREACHABLE' && name === undefined;
+      if (!later) throw error;
+      log.warn({ err: error, network: wanted.id }, 'the cluster does not know of a network yet');
+    }
+  }
+
+  #removal(logical: Logical): Change[] {
+    const { state } = this.#context;
+    const names = [...state.networkNames.all()].filter(({ network }) => network === logical.id);
+    return [{ key: state.logicals.key(logical.id) }, ...names.map((one) => ({ key: this.#nameKey(one) }))];
+  }
+
+  #naming({ id, tenant }: Logical, name: string) {
+    const value: NetworkName = { tenant, name, network: id };
+    return { key: this.#nameKey(value), value: record(value) };
+  }
+
+  #nameKey({ tenant, name }: NetworkName): string {
+    return this.#context.state.networkNames.key(networkNameId(tenant, name));
+  }
+
+  #refuseTaken(wanted: Logical, name: string): void {
+    const { state } = this.#context;
+    const other = byName(state, wanted.tenant, name);
+    if (other && !other.pools.some((id) => wanted.pools.includes(id))) throw taken(other, name);
+  }
+
+  #unknown(tenant: string, name: string): CodedError {
+    const names = [...this.#context.state.networkNames.all()].filter((one) => one.tenant === tenant);
+    const known = names.map((one) => one.name).sort();
+    const some =
+      known.length > 0 ? `known: ${known.slice(0, 20).join(', ')}` : 'there is none with a name yet';
+    const what = `tenant ${tenant} has no network ${quote(name)} (${some})`;
+    return new CodedError('NR_NETWORK_NAME_UNKNOWN', what);
+  }
+}
