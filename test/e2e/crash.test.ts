@@ -6,6 +6,7 @@ import { children } from '../../lab/process.ts';
 import { vethNames } from '../../src/net/ifname.ts';
 import { Holders } from './holders.ts';
 import { nothingLeft } from './leftovers.ts';
+import { numbers } from './random.ts';
 import { RawChurn } from './rawchurn.ts';
 import {
   ask,
@@ -76,17 +77,6 @@ function churn(host: Host, index: number): Churn {
 }
 
 const startedBy = (churns: readonly Churn[]): number => churns.reduce((sum, one) => sum + one.started(), 0);
-
-/** Numbers below a limit that follow from the seed (mulberry32). */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 /** Kills a daemon a moment after it was launched; whether it had begun to look at what is there, but not ended. */
 async function killStarting(host: Host, afterMs: number): Promise<boolean> {

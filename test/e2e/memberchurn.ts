@@ -68,6 +68,7 @@ export class MemberChurn {
 
   /** Has all endpoints that are joined stay so, and makes no more. @throws as check() */
   async hold(): Promise<void> {
+    this.check();
     this.#held ??= { at: 0, full: Promise.withResolvers<void>(), go: Promise.withResolvers<void>() };
     await this.#held.full.promise;
     this.check();
