@@ -11,6 +11,9 @@ import { promised } from './promised.ts';
 import { record } from './record.ts';
 import { domainOf } from './spaces.ts';
 
+/** How long a name that is not known is waited for, in milliseconds: gossip, and Docker's event, take a part of that. */
+const HEARD_MS = 1500;
+
 /** Networks as the cluster knows them: made and named by the treasury of their tenant, and gone with their pools. */
 export class Logicals {
   readonly #context: Context;
@@ -23,16 +26,15 @@ export class Logicals {
    * The subnet that RequestPool means: that of the network that the user names, or the given one; none for an automatic.
    * @throws NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS
    */
-  prefix(tenant: string, family: Family, name: string | undefined, given: Prefix | undefined) {
+  async prefix(tenant: string, family: Family, name: string | undefined, given: Prefix | undefined) {
     if (name === undefined) return given;
     const { state } = this.#context;
+    // A subnet makes it, and the other family's may be automatic then.
+    const begun = () => given !== undefined || [...state.poolUses.all()].some((use) => use.network === name);
+    if (!byName(state, tenant, name) && !begun()) await this.#heard(tenant, name);
     const logical = byName(state, tenant, name);
-    if (!logical) {
-      // A subnet makes it, and the other family's may be automatic then.
-      const begun = [...state.poolUses.all()].some((use) => use.network === name);
-      if (given || begun) return given;
-      throw this.#unknown(tenant, name);
-    }
+    if (!logical && begun()) return given;
+    if (!logical) throw this.#unknown(tenant, name);
     const own = prefixesOf(logical).filter((prefix) => prefix.family === family);
     if (given === undefined && own[0]) return own[0];
     if (given && own.some((prefix) => prefix.equals(given))) return given;
@@ -51,7 +53,6 @@ export class Logicals {
    */
   async establish(wanted: Logical, name?: string): Promise<Logical> {
     const { state } = this.#context;
-    if (name !== undefined) this.#refuseTaken(wanted, name);
     const before = logicalOf(state, wanted.pools);
     if (!before) await this.#create(wanted, name);
     const logical = before ?? logicalOf(state, wanted.pools) ?? wanted;
@@ -122,6 +123,22 @@ export class Logicals {
       ...networks.flatMap((one) => this.#removal(one)),
       ...names.map((one) => ({ key: this.#nameKey(one) })),
     ];
+  }
+
+  /** Waits until the name is known here: it may have been given on another host a moment ago. */
+  #heard(tenant: string, name: string): Promise<void> {
+    const { state, store, clock, cluster } = this.#context;
+    if (cluster.members.present().length < 2) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        for (const stop of stops) stop();
+        resolve();
+      };
+      const look = () => byName(state, tenant, name) && end();
+      const stops = ['logical', 'network-name'].map((namespace) => store.observe(namespace, look));
+      const cancel = clock.after(HEARD_MS, end);
+    });
   }
 
   async #create(wanted: Logical, name: string | undefined): Promise<void> {

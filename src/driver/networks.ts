@@ -144,9 +144,7 @@ export class Networks {
       const what = `${pool.prefix} is the subnet of network ${user.id.slice(0, 12)}`;
       throw new CodedError('NR_POOL_OVERLAP', what);
     }
-    const { space } = this.#pools.byPrefix(pool.tenant, pool.prefix);
-    if (space !== pool.space)
-      throw new CodedError('NR_IPAM_FOREIGN', `the subnet ${pool.prefix} was given back in the meantime`);
+    this.#pools.byPrefix(pool.tenant, pool.prefix);
   }
 
   #refuseForeign(data: readonly PoolData[]): void {

@@ -71,7 +71,7 @@ export class Pools {
       throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
     const family: Family = call.v6 ? 6 : 4;
     const given = call.pool === undefined ? undefined : usable(call.pool, family);
-    const prefix = this.#logicals.prefix(tenant, family, network, given);
+    const prefix = await this.#logicals.prefix(tenant, family, network, given);
     const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
     const { state, store, clock } = this.#context;
     for (;;) {

@@ -77,14 +77,10 @@ describe('a network of a cluster', function () {
     await docker(h1, ...CREATE, '--subnet', '10.3.0.0/24', '--ipam-opt', 'network=blue', 'any');
     await docker(h2, ...CREATE, '--ipam-opt', 'network=blue', 'blue');
     await createNetwork(h2, 'mine', ['10.4.0.0/24']);
-    const { attention } = await eventually('it is said', async () => {
-      const said = await status(h2);
-      return said.attention.length > 0 && said;
-    });
-    assert.match(
-      attention[0]?.what ?? '',
-      /^network mine: mine is what the cluster calls the network of 10\.1\.0\.0\/16/,
+    const said = await eventually('it is said', async () =>
+      (await status(h2)).attention.find(({ what }) => what.startsWith('network mine: ')),
     );
+    assert.match(said.what, /: mine is what the cluster calls the network of 10\.1\.0\.0\/16/);
     await run(h2, 'three', '--network', 'mine');
     await reaches(h1, 'one', await addressOf(h2, 'three', 'mine'));
     await docker(h2, 'rm', '-f', 'three');

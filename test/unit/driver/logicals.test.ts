@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { byName, logicalOf, nameOf, nameTaken } from '../../../src/driver/logical.ts';
+import { record } from '../../../src/driver/record.ts';
 import { Drivers } from './hosts.ts';
 
 const V4 = '10.1.0.0/16';
@@ -123,6 +124,14 @@ describe('a logical network', () => {
     assert.deepEqual([...on.state(2).poolUses.all()], []);
   });
 
+  it('that was named a moment ago on another host is waited for', async () => {
+    const on = new Drivers(2);
+    await create(on, 1, { subnets: [V4] });
+    const asked = on.driver(2).requestPool({ options: { network: 'mine' }, v6: false });
+    await on.name(1, { n1: 'mine' });
+    assert.equal((await on.hosts.until(asked)).pool, V4);
+  });
+
   it('may have an automatic subnet of one family', async () => {
     const on = new Drivers(2);
     const [v4, v6] = await create(on, 1, { subnets: [V4], ipv6: true, ...named('mine') });
@@ -201,6 +210,64 @@ describe('a logical network', () => {
     assert.match(said.find((one) => one !== 'made') ?? '', /^NR_NETWORK_NAME_TAKEN: /);
     assert.equal([...on.state(1).networkNames.all()].length, 1);
     assert.equal([...on.state(1).logicals.all()].length, 1);
+  });
+
+  it('shares no subnet with another one, though two hosts make them at a time', async () => {
+    const on = new Drivers(3);
+    const make = async (host: number, v4: string) => {
+      const driver = on.driver(host);
+      for (const [pool, v6] of [
+        [v4, false],
+        [V6, true],
+      ] as const)
+        await driver.requestPool({ pool, options: {}, v6 });
+      const data = (pool: string) => [{ addressSpace: 'net-routed', pool, auxAddresses: {} }];
+      return driver
+        .createNetwork({ network: `n${host}`, options: {}, internal: false, ipv4: data(v4), ipv6: data(V6) })
+        .then(
+          () => 'made',
+          (error: Error) => error.message,
+        );
+    };
+    const said = await on.hosts.until(Promise.all([make(2, V4), make(3, '10.2.0.0/16')]));
+    on.hosts.gossip();
+    assert.equal(said.filter((one) => one === 'made').length, 1, said.join());
+    assert.match(said.find((one) => one !== 'made') ?? '', /^NR_NETWORK_DIFFERS: .*fd00:9::\/64/);
+    assert.equal([...on.state(1).logicals.all()].length, 1);
+  });
+
+  it('goes at once with the last user, where that is its treasury', async () => {
+    const on = new Drivers(2);
+    await create(on, 1, { subnets: [V4, V6], ...named('mine') });
+    await remove(on, 1, [V4, V6]);
+    for (const host of [1, 2]) {
+      assert.deepEqual([...on.state(host).logicals.all()], []);
+      assert.deepEqual([...on.state(host).networkNames.all()], []);
+    }
+  });
+
+  it('goes when it was left behind without its pools, and so does a name of nothing', async () => {
+    const on = new Drivers(2);
+    await create(on, 2, { subnets: [V4], ...named('mine') });
+    const logical = on.state(1).logicals.get(ID)!;
+    const left = { ...logical, id: 'default:10.9.0.0/16', pools: ['default:10.9.0.0/16'] };
+    const name = (of: string, network: string) => ({ tenant: 'default', name: of, network });
+    await on.hosts.until(
+      on.store(2).commit([
+        { key: `logical/${left.id}`, value: record(left) },
+        { key: 'network-name/default/left', value: name('left', left.id) },
+        { key: 'network-name/default/none', value: name('none', 'default:10.8.0.0/16') },
+      ]),
+    );
+    on.hosts.gossip();
+    await on.sweep(2);
+    assert.equal([...on.state(2).networkNames.all()].length, 3, 'that is for the treasury to say');
+    await on.sweep(1);
+    assert.deepEqual(
+      [...on.state(2).networkNames.all()].map((one) => one.name),
+      ['mine'],
+    );
+    assert.deepEqual([...on.state(2).logicals.all()], [logical]);
   });
 
   it('stays until the last host has removed it, and goes with its name', async () => {

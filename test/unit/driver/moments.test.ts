@@ -78,6 +78,7 @@ describe('calls in one moment', () => {
         driver.requestAddress({ pool: POOL_ID, address: '10.1.9.9', gateway: false }),
       'a gateway': ({ driver }) =>
         driver.requestAddress({ pool: POOL_ID, address: '10.1.9.9', gateway: true }),
+      'a network without a gateway': ({ driver }) => driver.createNetwork(network('n1')),
       'a network': ({ driver }) => driver.createNetwork(network('n1', '10.1.9.9')),
     };
     for (const [what, call] of Object.entries(calls))
@@ -90,6 +91,8 @@ describe('calls in one moment', () => {
         await asked;
         assert.deepEqual([...on.state.allocations.all()], [], `${what}, after ${turns} turns`);
         assert.deepEqual([...on.state.networks.all()], []);
+        const { space } = on.state.pools.get(POOL_ID)!;
+        assert.ok(on.store.get(`space/${space}`), 'the pool has its own space');
       }
   });
 
