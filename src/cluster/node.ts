@@ -227,18 +227,28 @@ function* seedsOf(replica: Replica, seeds: readonly Place[]): Iterable<Place> {
   yield* seeds;
 }
 
+/** What a host refuses for its own state: said to another host, it would read as that one's. */
+const OF_ITSELF: ReadonlySet<string> = new Set([
+  'NR_STORE_FAILED',
+  'NR_MEMBER_STARTING',
+  'NR_MEMBER_HALTED',
+  'NR_MEMBER_LEAVING',
+  'NR_MEMBER_INCOMPLETE',
+]);
+
 /** Requests whose errors call the member that was asked by its name. */
-function named(calls: Calls, nameOf: (member: string) => string): Calls {
+export function named(calls: Calls, nameOf: (member: string) => string): Calls {
   return {
     ask: (member, method, body, ms, done) =>
       calls.ask(member, method, body, ms, (error, answer) => {
-        const isNamed = error?.what.includes(member);
-        if (!error || !isNamed) return done(error, answer);
-        done(
-          new CodedError(error.code, error.what.replaceAll(member, `host ${nameOf(member)}`), {
-            cause: error,
-          }),
-        );
+        const name = `host ${nameOf(member)}`;
+        if (error?.what.includes(member)) {
+          const what = error.what.replaceAll(member, name);
+          return done(new CodedError(error.code, what, { cause: error }));
+        }
+        if (error && OF_ITSELF.has(error.code))
+          return done(new CodedError(error.code, `${name} says: ${error.what}`, { cause: error }));
+        done(error, answer);
       }),
   };
 }
