@@ -70,4 +70,22 @@ describe('an arrival', () => {
     hosts.pass(2000);
     assert.equal(again.cluster.standing.halted, 'passed');
   });
+
+  it('is told of another one under the same identity that is connected', () => {
+    const boots: string[] = [];
+    const hosts = new Hosts(2, { boots: () => boots });
+    const body = { boot: 'mine', bootSequence: hosts.at(1).store.known(hosts.at(1).id) + 1 };
+    const verdict = () => {
+      let heard: unknown;
+      hosts.at(0).cluster.serve('greet', hosts.at(1).id, body, (_, answer) => {
+        heard = (answer!.body as { verdict: unknown }).verdict;
+      });
+      return heard;
+    };
+    assert.equal(verdict(), null);
+    boots.push('mine');
+    assert.equal(verdict(), null, 'its own connection');
+    boots.push('other');
+    assert.equal(verdict(), 'twice');
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Grant } from '../../../src/cluster/claims.ts';
 import type { Json } from '../../../src/ports/store.ts';
-import { Hosts, type Node } from './world.ts';
+import { Hosts, holdAnswers, type Node } from './world.ts';
 
 describe('claims', () => {
   const key = (hosts: Hosts, index: number, value: number) => `allocation/${hosts.at(index).id}/s/${value}`;
@@ -145,5 +145,54 @@ describe('claims', () => {
     hosts.at(0).deaf = false;
     claim(hosts, 0, 6);
     assert.match(claim(hosts, 1, 6), /10\.0\.0\.6 is in use on host h1/);
+  });
+
+  it('are not ended by the release of an earlier one, which comes late', () => {
+    const hosts = new Hosts(2);
+    claim(hosts, 1, 5);
+    const body = { space: 's', value: '5', nonce: 'another' };
+    hosts.at(0).cluster.serve('release', hosts.at(1).id, body, () => {});
+    hosts.run();
+    assert.deepEqual(borrowers(hosts, 5), ['2']);
+  });
+
+  it('are known to who has asked for them before they are answered', () => {
+    const hosts = new Hosts(2);
+    const letGo = holdAnswers(hosts.at(0), 'claim');
+    claim(hosts, 1, 5);
+    hosts.at(0).cluster.claims.tidy();
+    hosts.run();
+    assert.deepEqual(borrowers(hosts, 5), ['2']);
+    letGo();
+    hosts.run();
+    assert.ok(hosts.at(1).store.get(key(hosts, 1, 5)));
+  });
+
+  it('leave a shared value in use when the disk refuses them', () => {
+    const hosts = new Hosts(3);
+    claim(hosts, 0, 5, true);
+    hosts.gossip();
+    hosts.at(0).store.disk.failure = new Error('no space left on device');
+    assert.match(claim(hosts, 1, 5), /NR_STORE_FAILED/);
+    assert.equal(claim(hosts, 2, 5), 'done');
+    assert.equal(isShared(hosts, 2, 5), true);
+  });
+
+  it('are not taken any more by a host that leaves', () => {
+    const hosts = new Hosts(2);
+    const { cluster, store, id } = hosts.at(1);
+    const letGo = holdAnswers(hosts.at(0), 'claim');
+    const use = () => [{ key: `allocation/${id}/s/5`, value: {} }];
+    let ended = 'nothing';
+    cluster.claims.claim(hosts.space(1), 5n, use, (error) => {
+      ended = error?.code ?? 'done';
+    });
+    hosts.run();
+    cluster.leaving.leave(() => {});
+    hosts.run();
+    letGo();
+    hosts.run();
+    assert.equal(ended, 'NR_MEMBER_LEAVING');
+    assert.deepEqual([...store.list('allocation')], []);
   });
 });

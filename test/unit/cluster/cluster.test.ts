@@ -20,4 +20,19 @@ describe('a cluster', () => {
     hosts.pass(5000);
     assert.equal(owned(), 0);
   });
+
+  it('takes nothing over that a member owned which is gone, and counts it as known', () => {
+    const hosts = new Hosts(3);
+    const gone = hosts.nodes.splice(2, 1)[0]!;
+    const { store, id } = hosts.at(0);
+    gone.store.write([{ key: `host/${gone.id}`, value: 'its last word' }], () => {});
+    hosts.run();
+    const value = { seal: gone.store.known(gone.id), how: 'left', by: id, heir: id, last: 3 };
+    store.write([{ key: `gone/${gone.id}`, value }], () => {});
+    hosts.run();
+    store.merge([gone.store.range(gone.id, store.known(gone.id))]);
+    hosts.run();
+    assert.equal(store.version(`host/${gone.id}`), undefined);
+    assert.equal(store.known(gone.id), value.seal);
+  });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Hosts } from './world.ts';
+import { Hosts, type Node } from './world.ts';
 
 describe('tombstones', () => {
   it('go at once where nobody else has to see them', () => {
@@ -36,5 +36,33 @@ describe('tombstones', () => {
     cluster.collector.collect();
     hosts.run();
     assert.equal([...store.tombstones()].length, 0);
+  });
+
+  it('stay while an older version may arrive that who has seen them did not have any more', () => {
+    const hosts = new Hosts(4);
+    const [a, b, c, d] = hosts.nodes as [Node, Node, Node, Node];
+    const tell = (from: Node, origin: Node, to: Node) => {
+      to.store.merge([from.store.range(origin.id, to.store.known(origin.id))]);
+      hosts.run();
+    };
+    a.store.write([{ key: 'policy/1', value: 'older' }], () => {});
+    hosts.run();
+    tell(a, a, d);
+    const late = d.store.range(a.id, b.store.known(a.id));
+    hosts.time.now += 1000;
+    c.store.write([{ key: 'policy/1', value: 'newer' }, { key: 'policy/1' }], () => {});
+    hosts.run();
+    for (const to of [a, b, d]) tell(c, c, to);
+    for (const { cluster } of [a, c, d]) b.cluster.collector.take(cluster.collector.report());
+    b.cluster.collector.collect();
+    hosts.run();
+    // What was on its way before its sender had seen the removal.
+    b.store.merge([late]);
+    hosts.gossip();
+    for (const { store } of hosts.nodes) assert.equal(store.get('policy/1'), undefined);
+    for (const { cluster } of [a, c, d]) b.cluster.collector.take(cluster.collector.report());
+    b.cluster.collector.collect();
+    hosts.run();
+    assert.deepEqual([...b.store.tombstones()], []);
   });
 });

@@ -1,23 +1,6 @@
 import assert from 'node:assert/strict';
-import { Hosts, type Node } from './world.ts';
-
-/** Holds back what a host answers to a method, until it is let go. */
-function holdAnswers({ cluster }: Node, method: string): () => void {
-  const held: (() => void)[] = [];
-  const { serve } = cluster;
-  Object.assign(cluster, {
-    serve: (...[asked, from, body, done]: Parameters<typeof serve>) =>
-      serve(asked, from, body, (error, answer) => {
-        const give = () => done(error, answer);
-        if (asked === method) held.push(give);
-        else give();
-      }),
-  });
-  return () => {
-    Object.assign(cluster, { serve });
-    for (const give of held.splice(0)) give();
-  };
-}
+import type { Json } from '../../../src/ports/store.ts';
+import { Hosts, holdAnswers, type Node } from './world.ts';
 
 describe('to forget', () => {
   /** One host forgets another, and hears of what it waits for. */
@@ -79,5 +62,124 @@ describe('to forget', () => {
     const given = [...spaces.allocator('s')!.ownedChunks()];
     assert.ok(given.length > 10);
     assert.ok(!given.includes(1n), 'it has a value in use');
+  });
+
+  const asked = (hosts: Hosts, of: Node, from: Node, method: string, body: Json): string => {
+    let ended = 'nothing';
+    of.cluster.serve(method, from.id, body, (error) => {
+      ended = error?.code ?? 'done';
+    });
+    hosts.run();
+    return ended;
+  };
+
+  it('promises a member to one coordinator only, unless that one is to be forgotten as well', () => {
+    const hosts = new Hosts(4);
+    const [a, b, c, dead] = hosts.nodes as [Node, Node, Node, Node];
+    const promise = (from: Node, attempt: number, ...victims: Node[]) =>
+      asked(hosts, c, from, 'promise', { attempt, victims: victims.map(({ id }) => id) });
+    assert.equal(promise(a, 5, dead), 'done');
+    assert.equal(promise(a, 5, dead), 'done', 'again');
+    assert.equal(promise(a, 4, dead), 'NR_FORGET_BUSY', 'an earlier attempt, which came late');
+    assert.equal(promise(b, 9, dead), 'NR_FORGET_BUSY');
+    assert.equal(promise(b, 9, dead, a), 'done');
+    assert.equal(promise(a, 6, dead), 'NR_FORGET_BUSY');
+  });
+
+  it('takes nothing over unless all have promised', () => {
+    const hosts = new Hosts(4);
+    const dead = hosts.nodes.splice(0, 1)[0]!;
+    hosts.at(2).deaf = true;
+    const attempt = forget(hosts, 0, dead);
+    hosts.gossip();
+    hosts.pass(10_000);
+    assert.match(attempt.ended, /NR_MEMBER_UNREACHABLE/);
+    for (const { cluster } of hosts.nodes) assert.equal(cluster.members.gone(dead.id), undefined);
+    hosts.gossip();
+    hosts.pass(10_000);
+    for (const { store } of hosts.nodes) assert.deepEqual([...store.list('promise')], []);
+  });
+
+  it('ends what was asked of a member that is frozen', () => {
+    const hosts = new Hosts(3);
+    const [dead, b, c] = hosts.nodes as [Node, Node, Node];
+    const letGo = holdAnswers(dead, 'claim');
+    const use = () => [{ key: `allocation/${b.id}/s/5`, value: {} }];
+    const ended: string[] = [];
+    b.cluster.claims.claim(hosts.space(1), 5n, use, (error) => void ended.push(error?.code ?? 'done'));
+    hosts.run();
+    assert.equal(asked(hosts, b, c, 'promise', { attempt: 1, victims: [dead.id] }), 'done');
+    letGo();
+    hosts.run();
+    assert.deepEqual(ended, ['NR_MEMBER_UNREACHABLE']);
+    assert.deepEqual([...b.store.list('allocation')], []);
+  });
+
+  it('keeps a promise until all is known that its coordinator has written', () => {
+    const hosts = new Hosts(3);
+    const [a, b, dead] = hosts.nodes as [Node, Node, Node];
+    const promise = { coordinator: a.id, attempt: 99, limit: 0 };
+    b.store.write([{ key: `promise/${dead.id}`, value: promise }], () => {});
+    a.store.write([{ key: 'policy/1', value: 'it may be the commit' }], () => {});
+    hosts.run();
+    const stands = () => {
+      b.cluster.forgetting.tidy();
+      hosts.run();
+      return b.cluster.standing.frozen(dead.id);
+    };
+    assert.equal(stands(), true);
+    hosts.gossip();
+    assert.equal(stands(), false);
+  });
+
+  it('waits for a member that is not known yet, as a number is missing', () => {
+    const hosts = new Hosts(5);
+    const unknown = hosts.nodes.splice(2, 1)[0]!;
+    for (const { store } of hosts.nodes) store.drop([store.version(`member/${unknown.id}`)!]);
+    hosts.run();
+    const dead = hosts.nodes.splice(3, 1)[0]!;
+    const attempt = forget(hosts, 0, dead);
+    hosts.gossip();
+    assert.match(attempt.ended, /NR_FORGET_BUSY: there is a member that this host has not heard of/);
+    let forced = 'nothing';
+    hosts.at(0).cluster.forgetting.forget([dead.id], true, (error) => {
+      forced = error?.message ?? 'done';
+    });
+    hosts.run();
+    hosts.gossip();
+    assert.equal(forced, 'done');
+  });
+
+  it('stops who knows more than what counts', () => {
+    const hosts = new Hosts(4);
+    const dead = hosts.nodes.splice(3, 1)[0]!;
+    const { store, id } = hosts.at(0);
+    dead.store.write([{ key: 'policy/1', value: 'late' }], () => {});
+    hosts.run();
+    hosts.at(1).store.merge([dead.store.range(dead.id, hosts.at(1).store.known(dead.id))]);
+    hosts.run();
+    const value = { seal: store.known(dead.id), how: 'forgotten', by: id, heir: id, last: 4 };
+    store.write([{ key: `gone/${dead.id}`, value }], () => {});
+    hosts.gossip();
+    const halts = hosts.nodes.map(({ cluster }) => cluster.standing.halted);
+    assert.deepEqual(halts, [undefined, 'passed', undefined]);
+    assert.equal(hosts.at(2).store.get('policy/1'), undefined);
+  });
+
+  it('lowers a seal that nobody can reach any more', () => {
+    const hosts = new Hosts(5);
+    const [before, dead] = hosts.nodes.splice(3, 2) as [Node, Node];
+    const { store, id } = hosts.at(0);
+    const known = store.known(before.id);
+    const value = { seal: known + 5, how: 'forgotten', by: id, heir: id, last: 5 };
+    store.write([{ key: `gone/${before.id}`, value }], () => {});
+    hosts.gossip();
+    const attempt = forget(hosts, 0, dead);
+    hosts.gossip();
+    assert.equal(attempt.ended, 'done');
+    hosts.gossip();
+    for (const { cluster } of hosts.nodes) assert.equal(cluster.members.gone(before.id)?.seal, known);
+    hosts.pass(5000);
+    for (const node of hosts.nodes) assert.deepEqual([...node.store.list('promise')], []);
   });
 });

@@ -48,4 +48,17 @@ describe('to leave', () => {
     assert.equal(again.cluster.standing.halted, 'gone');
     assert.equal(again.cluster.standing.tells, seal, 'when it is told that it has left');
   });
+
+  it('takes over what was given to a host that had left by then', () => {
+    const hosts = new Hosts(3);
+    const leaving = hosts.at(2);
+    assert.equal(leave(hosts, leaving), 'done');
+    hosts.nodes.splice(2, 1);
+    hosts.at(1).store.write([{ key: 'chunk/s/3', value: { owner: leaving.id } }], () => {});
+    hosts.gossip();
+    const heir = hosts.nodes.find(({ id }) => id === hosts.at(0).cluster.members.heir(leaving.id))!;
+    heir.cluster.leaving.tidy();
+    hosts.run();
+    assert.equal(heir.cluster.ownership.owner('chunk/s/3'), heir.id);
+  });
 });

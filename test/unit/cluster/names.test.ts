@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Grant } from '../../../src/cluster/claims.ts';
 import type { Creation } from '../../../src/cluster/names.ts';
 import { CodedError } from '../../../src/errors.ts';
-import { Hosts } from './world.ts';
+import { Hosts, type Node } from './world.ts';
 
 const creation = (name: string, space: string): Creation => ({
   domain: 'tenant/default',
@@ -69,5 +70,43 @@ describe('names', () => {
     assert.match(create(hosts, 0, 'bad', 'x'), /NR_POOL_OVERLAP: it is bad/);
     assert.equal(hosts.at(0).store.get('space/x'), undefined);
     assert.equal(create(hosts, 1, 'good', 'x'), 'done');
+  });
+
+  it('of spaces go with the records of their chunks, whatever of these is still on its way', () => {
+    const hosts = new Hosts(3);
+    const [founder, b, c] = hosts.nodes as [Node, Node, Node];
+    create(hosts, 0, 'a', 'x');
+    hosts.gossip();
+    hosts.ended((done) => b.cluster.wants.want(hosts.space(1, 'x'), done));
+    hosts.gossip();
+    b.cluster.wants.tidy(() => false);
+    hosts.run();
+    const late = b.store.range(b.id, c.store.known(b.id));
+    founder.store.merge([late]);
+    hosts.run();
+    const removal = { domain: 'tenant/default', spaces: ['x'], keys: ['pool/a'] };
+    assert.equal(
+      hosts.ended((done) => founder.cluster.names.remove(removal, done)),
+      'done',
+    );
+    c.store.merge([founder.store.range(founder.id, c.store.known(founder.id))]);
+    hosts.run();
+    c.store.merge([late]);
+    hosts.gossip();
+    for (const { store } of hosts.nodes) assert.deepEqual([...store.list('chunk')], []);
+  });
+
+  it('of spaces stay while something of them is in use', () => {
+    const hosts = new Hosts(2);
+    create(hosts, 0, 'a', 'x');
+    hosts.gossip();
+    const { cluster, id } = hosts.at(1);
+    const use = ({ nonce }: Grant) => [{ key: `allocation/${id}/x/2`, value: { nonce: nonce! } }];
+    hosts.ended((done) => cluster.claims.claim(hosts.space(1, 'x'), 2n, use, done));
+    const removal = { domain: 'tenant/default', spaces: ['x'], keys: ['pool/a'] };
+    assert.match(
+      hosts.ended((done) => cluster.names.remove(removal, done)),
+      /NR_POOL_IN_USE/,
+    );
   });
 });

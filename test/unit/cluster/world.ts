@@ -182,6 +182,24 @@ export class Hosts {
   }
 }
 
+/** Holds back what a host answers to a method, until it is let go. */
+export function holdAnswers({ cluster }: Node, method: string): () => void {
+  const held: (() => void)[] = [];
+  const { serve } = cluster;
+  Object.assign(cluster, {
+    serve: (...[asked, from, body, done]: Parameters<typeof serve>) =>
+      serve(asked, from, body, (error, answer) => {
+        const give = () => done(error, answer);
+        if (asked === method) held.push(give);
+        else give();
+      }),
+  });
+  return () => {
+    Object.assign(cluster, { serve });
+    for (const give of held.splice(0)) give();
+  };
+}
+
 function assertNever(what: object): never {
   throw (what as { err?: Error }).err ?? new Error(JSON.stringify(what));
 }

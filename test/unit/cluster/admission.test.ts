@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { Hosts } from './world.ts';
+
+const [X, Y] = ['a'.repeat(32), 'b'.repeat(32)] as const;
+
+describe('an admission', () => {
+  const admit = (hosts: Hosts, id: string): string => {
+    let ended = 'nothing';
+    hosts.at(0).cluster.serve('admit', id, { id, key: 'k' }, (error) => {
+      ended = error?.code ?? 'done';
+    });
+    hosts.run();
+    return ended;
+  };
+  const isComplete = (hosts: Hosts, id: string) => hosts.at(0).cluster.members.get(id)?.complete;
+
+  it('is complete when more than half of the members have it on disk', () => {
+    const hosts = new Hosts(4);
+    for (const index of [1, 2, 3]) hosts.at(index).deaf = true;
+    assert.equal(admit(hosts, X), 'done');
+    hosts.pass(10_000);
+    assert.equal(isComplete(hosts, X), false);
+    hosts.at(1).deaf = false;
+    hosts.gossip();
+    hosts.pass(5000);
+    assert.equal(isComplete(hosts, X), false, 'the host itself and one of four others');
+    hosts.at(2).deaf = false;
+    hosts.pass(5000);
+    assert.equal(isComplete(hosts, X), true);
+  });
+
+  it('waits for the last one to be complete', () => {
+    const hosts = new Hosts(3);
+    assert.equal(admit(hosts, X), 'done');
+    assert.equal(admit(hosts, X), 'done', 'again');
+    assert.equal(admit(hosts, Y), 'NR_MEMBER_BUSY');
+    hosts.gossip();
+    hosts.pass(5000);
+    assert.equal(isComplete(hosts, X), true);
+    assert.equal(admit(hosts, Y), 'done');
+    assert.equal(hosts.at(0).cluster.members.get(Y)?.number, 5);
+  });
+});
