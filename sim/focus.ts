@@ -73,7 +73,11 @@ export const FOCI: Readonly<Record<FocusName, Focus>> = {
       ...WEATHERS,
       { loss: 0.05, twice: 0.05, linkLoss: 0.2, delayMs: 100, stall: 0.03 },
       { loss: 0.02, twice: 0.05, linkLoss: 0, delayMs: 20, stall: 0.05 },
+      // Requests are fast and gossip is slow: what has been decided is known to few.
+      { loss: 0.02, twice: 0.02, linkLoss: 0.05, delayMs: 10, linkDelayMs: 2000, stall: 0.01 },
+      { loss: 0, twice: 0, linkLoss: 0, delayMs: 10, linkDelayMs: 4000, stall: 0 },
     ],
+    pools: [...POOLS, [{ id: 'p1', size: 12, chunk: 2 }]],
   },
   /** Hosts that leave, over crashes and cuts. */
   parting: {

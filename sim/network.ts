@@ -14,6 +14,8 @@ export interface Weather {
   readonly linkLoss: number;
   /** Longest time that a message takes, in milliseconds; a few requests take up to a hundred times as long. */
   readonly delayMs: number;
+  /** The same on links, if that is another time. */
+  readonly linkDelayMs?: number;
   /** Probability that a link stands still with a message, for up to twenty seconds. */
   readonly stall: number;
 }
@@ -220,8 +222,8 @@ export class Network {
       send: (message) => {
         if (!this.reaches(from, to.host) || random.chance(this.weather.linkLoss)) return;
         // In order, as TCP has it.
-        const { delayMs, stall } = this.weather;
-        const ms = random.chance(stall) ? STALL_MS : delayMs;
+        const { delayMs, linkDelayMs = delayMs, stall } = this.weather;
+        const ms = random.chance(stall) ? STALL_MS : linkDelayMs;
         to.last = Math.max(to.last, timeline.now + random.next() * ms);
         timeline.after(to.last - timeline.now, () => {
           if (to.host.life === to.life && this.#passes(from, to.host)) to.host.during(() => to.take(message));

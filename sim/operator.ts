@@ -2,7 +2,9 @@ import { Host, type SimulatedDisk } from './host.ts';
 import { CALM } from './network.ts';
 import type { World } from './world.ts';
 
+/** Hosts that there ever are in a story, or so many more than at its beginning. */
 const HOSTS_MAX = 12;
+const MORE_MAX = 5;
 /** Operators that forget at the same time. */
 const OPERATORS_MAX = 2;
 
@@ -22,8 +24,9 @@ export class Operator {
 
   /** A new host asks to be let in, until it is. */
   join(): void {
-    if (this.#world.hosts.length >= HOSTS_MAX) return;
-    this.#world.counts.joins++;
+    const { founded, hosts, counts } = this.#world;
+    if (hosts.length >= Math.max(HOSTS_MAX, founded + MORE_MAX)) return;
+    counts.joins++;
     this.#apply(this.#world.add());
   }
 
@@ -84,7 +87,7 @@ export class Operator {
     this.#switchOff(lost);
     if (random.chance(0.3)) timeline.after(random.next() * 4000, () => this.join());
     const soon = random.next() * 2500;
-    for (let operators = random.chance(0.4) ? 2 : 1; operators > 0; operators--)
+    for (let operators = random.chance(0.6) ? 2 : 1; operators > 0; operators--)
       if (this.#forgetting < OPERATORS_MAX) {
         this.#forgetting++;
         // Two of them often at the same moment.
@@ -325,9 +328,8 @@ export class Operator {
     const victims = random.chance(0.3) ? [one] : lost;
     const isHalf = 2 * victims.length >= cluster.members.present().length;
     // Who forces it has made sure that the host knows all others that may have something.
-    const knowsAll = hosts.every(
-      ({ id, dead, disk }) => dead || !disk.get(`member/${id}`) || cluster.members.isPresent(id),
-    );
+    const mayHave = ({ id, disk }: Host) => disk.get(`member/${id}`)?.text?.includes('"complete":true');
+    const knowsAll = hosts.every((one) => one.dead || !mayHave(one) || cluster.members.isPresent(one.id));
     if (isHalf && !knowsAll) return void again();
     const { life } = host;
     let answered = false;

@@ -1,11 +1,14 @@
 /**
- * `npm run sim -- --seeds N --nodes M`: the shipped protocol in a simulated world, seed by seed, over all cores. Ends
- * with 1 if anything went wrong; `--trace` prints all that happens in the first seed.
+ * `npm run sim -- --seeds N --nodes M`: the shipped protocol in a simulated world, seed by seed, over all cores. The
+ * last line counts; it ends with 1 if anything went wrong.
  */
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { FOCI, type FocusName } from './focus.ts';
-import { runSeeds } from './seeds.ts';
+import { mutantOf } from './mutants/apply.ts';
+import { mutated, runSeeds } from './seeds.ts';
 import { tell } from './story.ts';
+import { again } from './tally.ts';
 
 const OPTIONS = {
   seeds: { type: 'string', default: '2000' },
@@ -25,44 +28,65 @@ const USAGE = `npm run sim -- [options]
   --first K      the first one's seed, 1 by default
   --nodes M      hosts at the beginning; by default each seed decides, from 3 to 7
   --steps S      requests in a story; by default each seed decides, from 60 to 240
-  --focus F      what the stories are about: records, loans, forgetting, parting, copies, spaces
+  --focus F      what the stories are about: ${Object.keys(FOCI).join(', ')}
+  --mutant NAME  with a known mistake in the code (sim/mutants)
   --workers W    processes; as many as cores by default
-  --minutes T    tell no more stories after that time
-  --trace        tell the first one only, with everything that happens in it
+  --minutes T    begin no more stories after that time
+  --trace        tell the first story only, with everything that happens in it
 `;
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
 
 function number(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new Error(`--${name} ${text} is not a positive number`);
+    throw new TypeError(`--${name} ${text} is no positive number`);
   return value;
 }
 
-const { values } = parseArgs({ options: OPTIONS });
-const first = number('first', values.first)!;
-const focus = values.focus as FocusName | undefined;
-if (focus !== undefined && !(focus in FOCI))
-  throw new Error(`--focus is one of ${Object.keys(FOCI).join(', ')}`);
-const story = { nodes: number('nodes', values.nodes), steps: number('steps', values.steps), focus };
+function focusOf(name: string | undefined): FocusName | undefined {
+  if (name === undefined || name in FOCI) return name as FocusName | undefined;
+  throw new TypeError(`--focus is one of ${Object.keys(FOCI).join(', ')}`);
+}
 
-if (values.help) process.stdout.write(USAGE);
-else if (values.trace) {
-  const print = (line: string) => void process.stdout.write(`${line}\n`);
-  const { violations } = tell(first, { ...story, print });
-  process.stdout.write(violations.length > 0 ? `${violations.join('\n')}\n` : 'all is well\n');
-  process.exitCode = violations.length > 0 ? 1 : 0;
-} else {
-  const seeds = number('seeds', values.seeds)!;
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const [first, seeds] = [number('first', values.first)!, number('seeds', values.seeds)!];
+  const [nodes, steps, focus] = [
+    number('nodes', values.nodes),
+    number('steps', values.steps),
+    focusOf(values.focus),
+  ];
+  const workers = number('workers', values.workers);
   const minutes = number('minutes', values.minutes);
-  const result = await runSeeds({
-    first,
-    seeds,
-    story,
-    workers: number('workers', values.workers),
-    mutant: values.mutant,
-    until: minutes === undefined ? undefined : Date.now() + minutes * 60_000,
-    report: (line) => void process.stdout.write(`${line}\n`),
-  });
-  process.exitCode = result.failed.length > 0 || result.told < seeds ? 1 : 0;
+  const mutant = values.mutant === undefined ? undefined : mutantOf(values.mutant).name;
+  const story = { nodes, steps, focus };
+  if (values.trace && mutant !== undefined && process.env.NET_ROUTED_MUTANT !== mutant) {
+    const { env, execArgv } = mutated(mutant);
+    const argv = [...execArgv, import.meta.filename, ...process.argv.slice(2)];
+    return spawnSync(process.execPath, argv, { env, stdio: 'inherit' }).status ?? 1;
+  }
+  if (values.trace) {
+    const { violations } = tell(first, { ...story, print });
+    print(violations.length > 0 ? again({ seed: first, violations }, { ...story, mutant }) : 'all is well');
+    return violations.length > 0 ? 1 : 0;
+  }
+  const until = minutes === undefined ? undefined : Date.now() + minutes * 60_000;
+  const { told, failed } = await runSeeds({ first, seeds, story, workers, mutant, until, report: print });
+  return failed.length > 0 || (until === undefined && told < seeds) ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof TypeError)) throw error;
+  process.stderr.write(`${error.message}\n${USAGE}`);
+  process.exitCode = 2;
 }

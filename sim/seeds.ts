@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { StoryOptions } from './story.ts';
+import { again, type Failure, Tally } from './tally.ts';
 
 /** Seeds that a worker gets at once. */
 const BATCH = 25;
@@ -9,10 +10,13 @@ const BATCH = 25;
 const DESCRIBED = 10;
 const PROGRESS_MS = 15_000;
 
+export type TellOptions = Omit<StoryOptions, 'print'>;
+
 export interface SeedsOptions {
   readonly first: number;
   readonly seeds: number;
-  readonly story?: Omit<StoryOptions, 'print'> | undefined;
+  readonly story?: TellOptions | undefined;
+  /** Processes; as many as cores by default. */
   readonly workers?: number | undefined;
   /** Milliseconds since 1970 after which no more seeds are begun. */
   readonly until?: number | undefined;
@@ -20,79 +24,68 @@ export interface SeedsOptions {
   readonly stopAtFailure?: boolean | undefined;
   /** Name of a known mistake that the code has. */
   readonly mutant?: string | undefined;
-  readonly report: (line: string) => void;
+  /** Takes lines on failures, progress and the end. */
+  readonly report?: ((line: string) => void) | undefined;
 }
 
-export interface SeedsResult {
-  /** Stories that were told to the end. */
-  readonly told: number;
-  readonly failed: readonly { readonly seed: number; readonly violations: readonly string[] }[];
-  readonly counts: Readonly<Record<string, number>>;
-}
-
-/** What a worker is asked, and what it answers. */
+/** What a worker is asked. */
 export interface Batch {
   readonly first: number;
   readonly seeds: number;
-  readonly story: Omit<StoryOptions, 'print'>;
+  readonly story: TellOptions;
 }
-export type BatchResult = Pick<SeedsResult, 'failed' | 'counts'>;
 
-/** Tells the stories of many seeds, in processes of their own. */
-export async function runSeeds(options: SeedsOptions): Promise<SeedsResult> {
-  const { first, seeds, report, story = {} } = options;
+/** What it answers. */
+export interface BatchResult {
+  readonly failed: readonly Failure[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Tells the stories of many seeds, in processes of their own. @throws Error when such a process ends badly */
+export async function runSeeds(options: SeedsOptions): Promise<Tally> {
+  const { first, seeds, story = {}, mutant, report = () => {} } = options;
   const started = Date.now();
-  const failed: { seed: number; violations: readonly string[] }[] = [];
-  const counts: Record<string, number> = {};
+  const tally = new Tally();
   let next = first;
-  let told = 0;
   let shown = started;
 
   const take = (): Batch | undefined => {
     const isOver = Date.now() >= (options.until ?? Number.POSITIVE_INFINITY);
-    if (isOver || (options.stopAtFailure && failed.length > 0)) return undefined;
+    if (isOver || (options.stopAtFailure && tally.failed.length > 0)) return undefined;
     const size = Math.min(BATCH, first + seeds - next);
     const batch = { first: next, seeds: size, story };
     next += size;
     return size > 0 ? batch : undefined;
   };
-  const add = (batch: Batch, result: BatchResult) => {
-    told += batch.seeds;
-    for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
-    for (const failure of result.failed) {
-      failed.push(failure);
-      if (failed.length <= DESCRIBED) report(describe(failure, story));
-    }
+  const add = (batch: Batch, { failed, counts }: BatchResult) => {
+    for (const failure of failed.slice(0, Math.max(0, DESCRIBED - tally.failed.length)))
+      report(again(failure, { ...story, mutant }));
+    tally.add(batch.seeds, counts, failed);
     if (Date.now() - shown < PROGRESS_MS) return;
     shown = Date.now();
-    report(`${told} of ${seeds} seeds, ${failed.length} failed, ${Math.round((shown - started) / 1000)} s`);
+    const seconds = Math.round((shown - started) / 1000);
+    report(`${tally.told} of ${seeds} seeds, ${tally.failed.length} failed, ${seconds} s`);
   };
 
   const count = Math.min(options.workers ?? availableParallelism(), Math.ceil(seeds / BATCH));
-  await Promise.all(Array.from({ length: count }, () => work(options, take, add)));
+  await Promise.all(Array.from({ length: count }, () => work(mutant, take, add)));
   const seconds = (Date.now() - started) / 1000;
-  const each = ((seconds * 1000 * count) / Math.max(1, told)).toFixed(0);
-  report(`${told} seeds, ${failed.length} failed, ${seconds.toFixed(1)} s, ${each} ms of a core for each`);
-  report(
-    Object.entries(counts)
-      .map(([name, sum]) => `${sum} ${name}`)
-      .join(', '),
-  );
-  return { told, failed, counts };
+  const rate = (tally.told / seconds).toFixed(1);
+  report(`${seconds.toFixed(1)} s, ${rate} seeds in a second by ${count} processes`);
+  report(tally.text);
+  return tally;
 }
 
 /** One worker, from its first batch to its end. */
 function work(
-  { mutant }: SeedsOptions,
+  mutant: string | undefined,
   take: () => Batch | undefined,
   add: (batch: Batch, result: BatchResult) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker: ChildProcess = fork(join(import.meta.dirname, 'worker.ts'), {
-      ...(mutant !== undefined && {
-        env: { ...process.env, NET_ROUTED_MUTANT: mutant },
-        execArgv: ['--import', join(import.meta.dirname, 'mutate.ts')],
-      }),
+      execArgv: [],
+      ...(mutant !== undefined && mutated(mutant)),
     });
     let batch: Batch | undefined;
     const goOn = () => {
@@ -113,16 +106,10 @@ function work(
   });
 }
 
-/** What went wrong in a seed, and how to see it again. */
-function describe(
-  { seed, violations }: { seed: number; violations: readonly string[] },
-  { nodes, steps, focus }: Omit<StoryOptions, 'print'>,
-): string {
-  const options = [
-    ...(focus === undefined ? [] : [`--focus ${focus}`]),
-    ...(nodes === undefined ? [] : [`--nodes ${nodes}`]),
-    ...(steps === undefined ? [] : [`--steps ${steps}`]),
-  ];
-  const lines = violations.slice(0, 3).join('\n  ');
-  return `seed ${seed}: ${lines}\n  again: npm run sim -- --first ${seed} ${[...options, '--trace'].join(' ')}`;
+/** How a process is started that has a known mistake in its code. */
+export function mutated(mutant: string): { env: NodeJS.ProcessEnv; execArgv: string[] } {
+  return {
+    env: { ...process.env, NET_ROUTED_MUTANT: mutant },
+    execArgv: ['--import', join(import.meta.dirname, 'mutate.ts')],
+  };
 }

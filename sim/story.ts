@@ -40,16 +40,23 @@ export function tell(seed: number, { nodes, steps, focus, print }: StoryOptions 
   const weather = plan.pick(about.weathers ?? WEATHERS)!;
   const strikes = (about.strikes ?? 8) / 100;
   const world = new World(seed, options);
-  const troubles = new Troubles(world, about.troubles);
-  world.found(count);
-  world.network.weather = weather;
-  for (const host of world.hosts) if (world.random.chance(0.3)) world.operator.backUp(host);
-  for (let step = 0; step < length && world.ledger.violations.length === 0; step++) {
-    world.workload.step();
-    if (world.random.chance(strikes)) troubles.strike();
-    world.run(world.random.chance(0.1) ? 1500 : 50);
+  const unfold = () => {
+    const troubles = new Troubles(world, about.troubles);
+    world.found(count);
+    world.network.weather = weather;
+    for (const host of world.hosts) if (world.random.chance(0.3)) world.operator.backUp(host);
+    for (let step = 0; step < length && world.ledger.violations.length === 0; step++) {
+      world.workload.step();
+      if (world.random.chance(strikes)) troubles.strike();
+      world.run(world.random.chance(0.1) ? 1500 : 50);
+    }
+    if (world.ledger.violations.length === 0) world.conclude();
+  };
+  try {
+    unfold();
+  } catch (error) {
+    world.fault(error);
   }
-  if (world.ledger.violations.length === 0) world.conclude();
   return {
     violations: world.ledger.violations,
     counts: { ...world.counts, held: world.ledger.acknowledged },

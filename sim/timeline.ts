@@ -4,6 +4,9 @@ interface Event {
   call: (() => void) | undefined;
 }
 
+/** More than that in one step of time is a circle. */
+const EVENTS_MAX = 1_000_000;
+
 /** Time that passes only from one event to the next. */
 export class Timeline {
   now = 0;
@@ -20,12 +23,14 @@ export class Timeline {
     };
   }
 
-  /** Lets everything happen that is due within so many milliseconds. */
+  /** Lets everything happen that is due within so many milliseconds. @throws Error when that has no end */
   run(ms: number): void {
     const end = this.now + ms;
+    let count = 0;
     for (let next = this.#heap[0]; next && next.at <= end; next = this.#heap[0]) {
       this.#pop();
       this.now = next.at;
+      if (++count > EVENTS_MAX) throw new Error(`more than ${EVENTS_MAX} things happen within ${ms} ms`);
       next.call?.();
     }
     this.now = end;

@@ -65,6 +65,8 @@ export class World {
   /** Versions of shared records, and who replaced them knowingly: none may stand at the end while one of those lives. */
   readonly replaced = new Map<string, Host[]>();
   readonly passing: readonly Pool[];
+  /** Hosts at the beginning. */
+  founded = 0;
   readonly #pools: readonly Pool[];
   #machines = 0;
   readonly #print: ((line: string) => void) | undefined;
@@ -121,6 +123,7 @@ export class World {
 
   /** Makes the cluster, and lets so many hosts join it. */
   found(count: number): void {
+    this.founded = count;
     const founder = this.add();
     const changes: Change[] = [
       { key: `member/${founder.id}`, value: { number: 1, key: 'h1', complete: true } },

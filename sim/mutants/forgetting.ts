@@ -20,7 +20,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: '.find(() => false);',
       },
     ],
-    within: 20,
+    seeds: { within: 75, story: { focus: 'forgetting' } },
   },
   {
     name: 'forget-twice',
@@ -32,7 +32,8 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (other || !other) return undefined;',
       },
     ],
-    within: 500,
+    seeds: { within: 2500, story: { focus: 'forgetting' } },
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'forget-majority',
@@ -50,7 +51,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: '.find(() => false);',
       },
     ],
-    within: 100,
+    seeds: { within: 3000, story: { focus: 'forgetting' } },
   },
   {
     name: 'no-freeze',
@@ -67,13 +68,13 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (promise || !promise) return seal;',
       },
     ],
-    within: 100,
+    seeds: { within: 600, story: { focus: 'forgetting' } },
   },
   {
     name: 'claims-of-the-frozen',
     what: 'who is frozen still gets an answer to what it asked of others',
     changes: [{ file: FORGETTING, find: 'for (const id of victims) this.#claims.abandon(id);', replace: '' }],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'careless-promise',
@@ -85,7 +86,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (error || !body || body.going) return;',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'half-known-cluster',
@@ -97,7 +98,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (!attempt.victims && !this.#members.isWhole)',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'not-stopped-when-passed',
@@ -109,7 +110,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'void [id, seal];',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'seals-out-of-reach',
@@ -121,7 +122,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'const { seal } = gone;',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'seals-of-the-living',
@@ -133,18 +134,18 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'return this.#seal(attempt, id) >= 0 || all.every(',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'chunks-of-loans',
     what: 'a loan is taken over without its chunk, whose record died with the lender',
     changes: [{ file: FORGETTING, find: 'if (!this.#replica.get(chunk)) chunks.add(chunk);', replace: '' }],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'loans-forgotten',
     what: 'what others have borrowed of the victims counts as free',
     changes: [{ file: FORGETTING, find: 'if (to === me) continue;', replace: 'if (to !== "") continue;' }],
-    within: 100,
+    seeds: { within: 300, story: { focus: 'forgetting' } },
   },
 ];

@@ -17,7 +17,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'if (count < 0 || !standing || standing.complete) return;\n    void majority;',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/admission.test.ts'],
   },
   {
     name: 'admissions-at-once',
@@ -29,13 +29,13 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'const last = undefined as Member | undefined;',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/admission.test.ts'],
   },
   {
     name: 'no-questions',
     what: 'a host that starts does not ask what others know of it',
     changes: [{ file: ARRIVAL, find: 'this.#ask(this.#others());', replace: 'this.#ask([]);' }],
-    within: 100,
+    seeds: { within: 50, story: { focus: 'copies' } },
   },
   {
     name: 'numbers-only',
@@ -47,7 +47,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'if (replica.known(id) > bootSequence && known !== boot)',
       },
     ],
-    within: 500,
+    seeds: { within: 100, story: { focus: 'copies' } },
   },
   {
     name: 'twins',
@@ -59,19 +59,19 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'void boots;',
       },
     ],
-    within: 100,
+    seeds: { within: 75, story: { focus: 'copies' } },
   },
   {
     name: 'hasty-clone',
     what: 'who finds another one of its identity connected stops at once',
     changes: [{ file: ARRIVAL, find: 'const TWICE_MAX = 180;', replace: 'const TWICE_MAX = 1;' }],
-    within: 100,
+    tests: ['test/unit/cluster/arrival.test.ts'],
   },
   {
     name: 'witness-forgotten',
     what: 'who has seen another one of this identity is not waited for when it is out of reach',
     changes: [{ file: ARRIVAL, find: 'const SILENT_MAX = 30;', replace: 'const SILENT_MAX = 0;' }],
-    within: 500,
+    tests: ['test/unit/cluster/arrival.test.ts'],
   },
   {
     name: 'early-handover',
@@ -83,7 +83,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'if (!coversAll(new Map(Object.entries(vector)), new Map()))',
       },
     ],
-    within: 500,
+    tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
     name: 'talkative-leaver',
@@ -95,13 +95,13 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'return Number.POSITIVE_INFINITY;',
       },
     ],
-    within: 500,
+    seeds: { within: 25, story: { focus: 'parting' } },
   },
   {
     name: 'no-heirs',
     what: 'what is given to a successor that has left meanwhile belongs to nobody',
     changes: [{ file: LEAVING, find: '    this.#adopt();\n', replace: '' }],
-    within: 500,
+    tests: ['test/unit/cluster/leaving.test.ts'],
   },
   {
     name: 'loans-stay-behind',
@@ -113,6 +113,6 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'return borrowers ? [] : [];',
       },
     ],
-    within: 500,
+    seeds: { within: 250, story: { focus: 'parting' } },
   },
 ];

@@ -23,7 +23,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '[this.#replica.origin]',
       },
     ],
-    within: 20,
+    seeds: { within: 60 },
   },
   {
     name: 'early-acknowledgement',
@@ -41,7 +41,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '        done: () => {},\n        failed: () => {},',
       },
     ],
-    within: 20,
+    seeds: { within: 25 },
   },
   {
     name: 'early-grant',
@@ -63,7 +63,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '    this.#node.replica.kill();\n    if (this.disk.before) this.disk = this.disk.before;\n',
       },
     ],
-    within: 20,
+    seeds: { within: 60 },
   },
   {
     name: 'release-by-value',
@@ -75,13 +75,13 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '(one) => one.to === from',
       },
     ],
-    within: 100,
+    seeds: { within: 700, story: { focus: 'loans' } },
   },
   {
     name: 'hasty-audit',
     what: 'a claim that is being answered is not known to its borrower',
     changes: [{ file: CLAIMS, find: 'if (this.#open.has(nonce)) return false;', replace: '' }],
-    within: 100,
+    seeds: { within: 250, story: { focus: 'loans' } },
   },
   {
     name: 'audit-of-what-is-staged',
@@ -93,7 +93,6 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'done(undefined, { body: { unknown: unknown.map(({ nonce }) => nonce) } });',
       },
     ],
-    within: 100,
   },
   {
     name: 'refused-loan-frees',
@@ -105,7 +104,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'if (error) allocator.free(value, 0);',
       },
     ],
-    within: 100,
+    seeds: { within: 1000, story: { focus: 'loans' } },
   },
   {
     name: 'claim-again-alone',
@@ -117,7 +116,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'standing.length > 1 ? { shared: true as const } : {}',
       },
     ],
-    within: 100,
+    seeds: { within: 1200, story: { focus: 'loans' } },
   },
   {
     name: 'late-claim',
@@ -129,7 +128,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    within: 100,
+    tests: ['test/unit/cluster/claims.test.ts'],
   },
   {
     name: 'chunks-outlive-spaces',
@@ -147,7 +146,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
           "    replica.observe('space', ({ key, after }) => {\n      const id = key.slice('space/'.length);\n      if (!after) replica.drop(ownership.chunks(id).map(({ key: chunk, version }) => ({ key: chunk, ...version })));\n    });\n    this.#methods = new Map([",
       },
     ],
-    within: 100,
+    seeds: { within: 600, story: { focus: 'spaces' } },
   },
   {
     name: 'space-ids-again',
@@ -159,13 +158,13 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'const { size, chunk, id } = space;\n    void',
       },
     ],
-    within: 100,
+    seeds: { within: 700, story: { focus: 'spaces' } },
   },
   {
     name: 'removal-in-use',
     what: 'a space is removed although values of it are in use',
     changes: [{ file: NAMES, find: 'return held > 0n ? new', replace: 'return held > 10_000n ? new' }],
-    within: 100,
+    seeds: { within: 50, story: { focus: 'spaces' } },
   },
   {
     name: 'names-anywhere',
@@ -177,6 +176,6 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'if (treasury !== undefined) return decide(done);',
       },
     ],
-    within: 20,
+    seeds: { within: 75, story: { focus: 'spaces' } },
   },
 ];

@@ -14,7 +14,8 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       { file: REPLICA, find: 'if (this.#vector.covers(version)) {', replace: 'if (version.sequence < 0) {' },
     ],
-    within: 100,
+    seeds: { within: 100, story: { focus: 'records' } },
+    tests: ['test/contract/replica.test.ts'],
   },
   {
     name: 'part-of-a-range',
@@ -38,7 +39,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.#vector.advance(range.origin, to);',
       },
     ],
-    within: 100,
+    tests: ['test/contract/replica.test.ts'],
   },
   {
     name: 'wall-clock',
@@ -50,7 +51,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.#last = Math.max(0, stampOf(',
       },
     ],
-    within: 100,
+    seeds: { within: 400 },
   },
   {
     name: 'clock-that-refuses',
@@ -63,7 +64,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
           '    if (stamp <= stampOf(this.#wallMs() + 60_000)) this.#last = Math.max(this.#last, stamp);',
       },
     ],
-    within: 100,
+    seeds: { within: 400 },
   },
   {
     name: 'forgetful-clock',
@@ -75,7 +76,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    within: 100,
+    tests: ['test/contract/replica.test.ts'],
   },
   {
     name: 'textbook-collection',
@@ -87,7 +88,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'if (coversAll(report.vector, new Map())) this.#settled',
       },
     ],
-    within: 100,
+    tests: ['test/unit/cluster/collector.test.ts'],
   },
   {
     name: 'collection-by-own-sequence',
@@ -100,7 +101,6 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
           'if (coversAll(report.vector, new Map()) && this.#replica.known(report.id) >= (report.vector.get(report.id) ?? 0)) this.#settled',
       },
     ],
-    within: 100,
   },
   {
     name: 'age-collection',
@@ -112,7 +112,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'const floor = new Vector(this.#replica.vector);',
       },
     ],
-    within: 100,
+    seeds: { within: 30 },
   },
   {
     name: 'collection-without-seals',
@@ -120,7 +120,6 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       { file: COLLECTOR, find: 'if (this.#replica.known(id) < seal) return 0;', replace: 'void [id, seal];' },
     ],
-    within: 100,
   },
   {
     name: 'careless-drop',
@@ -132,13 +131,13 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'void [origin, sequence];\n      if (!before) continue;',
       },
     ],
-    within: 100,
+    tests: ['test/contract/replica.test.ts'],
   },
   {
     name: 'local-tombstones',
     what: 'records that are never sent leave tombstones, which are told as known',
     changes: [{ file: REPLICA, find: "kind === 'local' ? living(row) : row", replace: 'row' }],
-    within: 100,
+    tests: ['test/contract/replica.test.ts'],
   },
   {
     name: 'early-shared-writes',
@@ -150,7 +149,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'isMember(replica.origin) || keys.length > 0 || keys.includes(',
       },
     ],
-    within: 100,
+    tests: ['test/unit/cluster/connections.test.ts'],
   },
   {
     name: 'unknown-writers',
@@ -162,13 +161,14 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.forgetting.limit(origin)',
       },
     ],
-    within: 100,
+    tests: ['test/unit/cluster/connections.test.ts'],
   },
   {
     name: 'told-to-strangers',
     what: 'a newcomer is told all before the teller knows that it was let in',
     changes: [{ file: GOSSIP, find: 'if (!members.isPresent(peer)) return 0;', replace: 'void members;' }],
-    within: 100,
+    seeds: { within: 1200, story: { focus: 'forgetting' } },
+    tests: ['test/unit/cluster/connections.test.ts'],
   },
   {
     name: 'records-of-the-gone',
@@ -180,6 +180,6 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: "kind !== 'owned' || origin !== ''",
       },
     ],
-    within: 100,
+    tests: ['test/unit/cluster/cluster.test.ts'],
   },
 ];
