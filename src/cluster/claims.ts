@@ -9,6 +9,12 @@ import type { Done, Ended, Ground, Method } from './ports.ts';
 import { chunkOf, isHeld, type Space, type Spaces, valueSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
+/**
+ * How long a user waits for an address of another host, in milliseconds: a host that starts many containers needs more
+ * than a second now and then. Several are asked for one after the other in a call of Docker, which ends after 10 s.
+ */
+const CLAIM_MS = 3000;
+/** For all that nobody waits for. */
 const ASK_MS = 1000;
 /** How often a chunk may turn out to have moved on while it is asked for. */
 const REDIRECTS = 3;
@@ -130,7 +136,8 @@ export class Claims {
     try {
       this.#standing.mayGive();
       const claim = { space: space.id, value: `${value}`, nonce };
-      this.#ask(replaces === undefined ? claim : { ...claim, replaces }, space, REDIRECTS, granted);
+      const until = this.#ground.timer.now() + CLAIM_MS;
+      this.#ask(replaces === undefined ? claim : { ...claim, replaces }, space, { until }, granted);
     } catch (error) {
       done(error as CodedError);
     }
@@ -251,7 +258,13 @@ export class Claims {
     for (const [member, list] of loans) this.#audit(member, list.slice(0, 500));
   }
 
-  #ask(claim: Claim, space: Space, redirects: number, done: Done<Grant>): void {
+  /** `until`: milliseconds since 1970. */
+  #ask(
+    claim: Claim,
+    space: Space,
+    { until, redirects = REDIRECTS }: { readonly until: number; readonly redirects?: number },
+    done: Done<Grant>,
+  ): void {
     const owner = this.#ownerOf(space, BigInt(claim.value));
     if (owner === this.#replica.origin) return this.#takeOwn(space, claim, done);
     if (owner === undefined || this.#standing.frozen(owner)) {
@@ -260,14 +273,15 @@ export class Claims {
     }
     this.#open.set(claim.nonce, { owner, end: done });
     const body = { ...claim, known: this.#replica.known(owner) } as Json;
-    this.#ground.calls.ask(owner, 'claim', body, ASK_MS, (error, answer) => {
+    const ms = Math.min(CLAIM_MS, Math.max(0, until - this.#ground.timer.now()));
+    this.#ground.calls.ask(owner, 'claim', body, ms, (error, answer) => {
       if (!this.#open.delete(claim.nonce)) return; // abandoned meanwhile
       if (error) return done(error);
       const grant = grantSchema.safeParse(answer?.body).data;
       if (grant?.nonce === claim.nonce) return done(undefined, grant);
       this.#replica.merge(answer?.ranges ?? []);
       if (redirects > 0 && this.#ownerOf(space, BigInt(claim.value)) !== owner)
-        return this.#ask(claim, space, redirects - 1, done);
+        return this.#ask(claim, space, { until, redirects: redirects - 1 }, done);
       const what = `the owner of ${this.#named(space, claim.value)} has just changed`;
       done(new CodedError('NR_MEMBER_UNREACHABLE', what));
     });

@@ -140,7 +140,7 @@ describe('claims', () => {
     hosts.at(1).cluster.claims.claim(hosts.space(1), 5n, use, (error) => {
       answer = error?.message ?? '';
     });
-    hosts.pass(1000);
+    hosts.pass(3000);
     assert.match(answer, /NR_MEMBER_UNREACHABLE: 1+ does not answer/);
     hosts.at(0).deaf = false;
     claim(hosts, 0, 6);
@@ -194,5 +194,35 @@ describe('claims', () => {
     hosts.run();
     assert.equal(ended, 'NR_MEMBER_LEAVING');
     assert.deepEqual([...store.list('allocation')], []);
+  });
+
+  /** What a claim of a host ends with, if it has within so many milliseconds. */
+  function claimWithin(hosts: Hosts, index: number, value: number, ms: number): string {
+    let answer = 'nothing';
+    const use = () => [{ key: key(hosts, index, value), value: { use: 'held' } }];
+    hosts.at(index).cluster.claims.claim(hosts.space(index), BigInt(value), use, (error) => {
+      answer = error?.message ?? 'done';
+    });
+    hosts.pass(ms);
+    return answer;
+  }
+
+  it('wait for an owner that has much to do', () => {
+    const hosts = new Hosts(2);
+    hosts.takes = (_host, method) => (method === 'claim' ? 2500 : 0);
+    assert.equal(claimWithin(hosts, 1, 5, 2600), 'done');
+    assert.deepEqual(borrowers(hosts, 5), ['2']);
+    hosts.takes = () => 3500;
+    assert.match(claimWithin(hosts, 1, 6, 3000), /NR_MEMBER_UNREACHABLE: 1+ does not answer/);
+  });
+
+  it('end in time all the same when the chunk has moved on to another one that has', () => {
+    const hosts = new Hosts(3);
+    const [first, , last] = hosts.nodes as [Node, Node, Node];
+    // The third has the chunk of 5, which the second does not know yet.
+    first.store.write([{ key: 'chunk/s/1', value: { owner: last.id } }], () => {});
+    hosts.run();
+    hosts.takes = () => 2000;
+    assert.match(claimWithin(hosts, 1, 5, 3000), /NR_MEMBER_UNREACHABLE: 3+ does not answer/);
   });
 });

@@ -25,6 +25,8 @@ export class Hosts {
   readonly nodes: Node[] = [];
   /** Whether requests of a method are lost. */
   loses: (method: string) => boolean = () => false;
+  /** How long a host takes to answer a request of a method, in milliseconds. */
+  takes: (host: string, method: string) => number = () => 0;
   #due: (() => void)[] = [];
   #timers: { at: number; call: () => void }[] = [];
   readonly #options: (store: MemoryStore) => Partial<ClusterOptions>;
@@ -146,7 +148,12 @@ export class Hosts {
         const copy = JSON.parse(JSON.stringify(body)) as Json;
         this.#due.push(() => {
           if (to && !to.deaf && !this.loses(method))
-            to.cluster.serve(method, id, copy, (error, answer) => this.#due.push(() => once(error, answer)));
+            to.cluster.serve(method, id, copy, (error, answer) => {
+              const call = () => once(error, answer);
+              const ms = this.takes(member, method);
+              if (ms === 0) this.#due.push(call);
+              else this.#timers.push({ at: this.time.now + ms, call });
+            });
         });
       },
     };
