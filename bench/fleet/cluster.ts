@@ -81,24 +81,6 @@ export class ClusterCrew implements Crew {
     return this.#nodes.map((node) => (node.isLinked ? vectorHash(node.store.vector) : undefined));
   }
 
-  debug(): unknown {
-    return this.#nodes
-      .filter((n) => !n.isLinked)
-      .map((n) => ({
-        id: n.store.origin.slice(0, 6),
-        peers: [...n.running.connections.peers].map(([k, v]) => `${k.slice(0, 6)} ${v.isLinked}`),
-        trouble: n.running.cluster.members
-          .present()
-          .map(({ id }) => `${id.slice(0, 6)} ${n.running.connections.trouble(id)}`),
-        hosts: n.running.cluster.members.present().filter(({ id }) => n.store.get(`host/${id}`)).length,
-        present: n.running.cluster.members.present().length,
-        halted: n.running.cluster.standing.halted,
-        vec: [...n.store.vector].length,
-        frozen: n.running.cluster.members.present().filter(({ id }) => n.running.cluster.standing.frozen(id))
-          .length,
-      }));
-  }
-
   /** Vectors alike, whoever is linked with whom. */
   hashes(): string[] {
     return this.#nodes.map(({ store }) => vectorHash(store.vector));

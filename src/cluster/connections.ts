@@ -6,7 +6,7 @@ import { FrameError } from '../store/gossip/wire/error.ts';
 import type { Replica } from '../store/replica.ts';
 import { Backoff } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
-import type { Gossip, GossipMessage } from './gossip/gossip.ts';
+import type { Gossip, GossipLink, GossipMessage } from './gossip/gossip.ts';
 import { type Greeting, haltOf, judge, type Verdict } from './greeting.ts';
 import type { Answer, Calls, Done, Ground, Method } from './ports.ts';
 import { Requests } from './requests.ts';
@@ -39,7 +39,7 @@ interface Session {
   readonly hello: Hello;
   readonly since: number;
   /** Present on one that is kept. */
-  readonly link: ReturnType<Gossip['connected']> | undefined;
+  readonly link: GossipLink | undefined;
   lastUse: number;
   /** A request on it went without answer, and nothing else has come since. */
   isSuspect: boolean;
@@ -205,10 +205,11 @@ export class Connections implements Calls {
     return [...this.#sessions].filter(({ link }) => link);
   }
 
-  /** Of more links than this host has to open, the oldest goes. */
+  /** Of more links than this host has to open, the oldest goes; first of those that are off the tree. */
   #thin(): void {
     const opened = this.#links().filter(({ connection }) => connection.dialed);
-    if (opened.length > DEGREE) this.#close(opened[0]!, 'another one took its place');
+    const surplus = opened.find(({ link }) => !link?.isInTree) ?? opened[0];
+    if (surplus && opened.length > DEGREE) this.#close(surplus, 'another one took its place');
   }
 
   #dialSeeds(): void {

@@ -1,11 +1,13 @@
 import { type VectorView, vectorHash } from '../../store/crdt/vector.ts';
-import type { Knowledge, Probe, Ranges } from '../../store/gossip/messages.ts';
+import type { Beacon, Branch, Ranges } from '../../store/gossip/messages.ts';
 import type { Replica } from '../../store/replica.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Report } from '../collector.ts';
 import type { Verdict } from '../greeting.ts';
 import type { Ground } from '../ports.ts';
-import { Link, type Wire } from './link.ts';
+import { Link, type LinkMessage, type Wire } from './link.ts';
+import { BEACON_MS, Tree } from './tree.ts';
+import { Words } from './words.ts';
 
 /** Changes of so many milliseconds are told together. */
 const BATCH_MS = 20;
@@ -21,18 +23,31 @@ const REPORT_MS_PER_ORIGIN = 300;
 const REPEAT = 4;
 /** Reports of others that a new link begins with. */
 const REPORTS_MAX = 16;
+/** With more members than that, changes go along a tree of the links, and only word of them on the others. */
+const TREE_ABOVE = 200;
+/** How long something may be on its way along the tree after there was word of it, and half as long by chance. */
+const OVERDUE_MS = 250;
 
 /** What of the protocol decides what is told to whom. */
 export type GossipCluster = Pick<Cluster, 'collector' | 'members' | 'standing'>;
 
 /** One end of a kept connection, as the gossip uses it. */
 export interface GossipWire extends Wire {
-  send(message: Knowledge | Probe | Ranges | ({ readonly kind: 'report' } & Report)): void;
+  send(message: LinkMessage | Beacon | Branch | ({ readonly kind: 'report' } & Report)): void;
   /** Ends the connection, and says why. */
   refuse(verdict: Verdict): void;
 }
 
 export type GossipMessage = Parameters<GossipWire['send']>[0];
+
+/** A kept connection, for who keeps it. */
+export interface GossipLink {
+  /** Whether something would have to find another way if it ended. */
+  readonly isInTree: boolean;
+  take(message: GossipMessage): void;
+  /** It is over. */
+  ended(): void;
+}
 
 /** The links to some of the members, over which all of them hear everything. */
 export class Gossip {
@@ -49,9 +64,17 @@ export class Gossip {
   /** What the last report said, and how often nothing has changed since. */
   #reported: string | undefined;
   #unchanged = 0;
+  readonly #treeAbove: number;
+  readonly #words: Words<Link>;
+  readonly #tree: Tree<object>;
+  #awaiting: (() => void) | undefined;
 
-  constructor(parts: { replica: Replica; cluster: GossipCluster; ground: Ground }) {
+  /** `treeAbove`: with more members than that, changes go along a tree of the links. */
+  constructor(parts: { replica: Replica; cluster: GossipCluster; ground: Ground; treeAbove?: number }) {
     this.#replica = parts.replica;
+    this.#treeAbove = parts.treeAbove ?? TREE_ABOVE;
+    this.#words = new Words((origin) => this.#replica.known(origin));
+    this.#tree = new Tree(this.#replica.origin, (key, message) => this.#links.get(key)?.wire.send(message));
     this.#cluster = parts.cluster;
     this.#ground = parts.ground;
     this.#stops.push(
@@ -68,6 +91,10 @@ export class Gossip {
       () => Math.max(REPORT_MS, REPORT_MS_PER_ORIGIN * this.#replica.vector.size),
       () => this.#report(),
     );
+    this.#every(
+      () => BEACON_MS,
+      () => this.#beat(),
+    );
   }
 
   get peers(): string[] {
@@ -79,28 +106,38 @@ export class Gossip {
     return this.#heard.get(member);
   }
 
-  /** A connection to a peer is there: both ends begin. Returns what takes its messages, and what ends it. */
-  connected(peer: string, wire: GossipWire): { take(message: GossipMessage): void; ended(): void } {
+  /** A connection to a peer is there: both ends begin. */
+  connected(peer: string, wire: GossipWire): GossipLink {
     const { standing, members } = this.#cluster;
     // A newcomer that this host has not heard of tells first: whoever it learns from has to reckon with it.
     const end = (origin: string) => {
       if (!members.isPresent(peer)) return 0;
       return origin === this.#replica.origin ? standing.tells : Number.POSITIVE_INFINITY;
     };
-    const link = new Link(peer, this.#replica, wire, end);
     const key = {};
+    const isInTree = () => this.#tree.has(key);
+    const link = new Link(peer, this.#replica, wire, end, isInTree);
     this.#links.set(key, { link, wire });
+    this.#tree.joined(key);
     link.tell();
     for (const report of this.#some()) wire.send({ kind: 'report', ...report });
     return {
       take: (message) => this.#take(key, link, message),
-      ended: () => void this.#links.delete(key),
+      get isInTree() {
+        return isInTree();
+      },
+      ended: () => {
+        this.#links.delete(key);
+        this.#tree.ended(key);
+        this.#words.forget(link);
+      },
     };
   }
 
   stop(): void {
     for (const stop of this.#stops) stop();
     this.#flushing?.();
+    this.#awaiting?.();
     this.#links.clear();
   }
 
@@ -113,7 +150,38 @@ export class Gossip {
       if (!this.#cluster.collector.take(message)) return;
       this.#heard.set(message.id, this.#ground.timer.now());
       this.#tell(message, key);
+    } else if (message.kind === 'beacon' || message.kind === 'branch') {
+      if (this.#isLarge) this.#tree.take(key, message, this.#ground.timer.now());
     } else if (link.take(message) === 'ahead') this.#cluster.standing.halt('rollback');
+    else if (message.kind === 'word') {
+      this.#words.take(link, message.vector, this.#ground.timer.now());
+      this.#await();
+    }
+  }
+
+  get #isLarge(): boolean {
+    return this.#cluster.members.present().length > this.#treeAbove;
+  }
+
+  #beat(): void {
+    const { standing } = this.#cluster;
+    if (!this.#isLarge) this.#tree.fell();
+    else if (!standing.starting && !standing.halted) this.#tree.beat(this.#ground.timer.now());
+  }
+
+  /** Asks for what the tree does not bring. */
+  #await(): void {
+    const { oldest } = this.#words;
+    if (oldest === undefined || this.#awaiting) return;
+    const { timer, random } = this.#ground;
+    // Not all hosts behind the same gap at the same moment: the others have it from the first then.
+    const ms = oldest + OVERDUE_MS * (1 + random() / 2) - timer.now();
+    this.#awaiting = timer.after(Math.max(0, ms), () => {
+      this.#awaiting = undefined;
+      const overdue = this.#words.overdue(timer.now() - OVERDUE_MS);
+      overdue?.link.want(overdue.origins);
+      this.#await();
+    });
   }
 
   #report(): void {
@@ -132,7 +200,7 @@ export class Gossip {
     return false;
   }
 
-  /** A report to everybody, but not back to where it came from. */
+  /** A report to everybody, but not back to where it came from; also off the tree: nobody asks for one that is missing. */
   #tell(report: Report, from?: object): void {
     const message = { ...report, kind: 'report' } as const; // the same one, so that it is encoded once
     for (const [key, { wire }] of this.#links) if (key !== from) wire.send(message);

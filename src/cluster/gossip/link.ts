@@ -1,6 +1,6 @@
 import { sizeOf } from '../../store/crdt/record.ts';
 import { Vector, type VectorView, vectorHash } from '../../store/crdt/vector.ts';
-import type { Knowledge, Probe, Range, Ranges } from '../../store/gossip/messages.ts';
+import type { Knowledge, Probe, Range, Ranges, Want, Word } from '../../store/gossip/messages.ts';
 import { RANGE_BYTES, type Replica } from '../../store/replica.ts';
 
 /** Records in one message: it ends with the range that makes it as large as a single one may be. */
@@ -8,9 +8,11 @@ const RECORDS_MAX = 1000;
 /** Bytes that may wait for the peer before nothing more is sent. */
 const WAITING_MAX = 1024 * 1024;
 
+export type LinkMessage = Knowledge | Probe | Ranges | Word | Want;
+
 /** One end of a connection that is kept. Messages may be lost; exchanges of vectors repair that. */
 export interface Wire {
-  send(message: Knowledge | Probe | Ranges): void;
+  send(message: LinkMessage): void;
   /** Bytes that wait to be sent. */
   readonly waiting: number;
 }
@@ -18,18 +20,31 @@ export interface Wire {
 /** What a peer does not know of an origin, and may. */
 type Lacking = readonly [origin: string, from: number, end: number];
 
-/** What a peer knows, as far as we can tell, and the telling of what it does not know. */
+/**
+ * What a peer knows, as far as we can tell, and the telling of what it does not know: all of it, or word of it where it
+ * comes to the peer by another way. Who was given word asks for what does not come.
+ */
 export class Link {
   readonly peer: string;
   readonly #replica: Replica;
   readonly #wire: Wire;
   readonly #end: (origin: string) => number;
+  readonly #isWhole: () => boolean;
+  /** The peer has said what it knows, and has not been sent all of the rest since. */
+  #isAsked = false;
   /** Undefined until the peer has sent its vector. */
   #has: Vector | undefined;
 
-  /** `end`: up to which of an origin's writes the peer may be told. */
-  constructor(peer: string, replica: Replica, wire: Wire, end: (origin: string) => number) {
+  /** `end`: up to which of an origin's writes the peer may be told. `isWhole`: whether it is told all, or word of it. */
+  constructor(
+    peer: string,
+    replica: Replica,
+    wire: Wire,
+    end: (origin: string) => number,
+    isWhole: () => boolean = () => true,
+  ) {
     this.#end = end;
+    this.#isWhole = isWhole;
     this.peer = peer;
     this.#replica = replica;
     this.#wire = wire;
@@ -45,28 +60,34 @@ export class Link {
     this.#wire.send({ kind: 'probe', hash: vectorHash(this.#replica.vector) });
   }
 
+  /** Asks for what there was word of and has not come. */
+  want(origins: readonly string[]): void {
+    const known = (origin: string) => [origin, this.#replica.known(origin)] as const;
+    this.#wire.send({ kind: 'want', lacking: new Map(origins.map(known)) });
+  }
+
   /**
    * Takes what the peer sends.
    * @returns `ahead` when the peer knows writes of ours that we do not know: this is not the host that wrote them
    */
-  take(message: Knowledge | Probe | Ranges): 'ahead' | undefined {
-    if (message.kind === 'probe') {
-      if (message.hash !== vectorHash(this.#replica.vector)) this.#tellVector();
-      return undefined;
+  take(message: LinkMessage): 'ahead' | undefined {
+    switch (message.kind) {
+      case 'probe':
+        if (message.hash !== vectorHash(this.#replica.vector)) this.#tellVector();
+        return undefined;
+      case 'vector':
+        return this.#takeVector(message);
+      case 'word':
+        this.#has?.join(message.vector);
+        return undefined;
+      case 'want':
+        this.#send(this.#lacking((origin) => message.lacking.get(origin) ?? Number.POSITIVE_INFINITY));
+        return undefined;
+      case 'ranges':
+        for (const { origin, to } of message.ranges) this.#has?.advance(origin, to);
+        if (!this.#replica.merge(message.ranges)) this.#tellVector();
+        return undefined;
     }
-    if (message.kind === 'vector') {
-      const isFirst = this.#has === undefined;
-      this.#has = new Vector(message.vector);
-      if ((message.vector.get(this.#replica.origin) ?? 0) > this.#replica.known(this.#replica.origin))
-        return 'ahead';
-      // Who knows more than we do is told what we know, and sends the rest, or as much of it as we may have.
-      if (!isFirst && !message.isAnswer && this.#isBehind(message.vector)) this.#tellVector(true);
-      this.flush();
-      return undefined;
-    }
-    for (const { origin, to } of message.ranges) this.#has?.advance(origin, to);
-    if (!this.#replica.merge(message.ranges)) this.#tellVector();
-    return undefined;
   }
 
   /**
@@ -76,16 +97,52 @@ export class Link {
   flush(made: Map<string, Ranges> = new Map()): void {
     const has = this.#has;
     if (!has || this.#wire.waiting > WAITING_MAX) return;
+    const lacking = this.#lacking((origin) => has.of(origin));
+    if (this.#isAsked || this.#isWhole()) this.#send(lacking, made);
+    else if (lacking.length > 0) {
+      const vector = new Map(lacking.map(([origin, , end]) => [origin, end] as const));
+      has.join(vector);
+      this.#wire.send({ kind: 'word', vector });
+    }
+    this.#isAsked &&= this.isBehind;
+  }
+
+  /** Whether there is something that the peer does not know. */
+  get isBehind(): boolean {
+    const has = this.#has;
+    if (!has) return false;
+    for (const [origin, known] of this.#replica.vector)
+      if (Math.min(known, this.#end(origin)) > has.of(origin)) return true;
+    return false;
+  }
+
+  #takeVector({ vector, isAnswer }: Knowledge): 'ahead' | undefined {
+    const isFirst = this.#has === undefined;
+    this.#has = new Vector(vector);
+    if ((vector.get(this.#replica.origin) ?? 0) > this.#replica.known(this.#replica.origin)) return 'ahead';
+    this.#isAsked = true;
+    // Who knows more than we do is told what we know, and sends the rest, or as much of it as we may have.
+    if (!isFirst && !isAnswer && this.#isBehind(vector)) this.#tellVector(true);
+    this.flush();
+    return undefined;
+  }
+
+  /** What there is beyond `from`, and the peer may be told. */
+  #lacking(from: (origin: string) => number): Lacking[] {
     const lacking: Lacking[] = [];
     for (const [origin, known] of this.#replica.vector) {
-      const [from, end] = [has.of(origin), Math.min(known, this.#end(origin))];
-      if (end > from) lacking.push([origin, from, end]);
+      const [begin, end] = [from(origin), Math.min(known, this.#end(origin))];
+      if (end > begin) lacking.push([origin, begin, end]);
     }
+    return lacking;
+  }
+
+  #send(lacking: readonly Lacking[], made: Map<string, Ranges> = new Map()): void {
     if (lacking.length === 0) return;
     const name = lacking.join();
     const message = made.get(name) ?? this.#ranges(lacking);
     made.set(name, message);
-    for (const { origin, to } of message.ranges) has.advance(origin, to);
+    for (const { origin, to } of message.ranges) this.#has?.advance(origin, to);
     this.#wire.send(message);
   }
 
@@ -101,15 +158,6 @@ export class Link {
       ranges.push(range);
     }
     return { kind: 'ranges', ranges };
-  }
-
-  /** Whether there is something that the peer does not know. */
-  get isBehind(): boolean {
-    const has = this.#has;
-    if (!has) return false;
-    for (const [origin, known] of this.#replica.vector)
-      if (Math.min(known, this.#end(origin)) > has.of(origin)) return true;
-    return false;
   }
 
   #isBehind(theirs: VectorView): boolean {

@@ -12,7 +12,16 @@ import { TableReader, TableWriter } from './wire/table.ts';
 const DEFLATED = 0x80;
 
 /** A hello is read by those who know none of our dictionaries; the others are of ids, which do not get smaller. */
-const PLAIN: ReadonlySet<Message['kind']> = new Set(['hello', 'vector', 'probe', 'report']);
+const PLAIN: ReadonlySet<Message['kind']> = new Set([
+  'hello',
+  'vector',
+  'probe',
+  'word',
+  'want',
+  'beacon',
+  'branch',
+  'report',
+]);
 
 /**
  * A message as a frame: u32 length of the rest, u8 version, u8 type, then a sequence of two CBOR items (RFC 8742): the

@@ -43,6 +43,32 @@ export interface Ranges {
   readonly ranges: readonly Range[];
 }
 
+/** Instead of ranges: up to where the sender knows these origins. Who does not hear of it otherwise asks for it. */
+export interface Word {
+  readonly kind: 'word';
+  readonly vector: VectorView;
+}
+
+/** Asks for what there was word of and nobody has brought: up to where the asker knows these origins, or 0. */
+export interface Want {
+  readonly kind: 'want';
+  readonly lacking: VectorView;
+}
+
+/** That there is a root of the tree, how far from it the sender is, and its how-manieth beacon that is. */
+export interface Beacon {
+  readonly kind: 'beacon';
+  readonly root: string;
+  readonly number: number;
+  readonly hops: number;
+}
+
+/** Whether the sender has the receiver for its parent in the tree. */
+export interface Branch {
+  readonly kind: 'branch';
+  readonly isParent: boolean;
+}
+
 /** What a member had on disk when it made its how-manieth report since it started; passed on by others. */
 export interface Report {
   readonly kind: 'report';
@@ -77,4 +103,16 @@ export interface Goodbye {
   readonly what: string;
 }
 
-export type Message = Hello | Knowledge | Probe | Ranges | Report | Request | Reply | Goodbye;
+export type Message =
+  | Hello
+  | Knowledge
+  | Probe
+  | Ranges
+  | Word
+  | Want
+  | Beacon
+  | Branch
+  | Report
+  | Request
+  | Reply
+  | Goodbye;

@@ -104,6 +104,31 @@ const BODIES: Bodies = {
       ]),
     read: readReply,
   },
+  word: {
+    type: 9,
+    write: ({ vector }) => vectorFields(vector),
+    read: (reader) => ({ kind: 'word', vector: readVector(reader) }),
+  },
+  want: {
+    type: 10,
+    write: ({ lacking }) => vectorFields(lacking, natural),
+    read: (reader) => ({ kind: 'want', lacking: readVector(reader, natural) }),
+  },
+  beacon: {
+    type: 11,
+    write: ({ root, number, hops }) => [hexBytes(root, ID_BYTES), natural(number), natural(hops)],
+    read: (reader) => ({
+      kind: 'beacon',
+      root: hexOf(reader, ID_BYTES),
+      number: reader.integer(),
+      hops: reader.integer(),
+    }),
+  },
+  branch: {
+    type: 12,
+    write: ({ isParent }) => [Number(isParent)],
+    read: (reader) => ({ kind: 'branch', isParent: reader.integer(1) === 1 }),
+  },
   goodbye: {
     type: 8,
     write: ({ code, what }) => [named(code), sentence(what)],
@@ -173,17 +198,17 @@ function readReply(reader: Reader, table: TableReader): Reply {
 }
 
 /** Ids in one byte string, and their sequences. */
-function vectorFields(vector: VectorView): Fields {
+function vectorFields(vector: VectorView, check: (sequence: number) => number = positive): Fields {
   const ids = [...vector.keys()];
   if (!ids.every(isId)) throw malformed('an id has 32 hexadecimal digits');
-  return [Buffer.from(ids.join(''), 'hex'), [...vector.values()].map(positive)];
+  return [Buffer.from(ids.join(''), 'hex'), [...vector.values()].map(check)];
 }
 
-function readVector(reader: Reader): VectorView {
+function readVector(reader: Reader, check: (sequence: number) => number = positive): VectorView {
   const ids = Buffer.from(reader.bytes(FRAME_MAX)).toString('hex');
   const vector = new Map<string, number>();
   const width = 2 * ID_BYTES;
-  list(reader, (at) => vector.set(ids.slice(at * width, (at + 1) * width), positive(reader.integer())));
+  list(reader, (at) => vector.set(ids.slice(at * width, (at + 1) * width), check(reader.integer())));
   if (vector.size * width !== ids.length) throw malformed('a vector has as many ids as sequences, each once');
   return vector;
 }

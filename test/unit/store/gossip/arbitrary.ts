@@ -111,6 +111,10 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     'vector',
   ]),
   record({ kind: fc.constant('probe' as const), hash: hex(16) }),
+  record({ kind: fc.constant('word' as const), vector }),
+  record({ kind: fc.constant('want' as const), lacking: vector }),
+  record({ kind: fc.constant('beacon' as const), root: id, number: natural, hops: natural }),
+  record({ kind: fc.constant('branch' as const), isParent: fc.boolean() }),
   { weight: 5, arbitrary: record({ kind: fc.constant('ranges' as const), ranges: fc.array(range) }) },
   record({
     kind: fc.constant('report' as const),
