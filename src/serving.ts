@@ -85,6 +85,7 @@ export class Serving {
         facts: () => parts.host.facts,
         host: () => parts.host.view,
         storeCounts: () => opened.store.counts,
+        storeRefusal: () => opened.store.refusal,
         storeRecords: () => opened.store.size,
         storeDigest: () => digest(opened.store),
         paths: {

@@ -2,7 +2,7 @@ import type { EndpointView, PeerView, PoolView, StatusView } from './views.ts';
 
 /** What a person should look at first, the worst before the rest; empty when all is well. Pure. */
 export function attentionOf(
-  { loop, failures, docker, engine, host, pools, cluster }: Omit<StatusView, 'attention'>,
+  { loop, store, failures, docker, engine, host, pools, cluster }: Omit<StatusView, 'attention'>,
   peers: readonly PeerView[],
   endpoints: readonly EndpointView[],
   conflicts: readonly { readonly name: string; readonly why: string }[] = [],
@@ -11,6 +11,7 @@ export function attentionOf(
   const add = (what: string, remedy: string) => list.push({ what, remedy });
   if (!loop.live)
     add('the reconcile loop hangs', 'restart the daemon: packets go on to flow; report this with the log');
+  if (store) add(`${store.code}: nothing can be changed: ${store.what}`, store.remedy);
   for (const [remedy, group] of Map.groupBy(failures, (failure) => failure.remedy)) {
     const first = group[0]!;
     const more = group.length > 1 ? ` (and ${group.length - 1} more)` : '';

@@ -27,7 +27,7 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
   await Promise.all([
     attempt(bounded(kernel.facts(), WAIT_MS, 'kernel')),
     attempt(bounded(firewall.read(), WAIT_MS, 'firewall')),
-    attempt(bounded(checkStore(services, pulse), WAIT_MS, 'store')),
+    attempt(bounded(checkStore(services), WAIT_MS, 'store')),
   ]);
   const unread = pulse.failures().filter(({ key }) => key === READ_BACK);
   failing.push(...unread.filter(({ lane }) => lane !== 'speaker').map(unreadable));
@@ -63,9 +63,10 @@ function unreadable({ lane, code, what, remedy }: FailureView): ProblemView {
   return { code, what: `the ${lane} cannot be read back: ${what}`, remedy };
 }
 
-/** The store cannot be tried without writing, so: its last write, and whether the next one has room. */
-async function checkStore({ paths }: Services, pulse: Pulse): Promise<void> {
-  if (pulse.storeRefuses()) throw new CodedError('NR_STORE_FAILED', 'the last write was refused');
+/** Whether the store's last write was refused, and whether the next one has room. */
+async function checkStore({ paths, storeRefusal }: Services): Promise<void> {
+  const refusal = storeRefusal();
+  if (refusal) throw refusal;
   try {
     await access(paths.stateDir, constants.W_OK);
   } catch (error) {

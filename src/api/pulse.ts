@@ -6,9 +6,7 @@ const EVERY_MS = 5000;
 /** A pass that takes longer than this, in milliseconds, hangs. */
 const HANGS_MS = 30_000;
 
-type Beating = Pick<Services, 'clock' | 'reconciler'> & {
-  readonly storeCounts: () => Pick<ReturnType<Services['storeCounts']>, 'commits' | 'failed'>;
-};
+type Beating = Pick<Services, 'clock' | 'reconciler'>;
 
 /**
  * Whether the reconcile loop goes on, seen from outside: it is at rest, or its count of passes rises. Also knows
@@ -18,8 +16,6 @@ export class Pulse {
   readonly #services: Beating;
   readonly #since = new Map<string, number>();
   #passes = -1;
-  #stored = { commits: 0, failed: 0 };
-  #refusing = false;
   #alive: number;
   #cancel: () => void = () => {};
 
@@ -49,12 +45,6 @@ export class Pulse {
     }));
   }
 
-  /** The last write that the store tried was refused. */
-  storeRefuses(): boolean {
-    this.#look();
-    return this.#refusing;
-  }
-
   stop(): void {
     this.#cancel();
   }
@@ -69,11 +59,7 @@ export class Pulse {
   }
 
   #look() {
-    const { clock, reconciler, storeCounts } = this.#services;
-    const { commits, failed } = storeCounts();
-    if (commits > this.#stored.commits) this.#refusing = false;
-    else if (failed > this.#stored.failed) this.#refusing = true;
-    this.#stored = { commits, failed };
+    const { clock, reconciler } = this.#services;
     const now = clock.now();
     if (reconciler.stats.passes !== this.#passes) {
       this.#passes = reconciler.stats.passes;

@@ -47,11 +47,14 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
   return { ...facts, attention: attentionOf(facts, peers, endpoints, conflictsOf(services, known)) };
 }
 
-function showTrouble({ janitor, clock }: Services): Pick<StatusView, 'docker'> {
+function showTrouble({ janitor, clock, storeRefusal }: Services): Pick<StatusView, 'store' | 'docker'> {
   const { trouble } = janitor;
-  if (!trouble) return {};
-  const seconds = Math.round((clock.now() - trouble.since) / 1000);
-  return { docker: { ...problemOf(trouble.error), count: trouble.count, seconds } };
+  const refusal = storeRefusal();
+  const seconds = Math.round((clock.now() - (trouble?.since ?? 0)) / 1000);
+  return {
+    ...(refusal && { store: problemOf(refusal) }),
+    ...(trouble && { docker: { ...problemOf(trouble.error), count: trouble.count, seconds } }),
+  };
 }
 
 function showHost({ host, facts, identity, identityStale }: Services): StatusView['host'] {

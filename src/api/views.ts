@@ -276,6 +276,8 @@ export const statusView = z.object({
     lastPassMs: z.number(),
   }),
   failures: z.array(failureView),
+  /** Why the disk refused the last write: nothing can be changed. */
+  store: problemView.optional(),
   /** Why there is no comparison with Docker, several times in a row, and for how many seconds. */
   docker: problemView.extend({ count: z.number(), seconds: z.number() }).optional(),
   pools: z.array(poolView),

@@ -83,7 +83,10 @@ export class Arrival {
     const change = { key: bootKey(this.#replica.origin), value: { boot: this.#boot } };
     this.#replica.write([change], (error, [entry] = []) => {
       if (this.#stopped) return;
-      if (error || !entry) return this.#later(() => this.#begin());
+      if (error || !entry) {
+        if (error) this.#standing.unwritten(error);
+        return this.#later(() => this.#begin());
+      }
       const bootSequence = entry.version.sequence;
       this.#greeting = { id: this.#replica.origin, boot: this.#boot, bootSequence };
       this.#standing.booted(bootSequence);

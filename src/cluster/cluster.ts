@@ -182,6 +182,7 @@ export class Cluster {
     this.#cancel = this.#ground.timer.after(ms, () => {
       if (this.#stopped) return;
       try {
+        this.#replica.probe();
         this.tidy();
       } catch (error) {
         this.#ground.log.warn({ err: error }, 'could not look after the cluster');

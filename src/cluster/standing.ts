@@ -30,6 +30,7 @@ export class Standing {
   readonly #waiting: (() => void)[] = [];
   #halt: Halt | undefined;
   #bootSequence: number | undefined;
+  #unwritten: CodedError | undefined;
   #starting = true;
 
   constructor(replica: Replica, members: Members) {
@@ -63,6 +64,12 @@ export class Standing {
   /** The start is on disk. */
   booted(sequence: number): void {
     this.#bootSequence = sequence;
+    this.#unwritten = undefined;
+  }
+
+  /** The disk refuses this start, for now. */
+  unwritten(error: CodedError): void {
+    this.#unwritten = error;
   }
 
   /** The start is over. */
@@ -102,7 +109,7 @@ export class Standing {
     return this.#replica.get(`promise/${member}`) !== undefined || this.#members.gone(member) !== undefined;
   }
 
-  /** @throws NR_MEMBER_HALTED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING, NR_MEMBER_INCOMPLETE */
+  /** @throws NR_MEMBER_HALTED, NR_STORE_FAILED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING, NR_MEMBER_INCOMPLETE */
   mayGive(): void {
     this.mayAnswer();
     if (this.leaving) throw new CodedError('NR_MEMBER_LEAVING', 'this host is leaving the cluster');
@@ -111,10 +118,15 @@ export class Standing {
     }
   }
 
-  /** Whether others may count on what this host says. @throws NR_MEMBER_HALTED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING */
+  /**
+   * Whether others may count on what this host says.
+   * @throws NR_MEMBER_HALTED, NR_STORE_FAILED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING
+   */
   mayAnswer(): void {
     const { halted } = this;
     if (halted) throw new CodedError('NR_MEMBER_HALTED', WHY[halted]);
+    const { code, what } = this.#unwritten ?? {};
+    if (code) throw new CodedError(code, `the start of this host cannot be written down: ${what}`);
     if (this.#starting)
       throw new CodedError('NR_MEMBER_STARTING', 'this host has not heard yet what others know of it');
     if (this.parting) throw new CodedError('NR_MEMBER_LEAVING', 'this host has given all away');

@@ -1,4 +1,5 @@
 import type { ClusterFacts } from '../cluster/facts.ts';
+import type { CodedError } from '../errors.ts';
 import type { HostView } from '../plan/endpoint.ts';
 import type { State } from '../plan/state.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -46,6 +47,8 @@ export interface Services {
     /** Taken over from other hosts. */
     readonly merged: number;
   };
+  /** Why the disk refused the store's last write; nothing while it takes them. */
+  readonly storeRefusal: () => CodedError | undefined;
   /** How many records there are. */
   readonly storeRecords: () => number;
   /** What there is of each host's writes, to compare replicas by. */

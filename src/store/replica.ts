@@ -100,6 +100,7 @@ export class Replica implements Store {
   #due: 'never' | 'later' | 'turn' = 'never';
   /** When the last write ended, by performance.now(). */
   #writtenAt = Number.NEGATIVE_INFINITY;
+  #refusal: CodedError | undefined;
   #closed = false;
   #counts = { commits: 0, failed: 0, conflicts: 0, merged: 0, stale: 0, refused: 0 };
 
@@ -124,6 +125,19 @@ export class Replica implements Store {
 
   get counts(): StoreCounts {
     return { ...this.#counts, observerFailures: this.#observers.failures };
+  }
+
+  /** Why the disk refused the last write; nothing while it takes them. */
+  get refusal(): CodedError | undefined {
+    return this.#refusal;
+  }
+
+  /**
+   * After a write that was refused: tries another one, so that it is known when there is room again. To be called from
+   * time to time.
+   */
+  probe(): void {
+    if (this.#refusal) this.write([{ key: CLOCK, value: this.#clock.last }], () => {});
   }
 
   /** How many records are durable, those of other hosts and tombstones included: counted each time. */
@@ -304,13 +318,17 @@ export class Replica implements Store {
     const grown = [...this.#vector.view].filter(([origin, known]) => known > this.#durable.of(origin));
     const steps = batch.flatMap((staged) => staged.steps);
     try {
-      if (steps.length > 0 || grown.length > 0) this.#backing.write({ steps, known: grown });
+      if (steps.length > 0 || grown.length > 0) {
+        this.#backing.write({ steps, known: grown });
+        this.#refusal = undefined;
+      }
       this.#writtenAt = performance.now();
     } catch (cause) {
       this.#undo(batch.flatMap(({ moves }) => moves));
       this.#overlay.clear();
       this.#vector = new Vector(this.#durable.view);
       this.#counts.failed += batch.length;
+      this.#refusal = refused(cause);
       for (const { failed } of batch) failed(refused(cause));
       return;
     }

@@ -11,6 +11,7 @@ import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 
 /** Primary result codes of SQLite (sqlite3.h). */
 const BUSY = 5;
+const IO_ERROR = 10;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
@@ -220,7 +221,18 @@ export class SqliteBacking implements Backing {
 
 /** Looks before anything is written: a file of another program or of a newer release stays as it is. */
 function refuseForeign(file: string): void {
-  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    look(file, new DatabaseSync(file, { readOnly: true }));
+  } catch (error) {
+    if (codeOf(error) !== IO_ERROR) throw error;
+    // To read a log takes a file for its index, for which a full disk has no room; not so for who has it alone.
+    const database = new DatabaseSync(file);
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    look(file, database);
+  }
+}
+
+function look(file: string, database: DatabaseSync): void {
   try {
     const id = pragma(database, 'application_id');
     const version = pragma(database, 'user_version');
@@ -271,13 +283,18 @@ function pragma(database: DatabaseSync, text: string): unknown {
 function explain(file: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const code = Number((error as { errcode?: unknown }).errcode) & 255;
+  const code = codeOf(error);
   if (code === BUSY)
     return new CodedError('NR_STORE_LOCKED', `another process uses ${file}`, { cause: error });
   const broken = code === CORRUPT || code === NOT_A_DATABASE;
   return new CodedError('NR_STORE_FAILED', broken ? damaged(file, text) : `${file}: ${text}`, {
     cause: error,
   });
+}
+
+/** The primary result code. */
+function codeOf(error: unknown): number {
+  return Number((error as { errcode?: unknown }).errcode) & 255;
 }
 
 function damaged(file: string, text: string): string {

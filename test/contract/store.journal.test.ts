@@ -1,14 +1,24 @@
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { JournalStore } from '../../src/store/journal.ts';
 import { classes, type StorePlace, storeSuite } from './store.suite.ts';
 
-function onDisk(): StorePlace {
+interface FilePlace extends StorePlace {
+  readonly file: string;
+  /** Whether its disk can be filled. */
+  readonly isSmall: boolean;
+}
+
+function onDisk(): FilePlace {
   const folder = mkdtempSync(join(tmpdir(), 'net-routed-store-'));
+  const file = join(folder, 'state', 'store.db');
   return {
-    open: (report) => new JournalStore({ file: join(folder, 'state', 'store.db'), report, classes }),
+    file,
+    isSmall: false,
+    open: (report) => new JournalStore({ file, report, classes }),
     fill: () => false,
     clear() {},
     remove: () => rmSync(folder, { recursive: true }),
@@ -16,7 +26,7 @@ function onDisk(): StorePlace {
 }
 
 /** A file system of 1 MiB, if this process may mount one. */
-function onSmallDisk(): StorePlace {
+function onSmallDisk(): FilePlace {
   const place = onDisk();
   const folder = mkdtempSync(join(tmpdir(), 'net-routed-store-'));
   try {
@@ -29,10 +39,13 @@ function onSmallDisk(): StorePlace {
   }
   place.remove();
   const filler = join(folder, 'filler');
+  const file = join(folder, 'state', 'store.db');
   return {
-    open: (report) => new JournalStore({ file: join(folder, 'state', 'store.db'), report, classes }),
+    file,
+    isSmall: true,
+    open: (report) => new JournalStore({ file, report, classes }),
     fill() {
-      const descriptor = openSync(filler, 'w');
+      const descriptor = openSync(filler, 'a');
       try {
         for (;;) writeSync(descriptor, Buffer.alloc(4096));
       } catch {
@@ -49,4 +62,37 @@ function onSmallDisk(): StorePlace {
   };
 }
 
-describe('store in a journal', () => storeSuite(onDisk, onSmallDisk));
+describe('store in a journal', () => {
+  storeSuite(onDisk, onSmallDisk);
+
+  it('opens what a crash has left on a full disk, and writes when there is room', async function () {
+    const [small, large] = [onSmallDisk(), onDisk()];
+    try {
+      const crashed = large.open();
+      await crashed.commit([{ key: 'a/1', value: 1 }]);
+      if (!small.isSmall) return this.skip();
+      const { file } = small;
+      mkdirSync(dirname(file));
+      // As a process that was killed leaves them.
+      for (const end of ['', '-wal']) cpSync(`${large.file}${end}`, `${file}${end}`);
+      await crashed.close();
+      small.fill();
+      const store = small.open();
+      assert.equal(store.get('a/1')?.value, 1);
+      small.fill();
+      await assert.rejects(store.commit([{ key: 'a/2', value: 'x'.repeat(9000) }]), {
+        code: 'NR_STORE_FAILED',
+        message: /full/,
+      });
+      small.clear();
+      await store.commit([{ key: 'a/2', value: 2 }]);
+      await store.close();
+      const again = small.open();
+      assert.deepEqual([again.get('a/1')?.value, again.get('a/2')?.value], [1, 2]);
+      await again.close();
+    } finally {
+      small.remove();
+      large.remove();
+    }
+  });
+});

@@ -34,7 +34,8 @@ function failed(name: string, error: unknown): CheckView[] {
 }
 
 async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[]> {
-  const { speaker, version, facts, host } = services;
+  const { speaker, version, facts, host, storeRefusal } = services;
+  const refusal = storeRefusal();
   const failures = pulse.failures();
   const engine = speaker.engine();
   const { address, addressV6 } = host();
@@ -43,6 +44,7 @@ async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[
   return [
     ok('daemon', `version ${version}`),
     pulse.live() ? ok('loop', 'goes on') : fail('loop', 'hangs', 'restart the daemon: packets go on to flow'),
+    ...(refusal ? failed('store', refusal) : [ok('store', 'takes writes')]),
     ...failures
       .slice(0, 20)
       .map(({ lane, key, code, what, remedy }) => fail(`${lane}: ${key}`, `${code}: ${what}`, remedy)),

@@ -497,17 +497,23 @@ describe('operator API', () => {
     });
 
     it('is failing when the store refused its last write', async () => {
-      const counts = { commits: 1, failed: 0, conflicts: 0, merged: 0 };
-      const services = { ...it_.services, storeCounts: () => counts };
-      const own = new Pulse(services);
-      const sick = createApi(apiOf(services, own, metrics), '/nowhere');
-      counts.failed++;
-      const response = await sick.hapi.inject('/health');
-      assert.equal(response.statusCode, 503);
-      assert.match(response.payload, /NR_STORE_FAILED/);
-      counts.commits++;
-      assert.equal((await sick.hapi.inject('/health')).statusCode, 200);
-      own.stop();
+      const { disk } = it_.store;
+      disk.failure = new Error('no space left on device');
+      await assert.rejects(it_.store.commit([{ key: 'policy/x', value: 1 }]), { code: 'NR_STORE_FAILED' });
+      const { reasons } = await ask('/health', healthView, 503);
+      assert.deepEqual(
+        reasons.map(({ code, what }) => [code, what]),
+        [['NR_STORE_FAILED', 'the store cannot write: no space left on device']],
+      );
+      const { store, attention } = await ask('/v1/status', statusView);
+      assert.equal(store?.code, 'NR_STORE_FAILED');
+      assert.match(attention[0]!.what, /nothing can be changed: .*no space left/);
+      await it_.store.commit([]); // nothing that the disk would have to take
+      await ask('/health', healthView, 503);
+      it_.store.probe();
+      await it_.store.commit([]);
+      await ask('/health', healthView);
+      assert.equal((await ask('/v1/status', statusView)).store, undefined);
     });
   });
 

@@ -40,6 +40,16 @@ describe('attention', () => {
     ]);
   });
 
+  it('is drawn to a disk that refuses, before all that follows from it', () => {
+    const store = { code: 'NR_STORE_FAILED', what: 'store.db: disk is full', remedy: 'make room' };
+    const failure = { code: 'NR_STORE_FAILED', what: 'no', remedy: 'wait', seconds: 1 };
+    const list = attentionOf({ ...facts, store, failures: [failure] } as unknown as Facts, [], []);
+    assert.deepEqual(list[0], {
+      what: 'NR_STORE_FAILED: nothing can be changed: store.db: disk is full',
+      remedy: 'make room',
+    });
+  });
+
   it('is drawn to what of the cluster does not work', () => {
     const problem = { code: 'NR_MEMBER_UNREACHABLE', what: 'host h2 was not heard for 25 s', remedy: 'look' };
     const cluster = { ...facts.cluster, problems: [problem] };

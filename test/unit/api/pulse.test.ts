@@ -7,7 +7,6 @@ function beating() {
   const time = { now: 0 };
   const timers: { at: number; call: () => void }[] = [];
   const loop = { passes: 0, rests: true, failures: [] as string[] };
-  const counts = { commits: 0, failed: 0, conflicts: 0 };
   const pulse = new Pulse({
     clock: {
       now: () => time.now,
@@ -30,7 +29,6 @@ function beating() {
           count: 1,
         })),
     } as unknown as ConstructorParameters<typeof Pulse>[0]['reconciler'],
-    storeCounts: () => counts,
   });
   const pass = async (ms: number) => {
     const until = time.now + ms;
@@ -42,7 +40,7 @@ function beating() {
     }
     time.now = until;
   };
-  return { pulse, loop, counts, pass, timers };
+  return { pulse, loop, pass, timers };
 }
 
 describe('pulse of the reconcile loop', () => {
@@ -95,16 +93,6 @@ describe('pulse of the reconcile loop', () => {
         ['b', 10],
       ],
     );
-  });
-
-  it('knows whether the store refused its last write', async () => {
-    const { pulse, counts } = beating();
-    assert.equal(pulse.storeRefuses(), false);
-    counts.failed++;
-    assert.equal(pulse.storeRefuses(), true);
-    assert.equal(pulse.storeRefuses(), true);
-    counts.commits++;
-    assert.equal(pulse.storeRefuses(), false);
   });
 
   it('ends', () => {

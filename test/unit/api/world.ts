@@ -169,6 +169,7 @@ export async function world() {
     facts: () => kernel.hostFacts,
     host: view,
     storeCounts: () => store.counts,
+    storeRefusal: () => store.refusal,
     storeRecords: () => store.size,
     storeDigest: () => digest(store),
     membership: { describe: () => ALONE },

@@ -32,6 +32,26 @@ describe('an arrival', () => {
     assert.equal(isStarting(alone), false);
   });
 
+  it('says why it does not end when the disk refuses it, and ends when there is room', () => {
+    const hosts = new Hosts(2);
+    const { disk } = hosts.at(1).store;
+    const write = disk.write.bind(disk);
+    disk.write = () => {
+      throw new Error('no space left on device');
+    };
+    const { standing } = hosts.at(1).restart().cluster;
+    hosts.pass(3500);
+    assert.equal(standing.starting, true);
+    assert.throws(() => standing.mayGive(), {
+      code: 'NR_STORE_FAILED',
+      message: /start of this host.*no space left/,
+    });
+    disk.write = write;
+    hosts.pass(1500);
+    assert.equal(standing.starting, false);
+    standing.mayGive();
+  });
+
   it('goes on as soon as the other one of its identity is not seen any more', () => {
     const { hosts, asked } = arrive(['twice', 'twice', 'frozen', null]);
     hosts.pass(2500);

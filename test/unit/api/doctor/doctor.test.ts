@@ -34,6 +34,7 @@ describe('doctor of a running daemon', () => {
     const found = await checks();
     for (const name of [
       'loop',
+      'store',
       'engine',
       'peer 192.0.2.254',
       'addresses',
@@ -57,6 +58,12 @@ describe('doctor of a running daemon', () => {
     assert.equal(found.get('kernel: complete'), 'fail missing: route 254 10.1.0.2/32 158');
     assert.match(found.get('engine') ?? '', /^fail /);
     assert.match(found.get('peers') ?? '', /^warn /);
+  });
+
+  it('finds a disk that refuses what is to be written', async () => {
+    it_.store.disk.failure = new Error('no space left on device');
+    await assert.rejects(it_.store.commit([{ key: 'policy/x', value: 1 }]));
+    assert.equal((await checks()).get('store'), 'fail the store cannot write: no space left on device');
   });
 
   it('finds programs that came to listen where an endpoint publishes', async () => {
