@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type OpenStore, openStore } from './adapters.ts';
@@ -12,6 +12,7 @@ import { createApi } from './api/server.ts';
 import { systemClock } from './clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { Membership, type Upper } from './cluster/membership.ts';
+import { SecretFile } from './cluster/secrets.ts';
 import type { Standing } from './cluster/standing.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
 import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
@@ -19,7 +20,8 @@ import type { Settings } from './config/settings.ts';
 import { DockerClient } from './docker/client.ts';
 import { Current } from './driver/current.ts';
 import { StandIn } from './driver/standin.ts';
-import { parsePlace } from './net/place.ts';
+import { Address } from './net/address.ts';
+import { type Place, parsePlace } from './net/place.ts';
 import type { Clock } from './ports/clock.ts';
 import { endAll, Serving } from './serving.ts';
 import { TrustFolder } from './store/trust/folder.ts';
@@ -49,6 +51,7 @@ export class Daemon {
   /** Since when there is nothing to serve with, on a monotonic clock. */
   #emptySince = performance.now();
   #ends: (() => Promise<void> | void)[] = [];
+  #read = () => {};
 
   constructor(settings: Settings, log: Logger, version: string) {
     this.#settings = settings;
@@ -64,11 +67,13 @@ export class Daemon {
     const { runDir, stateDir, manageForwarding, dockerSocket } = this.#settings;
     mkdirSync(runDir, { recursive: true, mode: 0o755 });
     if (manageForwarding) this.#forward();
+    const secret = this.#secret();
     const docker = new DockerClient(dockerSocket, NETWORK_PLUGIN, this.#clock);
     const membership: Membership = new Membership({
       folder: new TrustFolder(stateDir),
       upper: this.#upper((cluster) => this.#serve(cluster, membership, docker)),
       ...this.#place(),
+      secret,
       clock: this.#clock,
       random: Math.random,
       log: this.#log,
@@ -92,14 +97,37 @@ export class Daemon {
     await endAll(ends, this.#log);
   }
 
+  /** Reads again what may change while it runs. */
+  reload(): void {
+    this.#read();
+  }
+
+  /** The secret of the cluster that this host is to be in. @throws NR_SECRET_FILE */
+  #secret(): SecretFile | undefined {
+    const { clusterSecretFile } = this.#settings;
+    if (clusterSecretFile === undefined) return undefined;
+    const secret = new SecretFile(clusterSecretFile, { clock: this.#clock, log: this.#log });
+    this.#read = () => secret.read();
+    this.#ends.push(() => secret.stop());
+    return secret;
+  }
+
   /** Who this host is to others, and where. */
   #place() {
-    const { hostName, clusterAddress, clusterPort, clusterAdvertise, seeds } = this.#settings;
+    const { hostName, clusterAddress, clusterPort, clusterAdvertise, discovery } = this.#settings;
+    const { founder } = this.#settings;
+    const name = hostName ?? hostname();
+    const seeds = this.#settings.seeds.map((seed) => parsePlace(seed, clusterPort));
+    const [first] = seeds;
+    const isSelf =
+      founder === undefined ? first && isHere(first, name, clusterPort, clusterAdvertise) : founder === name;
     return {
-      name: hostName ?? hostname(),
+      name,
       listen: { address: clusterAddress, port: clusterPort },
       advertised: clusterAdvertise,
-      seeds: seeds.map((seed) => parsePlace(seed, clusterPort)),
+      seeds,
+      founder: isSelf === undefined ? undefined : { isSelf, name: `host ${founder ?? first?.address}` },
+      finds: discovery === 'mdns',
     };
   }
 
@@ -139,7 +167,7 @@ export class Daemon {
       startedAt: this.#startedAt,
       clock: this.#clock,
       log: this.#log,
-      moved: (addresses) => membership.node?.advertise(addresses),
+      moved: (addresses) => membership.moved(addresses),
     });
   }
 
@@ -182,6 +210,17 @@ export class Daemon {
     await api.start();
     this.#ends.push(() => api.stop());
   }
+}
+
+/** Whether a place is this host: by one of its addresses, or its name. */
+function isHere({ address, port }: Place, name: string, listens: number, advertised?: string): boolean {
+  if (port !== listens) return false;
+  const wanted = Address.tryParse(address)?.toString();
+  if (wanted === undefined) return address.replace(/\.$/, '').toLowerCase() === name.toLowerCase();
+  const own = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []);
+  return [advertised, ...own].some(
+    (one) => one !== undefined && Address.tryParse(one)?.toString() === wanted,
+  );
 }
 
 /** Ends when the protocol's part of a start is over, after `ms` milliseconds at the latest. */

@@ -82,6 +82,11 @@ const TABLE = {
   NR_JOIN_UNTRUSTED: [403, 'check the address, the token and the clocks of both hosts'],
   NR_JOIN_FAILED: [503, 'check the address and that the host there is up, and try again with the same token'],
   NR_SECRET_INVALID: [400, 'copy the whole secret again; it begins with nrs1_'],
+  NR_SECRET_FILE: [400, 'correct the file that clusterSecretFile names; net-routed secret makes one'],
+  NR_SECRET_MISMATCH: [
+    409,
+    'set clusterSecretFile as it was, or move the state folder away to begin as a new host',
+  ],
   NR_TRUST_FAILED: [503, 'check the file named; a host without its key has to join anew'],
   NR_ID_AMBIGUOUS: [409, 'give one of these, or more of the id'],
   NR_PATH_UNKNOWN: [404, 'docs/cli.md lists the paths of the operator API'],
@@ -95,6 +100,15 @@ const TABLE = {
     'ask a host that holds it: net-routed hosts shows which; net-routed share HOST there',
   ],
   NR_CLUSTER_BUSY: [409, 'wait for its end; net-routed status shows it'],
+  NR_CLUSTER_SECRET: [409, 'give other hosts the same clusterSecretFile; nothing else is needed'],
+  NR_CLUSTER_WAITING: [
+    503,
+    'start a member at one of the seeds, or set founder to the host that is to make it',
+  ],
+  NR_CLUSTER_FOUNDERS: [
+    503,
+    'decide which one stays; on the hosts of the other remove the networks, and move the state folders away',
+  ],
   NR_CLUSTER_LISTEN: [503, 'stop what has the port, or set clusterPort and clusterAddress'],
   NR_JOIN_IN_USE: [409, 'remove the networks of this host first: docker network rm'],
   NR_MEMBER_UNREACHABLE: [

@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { systemClock } from '../../src/clock.ts';
 import { CLUSTER_CLASSES } from '../../src/cluster/namespaces.ts';
 import { ClusterNode } from '../../src/cluster/node.ts';
+import { certifiedTrust } from '../../src/cluster/trust.ts';
 import { NAMESPACES } from '../../src/plan/namespaces.ts';
 import { vectorHash } from '../../src/store/crdt/vector.ts';
 import type { Range } from '../../src/store/gossip/messages.ts';
@@ -150,11 +151,16 @@ export class ClusterCrew implements Crew {
     node.running = await ClusterNode.start({
       identity,
       name: identity.id.slice(0, 8),
-      certificates: {
-        certificate: new X509Certificate(pems.certificate),
-        authority: new X509Certificate(pems.authority),
-      },
-      authority: () => undefined,
+      trust: certifiedTrust({
+        identity,
+        certificates: {
+          certificate: new X509Certificate(pems.certificate),
+          authority: new X509Certificate(pems.authority),
+        },
+        authority: () => undefined,
+        clock: systemClock,
+        log,
+      }),
       replica: store,
       clock: systemClock,
       random: Math.random,

@@ -21,7 +21,7 @@ const loadedRss = process.memoryUsage.rss();
 const store = new JournalStore({ file, classes: CLASSES });
 const ground = { timer: systemClock, random: Math.random, log };
 const rules = { restMs: 60_000, isUsed: () => true };
-const cluster = await startAlone(store, { key: 'bench', name: 'bench', ground, ...rules });
+const cluster = await startAlone(store, { key: 'bench', name: 'bench', ground, begins: true, ...rules });
 const state = new State(store);
 if ([...state.endpoints.all()].length > 0) throw new Error('the endpoints are those of other hosts');
 const openMs = performance.now() - loadedMs;

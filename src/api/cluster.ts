@@ -4,11 +4,14 @@ import { problemOf } from './problem.ts';
 import type { ClusterView, HostView } from './views.ts';
 
 /** How this host is in its cluster. `now`: milliseconds since 1970. */
-export function showCluster({ state, id, name, change, member }: ClusterFacts, now: number): ClusterView {
+export function showCluster(
+  { state, id, name, change, waits = [], secrets, member }: ClusterFacts,
+  now: number,
+): ClusterView {
   const doing = change && {
     change: { what: change.what, step: change.step, seconds: secondsOf(now - change.since) },
   };
-  if (!member) return { state, id, name, ...doing, problems: [] };
+  if (!member) return { state, id, name, ...doing, problems: waits.map(problemOf) };
   const present = member.hosts.filter(({ state: its }) => its !== 'left' && its !== 'forgotten');
   return {
     state,
@@ -22,6 +25,7 @@ export function showCluster({ state, id, name, change, member }: ClusterFacts, n
     ...(member.certifiedUntil !== undefined && {
       certificateUntil: new Date(member.certifiedUntil).toISOString(),
     }),
+    ...(secrets && { secrets: [...secrets] }),
     members: { total: present.length, heard: present.filter((one) => !isSilent(one, now)).length },
     problems: member.problems.map(problemOf),
   };

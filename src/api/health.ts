@@ -48,9 +48,9 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
       ({ neighbour, state }) => new CodedError('NR_PEER_DOWN', `peer ${neighbour} is ${state}`),
     ),
   ];
-  const { member } = services.membership.describe();
+  const { member, waits = [] } = services.membership.describe();
   const reasons = [
-    ...(member?.problems ?? []).map(problemOf),
+    ...(member?.problems ?? waits).map(problemOf),
     ...degraded.map(problemOf),
     ...unread.map(unreadable),
     ...(up ? problems : []),

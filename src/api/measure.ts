@@ -55,11 +55,17 @@ export async function measure(services: Services, pulse: Pulse): Promise<Registr
 
   measureCluster(services, { counter, gauge, labelled, registers });
 
-  const { commits, failed, conflicts, merged } = storeCounts();
+  const { commits, failed, conflicts, merged, refused, observerFailures } = storeCounts();
   counter('store_commits_total', 'Commits that are durable', commits);
   counter('store_commits_failed_total', 'Commits that the disk refused', failed);
   counter('store_conflicts_total', 'Commits that lost against another one', conflicts);
   counter('store_merged_total', 'Records that came from other hosts', merged);
+  counter('store_refused_total', 'Records from other hosts that cannot stand', refused);
+  counter(
+    'store_observer_failures_total',
+    'Failures at what a record says; each is in the log',
+    observerFailures,
+  );
   gauge(
     'store_records',
     'Records in the store, those of other hosts and removed ones too',
@@ -82,7 +88,7 @@ function measureCluster(
 ): void {
   const { state, member } = membership.describe();
   const states = labelled('cluster_state', 'How this host is in its cluster', 'state');
-  for (const one of ['alone', 'joining', 'member', 'leaving', 'halted'])
+  for (const one of ['alone', 'waiting', 'joining', 'member', 'leaving', 'halted'])
     states.set({ state: one }, Number(one === state));
   if (!member) return;
   const members = labelled('cluster_members', 'Members by state', 'state');
@@ -109,4 +115,16 @@ function measureCluster(
     registers,
   });
   for (const [reason, count] of member.refused) refused.inc({ reason }, count);
+  const closed = new Counter({
+    name: 'net_routed_cluster_closed_total',
+    help: 'Connections that ended, by reason',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const [reason, count] of member.closed) closed.inc({ reason: wordOf(reason) }, count);
+}
+
+/** A word for the label: some reasons are sentences, with ids in them. */
+function wordOf(reason: string): string {
+  return /^[a-zA-Z_-]+$/.test(reason) ? reason : 'said';
 }

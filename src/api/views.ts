@@ -201,9 +201,9 @@ export const hostsView = z.object({ hosts: z.array(hostView) });
 
 export const clusterView = z.object({
   /**
-   * alone: in no cluster. joining: let in, and not complete yet. halted: a member that gives and takes nothing any more.
+   * alone: in no cluster. waiting: to be in one by its settings, and in none yet. joining: let in, and not complete yet. halted: a member that gives and takes nothing any more.
    */
-  state: z.enum(['alone', 'joining', 'member', 'leaving', 'halted']),
+  state: z.enum(['alone', 'waiting', 'joining', 'member', 'leaving', 'halted']),
   /** This host's. */
   id: z.string(),
   name: z.string(),
@@ -215,6 +215,8 @@ export const clusterView = z.object({
   port: z.number().optional(),
   holdsKey: z.boolean().optional(),
   certificateUntil: z.string().optional(),
+  /** Names of the secrets that are accepted, in a cluster that has a secret; with the first one this host dials. */
+  secrets: z.array(z.string()).optional(),
   /** Members that are not gone, and those of them that were heard in the last 20 s. */
   members: z.object({ total: z.number(), heard: z.number() }).optional(),
   problems: z.array(problemView),

@@ -32,6 +32,9 @@ const PLACEHOLDER: Record<Exclude<keyof Settings, 'peers'>, string> = {
   clusterPort: 'PORT',
   clusterAdvertise: 'ADDRESS',
   seeds: 'HOST,...',
+  clusterSecretFile: 'FILE',
+  founder: 'NAME',
+  discovery: 'HOW',
 };
 
 /** `net-routed daemon`, with a flag for every setting. */

@@ -12,6 +12,8 @@ export interface Log {
 /** What has a beginning and an end. */
 export interface Living {
   start(): Promise<unknown>;
+  /** Reads again what may change while it runs. Never throws. */
+  reload?(): void;
   stop(): Promise<void>;
 }
 
@@ -44,6 +46,10 @@ export async function live(daemon: Living, { log, up, down, unhandled }: Life): 
     await stop(daemon, log);
     throw error;
   }
+  process.on('SIGHUP', () => {
+    log.info({}, 'reads again what may change while it runs');
+    daemon.reload?.();
+  });
   up?.();
   log.info({ signal: await signalled }, 'daemon ends; routes and interfaces stay');
   down?.();

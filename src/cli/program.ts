@@ -6,6 +6,7 @@ import { print } from './command.ts';
 import type { RunDaemon } from './daemon.ts';
 import { addDoctor } from './doctor.ts';
 import { addLogs } from './logs.ts';
+import { addSecret } from './secret.ts';
 import { exitStatus, usageError } from './usage.ts';
 import { addViews } from './views.ts';
 
@@ -31,6 +32,7 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
   if (describes === 'daemon') (await import('./daemon.ts')).describeDaemon(daemon, runDaemon, end);
   addViews(program);
   addCluster(program);
+  addSecret(program);
   addDoctor(program, end);
   addLogs(program, end);
   program

@@ -17,14 +17,21 @@ function unreachable(nameOf: (member: string) => string): Calls {
 }
 
 /**
- * The protocol on a host that is in no cluster: one of its own, that nobody else is in.
+ * The protocol on a host that is in no cluster: one of its own, that nobody else is in. Unless it `begins` one it has
+ * none either, if it has begun none before, and gives nothing.
  * @throws NR_STORE_FAILED
  */
 export async function startAlone(
   replica: Replica,
-  { key, name, ground, ...rules }: Rules & { key: string; name: string; ground: Omit<Ground, 'calls'> },
+  {
+    key,
+    name,
+    ground,
+    begins,
+    ...rules
+  }: Rules & { key: string; name: string; ground: Omit<Ground, 'calls'>; begins: boolean },
 ): Promise<Cluster> {
-  await begin(replica, key, name);
+  if (begins) await begin(replica, key, name);
   const cluster: Cluster = new Cluster({
     replica,
     ground: { ...ground, calls: unreachable((member) => cluster.members.nameOf(member)) },

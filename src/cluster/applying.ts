@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Clock } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
+import type { Sponsor } from '../store/trust/folder.ts';
 import type { ClusterNode } from './node.ts';
-import { SPONSOR, sponsorOf } from './sponsor.ts';
+import { sponsorChange, sponsorOf } from './sponsor.ts';
 
 const ASK_MS = 2000;
 const AGAIN_MS = 500;
@@ -13,6 +14,7 @@ export class Applying {
   readonly #body: Json;
   readonly #clock: Clock;
   #cancel = () => {};
+  #times = 0;
   #stopped = false;
 
   /** `key`: the public one, base64 of its SPKI. */
@@ -29,18 +31,33 @@ export class Applying {
   }
 
   #ask(): void {
-    const { replica, cluster, connections } = this.#node;
+    const { replica, cluster } = this.#node;
     const sponsor = sponsorOf(replica);
     if (!sponsor || this.#stopped || cluster.members.get(replica.origin)) return;
-    connections.ask(sponsor.id, 'admit', this.#body, ASK_MS, (error, answer) => {
+    this.#askOf(sponsor, sponsor.id);
+  }
+
+  #askOf(sponsor: Sponsor, member: string): void {
+    const { replica, connections } = this.#node;
+    connections.ask(member, 'admit', this.#body, ASK_MS, (error, answer) => {
       const other = z.object({ sponsor: z.string() }).safeParse(answer?.body).data?.sponsor;
+      // Its place may have been taken by another one: whoever can be reached knows who decides now.
+      if (error && member === sponsor.id) return this.#askAnother(sponsor);
       if (error || other === undefined) return this.#again();
-      connections.ask(sponsor.id, 'where', { id: other }, ASK_MS, (_, there) => {
+      connections.ask(member, 'where', { id: other }, ASK_MS, (_, there) => {
         const place = z.object({ address: z.string(), port: z.number() }).safeParse(there?.body).data;
         if (!place) return this.#again();
-        replica.write([{ key: SPONSOR, value: { id: other, ...place } }], () => this.#again());
+        const next = sponsorChange({ id: other, ...place, founder: sponsor.founder });
+        replica.write([next], () => this.#again());
       });
     });
+  }
+
+  #askAnother(sponsor: Sponsor): void {
+    const others = [...this.#node.connections.peers.keys()].filter((id) => id !== sponsor.id);
+    const other = others[this.#times++ % Math.max(1, others.length)];
+    if (other === undefined || this.#stopped) return this.#again();
+    this.#askOf(sponsor, other);
   }
 
   #again(): void {

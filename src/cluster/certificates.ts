@@ -11,6 +11,7 @@ import { answerRenewal, askRenewal, handOver, readRenewal, takeOver } from '../s
 import { say } from './begin.ts';
 import { type ClusterNode, holdersOf } from './node.ts';
 import type { Answer, Method } from './ports.ts';
+import { certified } from './trust.ts';
 
 const ASK_MS = 2000;
 
@@ -57,7 +58,7 @@ export class Certificates {
 
   /** From now on the certificate is renewed when it is time. */
   start(): void {
-    const { folder, clock, random, log, node } = this.#options;
+    const { folder, identity, clock, random, log, node } = this.#options;
     const { certificate, authority } = folder.membership()!;
     this.#current = certificate;
     this.#renewal = new Renewal(certificate, {
@@ -66,7 +67,7 @@ export class Certificates {
       renew: () => this.#obtain(authority),
       renewed: (renewed) => {
         folder.keepMembership({ certificate: renewed, authority });
-        node().use({ certificate: renewed, authority });
+        node().use(certified({ identity, clock }, { certificate: renewed, authority }));
         this.#current = renewed;
         log.info({ until: renewed.validToDate.toISOString() }, 'renewed the certificate of this host');
       },

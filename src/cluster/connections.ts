@@ -66,6 +66,10 @@ export class Connections implements Calls {
   readonly #placeOf: (member: string) => Place | undefined;
   readonly #seeds: () => Iterable<Place>;
   readonly #methods: ReadonlyMap<string, Method>;
+  readonly #refused: (reason: string, remote: string) => void;
+  readonly #founder: () => string | undefined;
+  /** Made with a secret that is on its way out: another connection is to take their place. */
+  readonly #outdated = new Set<Session>();
   readonly #requests: Requests;
   readonly #backoff: Backoff;
   readonly #sessions = new Set<Session>();
@@ -91,7 +95,13 @@ export class Connections implements Calls {
     seeds: () => Iterable<Place>;
     /** What hosts ask each other for besides the protocol, newcomers as well. */
     methods?: ReadonlyMap<string, Method>;
+    /** Told of one that was not let in, by its first words: a word for why, and an address with port. */
+    refused?: (reason: string, remote: string) => void;
+    /** Who made the cluster; undefined until that is known. */
+    founder?: () => string | undefined;
   }) {
+    this.#refused = parts.refused ?? (() => {});
+    this.#founder = parts.founder ?? (() => undefined);
     this.#methods = parts.methods ?? new Map();
     this.#transport = parts.transport;
     this.#replica = parts.replica;
@@ -120,6 +130,11 @@ export class Connections implements Calls {
     for (const { peer, link } of this.#sessions)
       peers.set(peer, { isLinked: link !== undefined || (peers.get(peer)?.isLinked ?? false) });
     return peers;
+  }
+
+  /** Members with a connection that is like this. */
+  peersOf(isLike: (connection: Connection) => boolean): string[] {
+    return [...this.#sessions].filter(({ connection }) => isLike(connection)).map(({ peer }) => peer);
   }
 
   /** Starts of a member that a connection is open with, and was heard on a moment ago. */
@@ -158,6 +173,12 @@ export class Connections implements Calls {
     });
   }
 
+  /** Has connections of this host that were made otherwise than they would be now replaced, by and by. */
+  renew(isOutdated: (connection: Connection) => boolean): void {
+    for (const session of this.#sessions)
+      if (session.connection.dialed && isOutdated(session.connection)) this.#outdated.add(session);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancel();
@@ -188,8 +209,20 @@ export class Connections implements Calls {
       if (next !== undefined) this.#dialMember(next, 'link', () => this.#thin());
       // Those that are linked may be as cut off from the rest as this host, which nobody has told where they are.
       if (linked.size === 0 || (rotates && areUnlinked && next === undefined)) this.#dialSeeds();
+      this.#renewOutdated();
     }
     this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
+  }
+
+  /** A link is dialled anew once; the older one ends when the newer is there. Others end when they are not used. */
+  #renewOutdated(): void {
+    for (const session of this.#outdated) {
+      const { peer, link } = session;
+      if (!link && [...this.#requests.of(peer)].length > 0) continue;
+      this.#outdated.delete(session);
+      if (link) this.#dialMember(peer, 'link', () => {});
+      else this.#close(session, 'another secret took its place');
+    }
   }
 
   /** One by chance, of which it is known where it is. That is on disk: only those that are picked are looked up. */
@@ -282,7 +315,11 @@ export class Connections implements Calls {
       cancel();
       done(result);
     };
-    const cancel = this.#ground.timer.after(HELLO_MS, () => connection.close('no hello came'));
+    const refused = (reason: string) => this.#refused(reason, connection.remote);
+    const cancel = this.#ground.timer.after(HELLO_MS, () => {
+      refused('speechless');
+      connection.close('no hello came');
+    });
     connection.onClose(() => {
       finish(undefined);
       if (session && this.#sessions.has(session)) this.#broke(session);
@@ -291,7 +328,10 @@ export class Connections implements Calls {
     connection.onMessage((message) => {
       if (session) return this.#take(session, message);
       if (message.kind === 'goodbye') return this.#heardGoodbye(connection, message.code, message.what);
-      if (message.kind !== 'hello') return connection.close('the first word was no hello');
+      if (message.kind !== 'hello') {
+        refused('no-hello');
+        return connection.close('the first word was no hello');
+      }
       if (purpose === undefined) connection.send(this.#hello(greeting, message.purpose));
       if (!this.#letsIn(connection, message)) return finish(undefined);
       session = this.#opened(connection, message, purpose ?? message.purpose);
@@ -300,15 +340,22 @@ export class Connections implements Calls {
   }
 
   #letsIn(connection: Connection, hello: Hello): boolean {
-    const refuse = (code: string, what: string) => {
+    const refuse = (reason: string, code: string, what: string) => {
+      this.#refused(reason, connection.remote);
       connection.send({ kind: 'goodbye', code, what });
       connection.close(what);
       return false;
     };
     const { cluster } = this.#parts!;
-    if (hello.cluster !== this.#uuid) return refuse('NR_MEMBER_REFUSED', 'another cluster');
-    if (hello.id !== connection.peer) return refuse('NR_MEMBER_REFUSED', 'not the id that was proven');
-    if (hello.protocol < PROTOCOL) return refuse('NR_MEMBER_REFUSED', 'a protocol that is no longer spoken');
+    if (hello.cluster !== this.#uuid) return refuse('cluster', 'NR_MEMBER_REFUSED', 'another cluster');
+    if (hello.id !== connection.peer)
+      return refuse('identity', 'NR_MEMBER_REFUSED', 'not the id that was proven');
+    if (hello.protocol < PROTOCOL)
+      return refuse('protocol', 'NR_MEMBER_REFUSED', 'a protocol that is no longer spoken');
+    const founder = this.#founder();
+    // Made twice, with one secret: their addresses have nothing to do with each other.
+    if (founder !== undefined && hello.founder !== undefined && founder !== hello.founder)
+      return refuse('founder', 'NR_MEMBER_REFUSED', 'a cluster that another host has made');
     if (hello.id === this.#transport.id) {
       // One of the seeds may be this host.
       if (hello.boot === cluster.arrival.greeting?.boot) {
@@ -316,14 +363,16 @@ export class Connections implements Calls {
         return false;
       }
       cluster.standing.halt('clone');
-      return refuse(CODES.clone, 'this is my own identity');
+      return refuse('clone', CODES.clone, 'this is my own identity');
     }
     const verdict = judge(hello, this.#replica, cluster.members, this.boots(hello.id));
     // For requests a second one may come in: it asks what others know of it.
     if (verdict && (haltOf(verdict) || hello.purpose === 'link'))
-      return refuse(CODES[verdict], `${hello.id} counts as ${verdict}`);
-    if (hello.purpose === 'link' && (cluster.standing.frozen(hello.id) || cluster.standing.starting))
-      return refuse('NR_MEMBER_BUSY', `${hello.id} is being forgotten, or this host has just started`);
+      return refuse(verdict, CODES[verdict], `${hello.id} counts as ${verdict}`);
+    if (hello.purpose === 'link' && (cluster.standing.frozen(hello.id) || cluster.standing.starting)) {
+      const what = `${hello.id} is being forgotten, or this host has just started`;
+      return refuse('busy', 'NR_MEMBER_BUSY', what);
+    }
     return true;
   }
 
@@ -454,6 +503,7 @@ export class Connections implements Calls {
   #remove(session: Session): void {
     const { link, peer } = session;
     this.#sessions.delete(session);
+    this.#outdated.delete(session);
     link?.ended();
     if (this.#stopped) return;
     // Every request may be asked again, and the answer may have been lost.
@@ -488,7 +538,9 @@ export class Connections implements Calls {
 
   #hello(greeting: Greeting, purpose: Hello['purpose']): Hello {
     const wallMs = this.#ground.timer.now();
-    return { kind: 'hello', protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
+    const founder = this.#founder();
+    const hello = { protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
+    return { kind: 'hello', ...hello, ...(founder !== undefined && { founder }) };
   }
 }
 

@@ -6,7 +6,7 @@ import { problemsOf } from './problems.ts';
 
 /** What is being done to a host's membership, for who waits for it. */
 export interface Change {
-  readonly what: 'init' | 'join' | 'leave';
+  readonly what: 'init' | 'join' | 'leave' | 'form';
   readonly step: string;
   /** Milliseconds since 1970. */
   readonly since: number;
@@ -15,12 +15,16 @@ export interface Change {
 /** How this host is in its cluster. */
 export interface ClusterFacts {
   /**
-   * alone: in no cluster. joining: let in, and not complete yet. halted: a member that gives and takes nothing any more.
+   * alone: in no cluster. waiting: to be in one by its settings, and in none yet. joining: let in, and not complete yet. halted: a member that gives and takes nothing any more.
    */
-  readonly state: 'alone' | 'joining' | 'member' | 'leaving' | 'halted';
+  readonly state: 'alone' | 'waiting' | 'joining' | 'member' | 'leaving' | 'halted';
   readonly id: string;
   readonly name: string;
   readonly change?: Change | undefined;
+  /** What keeps it from being in the cluster of its settings, or is wrong with those. */
+  readonly waits?: readonly CodedError[] | undefined;
+  /** Names of the secrets that it accepts, in a cluster that has a secret; with the first one it dials. */
+  readonly secrets?: readonly string[] | undefined;
   readonly member?: MemberFacts | undefined;
 }
 
@@ -36,17 +40,19 @@ export interface MemberFacts {
   readonly problems: readonly CodedError[];
   readonly links: number;
   readonly refused: ReadonlyMap<string, number>;
+  /** Connections that ended, by reason. */
+  readonly closed: ReadonlyMap<string, number>;
   readonly traffic: ClusterNode['transport']['traffic'];
 }
 
 /** What there is to say of a host and the running part of its membership. `now`: milliseconds since 1970. */
 export function factsOf(
-  host: Pick<ClusterFacts, 'id' | 'name' | 'change'>,
+  { isForming, ...host }: Pick<ClusterFacts, 'id' | 'name' | 'change' | 'waits'> & { isForming: boolean },
   node: ClusterNode | undefined,
   certificate: X509Certificate | undefined,
   now: number,
 ): ClusterFacts {
-  if (!node) return { ...host, state: 'alone' };
+  if (!node) return { ...host, state: isForming ? 'waiting' : 'alone' };
   const { standing, members } = node.cluster;
   const hosts = viewHosts(node);
   const state = () => {
@@ -61,9 +67,10 @@ export function factsOf(
     holdsKey: hosts.some(({ isSelf, holdsKey }) => isSelf && holdsKey),
     certifiedUntil: certificate?.validToDate.getTime(),
     hosts,
-    problems: problemsOf(node, hosts, certificate, now),
+    problems: [...(host.waits ?? []), ...problemsOf(node, hosts, certificate, now)],
     links: hosts.filter(({ isLinked }) => isLinked).length,
     refused: node.transport.refused.counts,
+    closed: node.transport.closed.counts,
     traffic: node.transport.traffic,
   };
   return { ...host, state: state(), member };

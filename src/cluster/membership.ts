@@ -3,7 +3,7 @@ import { asCoded, CodedError } from '../errors.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
 import { createAuthority, issue } from '../store/trust/authority.ts';
-import type { TrustFolder, Turn } from '../store/trust/folder.ts';
+import type { Sponsor, TrustFolder, Turn } from '../store/trust/folder.ts';
 import { createIdentity, type Identity } from '../store/trust/identity.ts';
 import { drawToken, parseToken, ticketOf, tokenText } from '../store/trust/token.ts';
 import { startAlone } from './alone.ts';
@@ -12,14 +12,18 @@ import { Certificates } from './certificates.ts';
 import type { Cluster, Rules } from './cluster.ts';
 import type { Place } from './connections.ts';
 import { type Change, type ClusterFacts, factsOf } from './facts.ts';
+import { Forming } from './forming.ts';
 import { type HostView, viewHosts } from './hosts.ts';
 import { probe } from './listening.ts';
+import { Mdns } from './mdns.ts';
 import { publicKeyOf } from './members.ts';
 import { News } from './news.ts';
-import { ClusterNode, type ClusterNodeOptions } from './node.ts';
+import { type Addresses, ClusterNode, type ClusterNodeOptions } from './node.ts';
 import type { Ended } from './ports.ts';
-import { SPONSOR } from './sponsor.ts';
+import type { SecretFile } from './secrets.ts';
+import { sponsorChange } from './sponsor.ts';
 import { RecordTickets } from './tickets.ts';
+import { certifiedTrust, shared, sharedTrust, type Trust } from './trust.ts';
 import { stampTime } from './walltime.ts';
 
 const PAUSE_MS = 100;
@@ -58,6 +62,12 @@ type Common = Pick<
 export interface MembershipOptions extends Common {
   readonly folder: TrustFolder;
   readonly upper: Upper;
+  /** Of the cluster that this host is to be in, by its settings. */
+  readonly secret?: SecretFile | undefined;
+  /** Who makes that cluster, if nobody has: this host, or another one, as people call it. */
+  readonly founder?: { readonly isSelf: boolean; readonly name: string } | undefined;
+  /** Looks for other hosts on the links of this host as well. */
+  readonly finds?: boolean | undefined;
 }
 
 /** This host's own part in a cluster: how it gets in, what it sees of the others, how it gets out. */
@@ -71,6 +81,11 @@ export class Membership {
   #node: ClusterNode | undefined;
   #certificates: Certificates | undefined;
   #change: Change | undefined;
+  #forming: Forming | undefined;
+  #mdns: Mdns | undefined;
+  #addresses: Addresses = {};
+  /** It was told to leave, and does not come back by itself before the next start. */
+  #hasLeft = false;
   #isAttached = false;
   #stays = false;
   #stopped = false;
@@ -94,8 +109,11 @@ export class Membership {
   /** How this host is in its cluster, now. */
   describe(): ClusterFacts {
     const { name, clock } = this.#options;
-    const host = { id: this.id, name, change: this.#change };
-    return factsOf(host, this.#node, this.#certificates?.current, clock.now());
+    const { secret } = this.#options;
+    const waits = [this.#forming?.trouble, secret?.trouble].filter((one) => one !== undefined);
+    const host = { id: this.id, name, change: this.#change, isForming: this.#forming !== undefined, waits };
+    const secrets = this.#node && secret && !this.#certificates ? secret.names : undefined;
+    return { ...factsOf(host, this.#node, this.#certificates?.current, clock.now()), secrets };
   }
 
   /** What is being done to this host's membership. */
@@ -108,9 +126,18 @@ export class Membership {
     return this.#replica;
   }
 
-  /** Goes on as who this host is. @throws NR_TRUST_FAILED, NR_STORE_*, and what attach throws */
+  /** Goes on as who this host is. @throws NR_SECRET_MISMATCH, NR_TRUST_FAILED, NR_STORE_*, and what attach throws */
   async start(): Promise<void> {
+    this.#checkSecret();
     await this.#up();
+  }
+
+  /** These are the host's addresses now, by which others may reach it. */
+  moved(addresses: Addresses): void {
+    const before = this.#addresses.address;
+    this.#addresses = addresses;
+    this.#node?.advertise(addresses);
+    if (addresses.address !== before) this.#find();
   }
 
   async stop(): Promise<void> {
@@ -124,6 +151,7 @@ export class Membership {
    * @throws NR_CLUSTER_EXISTS, NR_CLUSTER_BUSY, NR_CLUSTER_LISTEN, NR_TRUST_FAILED
    */
   async init(): Promise<string> {
+    this.#refuseShared();
     return this.#alone('init', 'makes the certificates', async () => {
       if (this.#node) throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
       const { folder, clock, listen } = this.#options;
@@ -149,6 +177,7 @@ export class Membership {
    */
   async token(lifeMs: number): Promise<string> {
     const { replica } = this.#member();
+    this.#refuseShared();
     const { clock } = this.#options;
     const { certificate } = this.#certificates!.authority();
     const token = drawToken(certificate, clock.now(), lifeMs);
@@ -162,6 +191,7 @@ export class Membership {
    */
   async share(host: string): Promise<void> {
     this.#member();
+    this.#refuseShared();
     await this.#certificates!.share(this.#idOf(host));
   }
 
@@ -173,6 +203,7 @@ export class Membership {
    */
   async join(at: Place, text: string): Promise<void> {
     const token = parseToken(text);
+    this.#refuseShared();
     await this.#alone('join', `asks ${at.address} for a certificate`, async () => {
       const { clock, listen } = this.#options;
       const isOut = this.#node?.cluster.standing.halted !== undefined;
@@ -208,7 +239,7 @@ export class Membership {
       this.#refuseNetworks('NR_MEMBER_IN_USE');
       this.#stays = false;
       // Who is out already has nothing to hand over.
-      if (!this.#node?.cluster.standing.halted) await this.#certificates!.keepHeld();
+      if (!this.#node?.cluster.standing.halted) await this.#certificates?.keepHeld();
       const deadline = this.#options.clock.now() + PATIENCE_MS;
       for (;;) {
         const last = await this.#depart();
@@ -266,6 +297,58 @@ export class Membership {
   #member(): ClusterNode {
     if (!this.#node) throw new CodedError('NR_CLUSTER_NONE', 'this host is in no cluster');
     return this.#node;
+  }
+
+  /** Makes the cluster of the secret. @throws NR_CLUSTER_LISTEN, NR_CLUSTER_BUSY, NR_TRUST_FAILED */
+  async #found(secret: SecretFile): Promise<void> {
+    const { folder, listen } = this.#options;
+    await probe(listen);
+    await this.#alone('form', 'makes the cluster', async () => {
+      // From here on it is in a cluster.
+      folder.keepShared(secret.cluster);
+      await this.#again();
+    });
+  }
+
+  /** Goes to be let into the cluster of the secret. @throws NR_JOIN_IN_USE, NR_CLUSTER_BUSY, NR_TRUST_FAILED */
+  async #apply(secret: SecretFile, sponsor: Sponsor): Promise<void> {
+    this.#refuseNetworks('NR_JOIN_IN_USE');
+    await this.#alone('form', 'empties the store', async () => {
+      this.#refuseNetworks('NR_JOIN_IN_USE');
+      await this.#turn({ identity: this.#identity, joins: { cluster: secret.cluster, sponsor } });
+    });
+  }
+
+  /** A member by the secret that was forgotten, or is a copy, begins anew as soon as it has nothing any more. */
+  async #beginAnew(): Promise<void> {
+    if ([...this.replica.list('network')].length > 0) return;
+    await this.#alone('form', 'begins anew', () => this.#turn({ identity: createIdentity() }));
+  }
+
+  /** The secret of the settings, where this host is to be in its cluster. */
+  get #wanted(): SecretFile | undefined {
+    return this.#hasLeft ? undefined : this.#options.secret;
+  }
+
+  /** @throws NR_SECRET_MISMATCH where what is on disk is of another cluster than the settings' */
+  #checkSecret(): void {
+    const { folder, secret } = this.#options;
+    const joins = folder.turn()?.joins;
+    const isCertified = joins ? 'certificate' in joins : folder.membership() !== undefined;
+    const kept = joins && 'cluster' in joins ? joins.cluster : folder.shared();
+    const differs = (what: string) => new CodedError('NR_SECRET_MISMATCH', what);
+    if (secret && isCertified)
+      throw differs('clusterSecretFile is set, and this host is in a cluster with certificates');
+    if (secret && kept !== undefined && kept !== secret.cluster)
+      throw differs(`the secret is of cluster ${secret.cluster}, and this host is in ${kept}`);
+    if (!secret && kept !== undefined)
+      throw differs(`this host is in cluster ${kept} by its secret, and clusterSecretFile is not set`);
+  }
+
+  /** For what there is in a cluster with certificates only. @throws NR_CLUSTER_SECRET */
+  #refuseShared(): void {
+    if (this.#options.secret)
+      throw new CodedError('NR_CLUSTER_SECRET', 'this host is in its cluster by a secret, without tokens');
   }
 
   /** Its addresses are the old cluster's. */
@@ -353,7 +436,7 @@ export class Membership {
     const store = { isEmpty: true, wallMs: () => clock.now() };
     const { replica } = await upper.open(turn.identity.id, store);
     try {
-      if (turn.joins) await replica.commit([{ key: SPONSOR, value: turn.joins.sponsor }]);
+      if (turn.joins) await replica.commit([sponsorChange(turn.joins.sponsor)]);
     } finally {
       await replica.close();
     }
@@ -361,32 +444,43 @@ export class Membership {
   }
 
   async #run(replica: Replica, rules: Rules): Promise<Cluster> {
-    const { folder, clock, random, log, name } = this.#options;
-    const certificates = folder.membership();
-    if (!certificates) {
+    const { clock, random, log, name } = this.#options;
+    const trust = this.#trust();
+    if (!trust) {
       const ground = { timer: { now: () => clock.now(), after: clock.after }, random, log };
       const key = publicKeyOf(this.#identity.publicKey);
-      return startAlone(replica, { ...rules, key, name, ground });
+      // Who is to be in a cluster does not begin one of its own: what it made there would keep it out.
+      return startAlone(replica, { ...rules, key, name, ground, begins: !this.#wanted });
     }
-    const own = new Certificates({ ...this.#options, identity: this.#identity, node: () => this.#member() });
-    this.#certificates = own;
     this.#node = await ClusterNode.start({
       ...this.#options,
       identity: this.#identity,
-      certificates,
-      authority: () => folder.authority(),
-      methods: own.methods,
+      trust,
+      methods: this.#certificates?.methods ?? new Map(),
+      found: () => this.#mdns?.places() ?? [],
       replica,
       rules,
     });
     return this.#node.cluster;
   }
 
+  /** By what this host is in a cluster; undefined for one in none. */
+  #trust(): Trust | undefined {
+    const { folder, secret, clock, log } = this.#options;
+    const identity = this.#identity;
+    if (secret && folder.shared() !== undefined) return sharedTrust(identity, secret.current);
+    const certificates = folder.membership();
+    if (!certificates) return undefined;
+    this.#certificates = new Certificates({ ...this.#options, identity, node: () => this.#member() });
+    return certifiedTrust({ identity, certificates, authority: () => folder.authority(), clock, log });
+  }
+
   /** What a member has to do besides the protocol, and what it had begun before it was started. */
   #goOn(): void {
     const node = this.#node;
-    if (!node) return;
     const { clock, log, name } = this.#options;
+    this.#find();
+    if (!node) return this.#form();
     this.#certificates?.start();
     const applying = new Applying(node, { key: publicKeyOf(this.#identity.publicKey), name, clock });
     const news = new News(node, log);
@@ -394,10 +488,14 @@ export class Membership {
     const look = () => {
       cancel = clock.after(AGAIN_MS, look);
       // Whoever asked for it waits no more, or was not there to begin with.
-      if (!this.#change && node.cluster.standing.leaving) void this.#departUnasked();
+      const { leaving, halted } = node.cluster.standing;
+      if (!this.#change && leaving) void this.#unasked(() => this.#departUnasked());
+      else if (!this.#change && halted && this.#wanted) void this.#unasked(() => this.#beginAnew());
     };
     look();
     this.#stops.push(
+      this.#options.secret?.onChange(() => node.use(shared(this.#identity, this.#options.secret!.current))) ??
+        (() => {}),
       () => this.#certificates?.stop(),
       () => applying.stop(),
       () => news.stop(),
@@ -405,15 +503,52 @@ export class Membership {
     );
   }
 
-  async #departUnasked(): Promise<void> {
+  /** Makes the cluster that the settings name, or goes to be let into it. */
+  #form(): void {
+    const secret = this.#wanted;
+    const { founder, seeds, clock, log } = this.#options;
+    if (!secret) return;
+    this.#forming = new Forming({
+      credentials: () => shared(this.#identity, secret.current),
+      places: () => [...seeds, ...(this.#mdns?.places() ?? [])],
+      isFounder: founder?.isSelf ?? false,
+      founder: founder?.name,
+      found: () => this.#found(secret),
+      join: (sponsor) => this.#apply(secret, sponsor),
+      clock,
+      log,
+    });
+    this.#stops.push(() => {
+      this.#forming?.stop();
+      this.#forming = undefined;
+    });
+  }
+
+  /** Looks for others on the link of this host's address, from now on. */
+  #find(): void {
+    const { finds, listen, clock, log } = this.#options;
+    const cluster = this.#node?.uuid ?? this.#wanted?.cluster;
+    const address = listen.address ?? this.#addresses.address;
+    this.#mdns?.stop();
+    this.#mdns = undefined;
+    if (!finds || cluster === undefined || address === undefined || address.includes(':')) return;
+    const self = () => this.#node && { id: this.id, port: this.#node.listening.port };
+    this.#mdns = new Mdns({ cluster, address, self, clock, log });
+  }
+
+  async #unasked(work: () => Promise<void>): Promise<void> {
     try {
-      await this.#alone('leave', 'goes on to hand over to another member', async () => {
-        const error = await this.#depart();
-        if (error) throw error;
-      });
+      await work();
     } catch (error) {
-      this.#options.log.debug({ err: asCoded(error) }, 'has not left yet');
+      this.#options.log.debug({ err: asCoded(error) }, 'could not do what is to be done unasked');
     }
+  }
+
+  async #departUnasked(): Promise<void> {
+    await this.#alone('leave', 'goes on to hand over to another member', async () => {
+      const error = await this.#depart();
+      if (error) throw error;
+    });
   }
 
   /** One attempt to leave. @returns what stood in the way */
@@ -425,6 +560,7 @@ export class Membership {
     if (halted !== undefined && halted !== 'gone')
       return new CodedError('NR_MEMBER_HALTED', `this host has stopped: ${halted}`);
     this.#step('empties the store');
+    this.#hasLeft = true;
     await this.#turn({ identity: createIdentity() });
     return undefined;
   }
@@ -439,6 +575,8 @@ export class Membership {
     if (node) await node.stop();
     else this.#cluster?.stop();
     this.#cluster = undefined;
+    this.#mdns?.stop();
+    this.#mdns = undefined;
     await this.#replica?.close();
   }
 

@@ -3,12 +3,9 @@ import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { serveJoin } from '../store/gossip/tls/issuer.ts';
 import { TlsTransport } from '../store/gossip/tls/transport.ts';
 import type { Replica } from '../store/replica.ts';
-import { type Authority, clusterOf } from '../store/trust/authority.ts';
-import { CertifiedCredentials } from '../store/trust/certified.ts';
-import type { Membership as Certificates } from '../store/trust/folder.ts';
+import type { Credentials } from '../store/trust/credentials.ts';
 import type { Identity } from '../store/trust/identity.ts';
 import { begin, say, tell } from './begin.ts';
 import { Cluster, type Rules } from './cluster.ts';
@@ -19,7 +16,7 @@ import { publicKeyOf } from './members.ts';
 import type { Calls, Ground, Method } from './ports.ts';
 import { sponsorOf } from './sponsor.ts';
 import { Strangers } from './strangers.ts';
-import { RecordTickets } from './tickets.ts';
+import type { Trust } from './trust.ts';
 
 const placeSchema = z.looseObject({
   address: z.string(),
@@ -31,9 +28,7 @@ export interface ClusterNodeOptions {
   readonly identity: Identity;
   /** What people call the host. */
   readonly name: string;
-  readonly certificates: Certificates;
-  /** The cluster's key, while this host holds it. */
-  readonly authority: () => Authority | undefined;
+  readonly trust: Trust;
   readonly replica: Replica;
   readonly clock: Clock;
   /** At least 0, below 1. */
@@ -43,6 +38,8 @@ export interface ClusterNodeOptions {
   /** Where others reach this host: an address that does not follow the host's own ones. */
   readonly advertised?: string | undefined;
   readonly seeds: readonly Place[];
+  /** Where others were found to be, besides. */
+  readonly found?: (() => Iterable<Place>) | undefined;
   /** What members ask this host for besides the protocol. */
   readonly methods: ReadonlyMap<string, Method>;
   readonly rules: Rules;
@@ -64,6 +61,7 @@ export class ClusterNode {
   readonly listening: Listening;
   /** Requests to other members, whose errors call them by name. */
   readonly calls: Calls;
+  readonly strangers: Strangers;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly #options: ClusterNodeOptions;
@@ -72,7 +70,7 @@ export class ClusterNode {
     options: ClusterNodeOptions,
     parts: Pick<
       ClusterNode,
-      'replica' | 'cluster' | 'connections' | 'gossip' | 'transport' | 'listening' | 'calls'
+      'replica' | 'cluster' | 'connections' | 'gossip' | 'transport' | 'listening' | 'calls' | 'strangers'
     >,
   ) {
     this.#options = options;
@@ -84,28 +82,21 @@ export class ClusterNode {
     this.transport = parts.transport;
     this.listening = parts.listening;
     this.calls = parts.calls;
+    this.strangers = parts.strangers;
   }
 
   /** If it cannot listen it goes on all the same, and tries again. @throws NR_STORE_FAILED */
   static async start(options: ClusterNodeOptions): Promise<ClusterNode> {
-    const { identity, certificates, authority, replica, clock, random, log, seeds, name } = options;
-    const credentials = credentialsOf(options, certificates);
+    const { identity, trust, replica, clock, random, log, name } = options;
+    const { credentials } = trust;
     const strangers = new Strangers(clock, log);
+    const parts: { cluster: Cluster | undefined } = { cluster: undefined };
     const transport = new TlsTransport({
       credentials,
       clock,
       log,
       refused: (reason, remote) => strangers.refused(reason, remote),
-      join: async (channel) => {
-        const id = await serveJoin(channel, {
-          certificate: certificates.authority,
-          authority,
-          tickets: new RecordTickets(replica),
-          refused: (one) => replica.get(`gone/${one}`) !== undefined,
-          now: () => clock.now(),
-        });
-        log.info({ id }, 'gave a certificate to a host that joins');
-      },
+      join: (channel) => trust.serve(channel, { replica, cluster: parts.cluster }),
     });
     const listening = new Listening(transport, options.listen, { clock, log });
     try {
@@ -123,7 +114,12 @@ export class ClusterNode {
         ground,
         uuid: credentials.cluster,
         placeOf: (member) => placeOf(replica, member),
-        seeds: () => seedsOf(replica, seeds),
+        seeds: () => seedsOf(replica, options),
+        refused: (reason, remote) => {
+          transport.refused.add(reason);
+          strangers.refused(reason, remote);
+        },
+        founder: () => parts.cluster?.members.founder() ?? sponsorOf(replica)?.founder,
         methods: new Map([['where', where(replica)], ...options.methods]),
       });
       const calls = named(connections, (member) => cluster.members.nameOf(member));
@@ -135,6 +131,7 @@ export class ClusterNode {
         boot,
         boots: (member) => connections.boots(member),
       });
+      parts.cluster = cluster;
       const gossip = new Gossip({ replica, cluster, ground: whole });
       connections.start(cluster, gossip);
       // After the write that tells of this start, as every other one: nobody can be called before that is on disk.
@@ -142,9 +139,10 @@ export class ClusterNode {
         name,
         address: options.advertised ?? listening.ownAddress ?? saidAddress(replica),
         port: listening.port,
-        holdsKey: authority() !== undefined,
+        holdsKey: trust.holdsKey(),
       });
-      return new ClusterNode(options, { replica, cluster, connections, gossip, transport, listening, calls });
+      const made = { replica, cluster, connections, gossip, transport, listening, calls, strangers };
+      return new ClusterNode(options, made);
     } catch (error) {
       listening.stop();
       await transport.close();
@@ -154,7 +152,7 @@ export class ClusterNode {
 
   /** UUID. */
   get uuid(): string {
-    return clusterOf(this.#options.certificates.authority);
+    return this.#options.trust.credentials.cluster;
   }
 
   /** Where this host says that it can be reached; undefined as long as it has no address. */
@@ -173,9 +171,15 @@ export class ClusterNode {
     });
   }
 
-  /** Shows another certificate from now on. @throws Error for one that is another node's */
-  use(certificates: Certificates): void {
-    this.transport.use(credentialsOf(this.#options, certificates));
+  /** Shows another certificate, or uses other secrets, from now on. @throws Error for another node's */
+  use(credentials: Credentials): void {
+    this.transport.use(credentials);
+    this.connections.renew((connection) => this.transport.isOutdated(connection));
+  }
+
+  /** Members with a connection that was made with a secret which is not the first one any more. */
+  get outdated(): string[] {
+    return this.connections.peersOf((connection) => this.transport.isOutdated(connection));
   }
 
   /** Ends all connections. The replica stays open. */
@@ -186,19 +190,6 @@ export class ClusterNode {
     this.listening.stop();
     await this.transport.close();
   }
-}
-
-function credentialsOf(
-  { identity, clock }: ClusterNodeOptions,
-  certificates: Certificates,
-): CertifiedCredentials {
-  // Who is gone is told so when it says hello.
-  return new CertifiedCredentials({
-    identity,
-    ...certificates,
-    refused: () => false,
-    now: () => clock.now(),
-  });
 }
 
 /**
@@ -221,10 +212,14 @@ function saidAddress(replica: Replica): string | undefined {
   return z.looseObject({ address: z.string() }).safeParse(value).data?.address;
 }
 
-function* seedsOf(replica: Replica, seeds: readonly Place[]): Iterable<Place> {
+function* seedsOf(
+  replica: Replica,
+  { seeds, found }: Pick<ClusterNodeOptions, 'seeds' | 'found'>,
+): Iterable<Place> {
   const sponsor = sponsorOf(replica);
   if (sponsor) yield sponsor;
   yield* seeds;
+  yield* found?.() ?? [];
 }
 
 /** What a host refuses for its own state: said to another host, it would read as that one's. */

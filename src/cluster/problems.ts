@@ -16,7 +16,7 @@ export function isSilent({ isSelf, state, silentSince }: HostView, now: number):
 
 /** What of a member's cluster does not work, as it sees it, the worst first. `now`: milliseconds since 1970. */
 export function problemsOf(
-  { cluster, listening }: ClusterNode,
+  { cluster, listening, strangers }: ClusterNode,
   hosts: readonly HostView[],
   certificate: Parameters<typeof renewalAt>[0] | undefined,
   now: number,
@@ -28,6 +28,12 @@ export function problemsOf(
     problems.push(asCoded(error));
   }
   if (listening.trouble) problems.push(listening.trouble);
+  const [other, ...more] = strangers.foundings();
+  if (other !== undefined) {
+    const all = [other, ...more].join(', ');
+    const what = `the cluster was made a second time with the same secret: ${all} is in the other one`;
+    problems.push(new CodedError('NR_CLUSTER_FOUNDERS', what));
+  }
   const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
   for (const host of hosts.filter((one) => isSilent(one, now))) {
     const { id, name, isBlocking, trouble, silentSince } = host;

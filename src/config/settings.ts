@@ -98,6 +98,17 @@ export const settingsSchema = z.strictObject({
     .describe(
       'hosts to look for the cluster at when no member is known to be there: ADDRESS or ADDRESS:PORT',
     ),
+  clusterSecretFile: text
+    .optional()
+    .describe('file with the secret of the cluster that this host is to be in, made by net-routed secret'),
+  founder: text
+    .max(253)
+    .optional()
+    .describe('name of the host that makes that cluster; the one at the first seed by default'),
+  discovery: z
+    .enum(['none', 'mdns'])
+    .default('none')
+    .describe("look for hosts of the cluster besides the seeds: none, or mdns on the host address's link"),
   peers: z.array(peerSettings).default([]).superRefine(refuseTwice).describe('BGP neighbours'),
 });
 

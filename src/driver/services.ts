@@ -42,6 +42,8 @@ export interface Services {
   readonly host: () => HostView;
   readonly storeCounts: () => {
     readonly commits: number;
+    readonly refused: number;
+    readonly observerFailures: number;
     readonly failed: number;
     readonly conflicts: number;
     /** Taken over from other hosts. */

@@ -19,7 +19,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   http: [],
   cnm: ['driver', 'http', 'model', 'ports'],
   api: ['driver', 'cluster', 'http', 'reconcile', 'plan', 'model', 'ports', 'config'],
-  cli: ['api', 'config', 'model'],
+  // Of the store: secrets, which are drawn without a daemon.
+  cli: ['api', 'config', 'model', 'store'],
   store: ['model', 'ports'],
   kernel: ['model', 'ports'],
   firewall: ['model', 'ports'],

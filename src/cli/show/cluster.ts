@@ -4,6 +4,7 @@ import { duration } from '../table.ts';
 
 const STATES: Record<ClusterView['state'], string> = {
   alone: 'none: this host is alone',
+  waiting: 'none yet, see below',
   joining: ', not let in yet',
   member: '',
   leaving: ', leaving it',

@@ -16,6 +16,8 @@ export interface Hello {
   readonly purpose: 'link' | 'call';
   /** The sender's wall clock, in milliseconds since 1970. */
   readonly wallMs: number;
+  /** Who made the cluster, as far as the sender knows: two of one UUID were never one. */
+  readonly founder?: string | undefined;
 }
 
 /** What the sender knows, durably. Who knows less answers with what it knows, and an answer is not answered. */

@@ -55,6 +55,17 @@ export class CertifiedCredentials implements Credentials {
     return [{ ...this.#tls, servername: '', checkServerIdentity: () => undefined }];
   }
 
+  dialed(): void {}
+
+  /** It ends when its certificate does. */
+  accepts(): boolean {
+    return true;
+  }
+
+  prefers(): boolean {
+    return true;
+  }
+
   introduce(): Record<string, never> {
     return {};
   }
@@ -89,7 +100,7 @@ interface Check {
 export function checkCertificate(
   certificate: X509Certificate,
   { authority, cluster, refused, now }: Check,
-): Required<Peer> {
+): Peer & { readonly until: number } {
   const names = certificate.subjectAltName ?? '';
   const distrust = (why: Distrust): DistrustError =>
     new DistrustError(why, `${why}: certificate for ${names}`);

@@ -42,6 +42,8 @@ export interface Introduction {
 export interface Peer {
   readonly id: string;
   readonly until?: number | undefined;
+  /** Name of the secret that the connection was made with, where there are secrets. */
+  readonly secret?: string | undefined;
 }
 
 /** How a node shows who it is, and knows who others are. Immutable: a renewed certificate makes new ones. */
@@ -52,6 +54,12 @@ export interface Credentials {
   listening(): TlsOptions;
   /** For the side that dials; the next one where the other side has refused the secret of the one before. */
   dialing(): readonly ConnectionOptions[];
+  /** This socket was made with that one of `dialing`. */
+  dialed(socket: TLSSocket, at: number): void;
+  /** Whether a connection that was made with earlier credentials may go on. */
+  accepts(peer: Peer): boolean;
+  /** Whether one that is made now would be made in the same way. */
+  prefers(peer: Peer): boolean;
   /** What to say first, in that role. */
   introduce(socket: TLSSocket, role: Role): Introduction;
   /** Who it is that introduced itself, in its role. @throws DistrustError */

@@ -4,14 +4,16 @@ import { CodedError } from '../../errors.ts';
 import { type Authority, authorityOf } from './authority.ts';
 import { readPrivate, removePrivate, writePrivate } from './files.ts';
 import { createIdentity, type Identity, identityOf } from './identity.ts';
-import { type ClusterSecret, parseSecret, secretText } from './secret.ts';
 
 const NODE_KEY = 'node.key';
 const NODE_CERTIFICATE = 'node.crt';
 const CLUSTER_CERTIFICATE = 'cluster.crt';
 const CLUSTER_KEY = 'cluster.key';
-const SECRETS = 'cluster.secret';
+/** UUID of the cluster whose secret this host has, where it is in one without authority. */
+const CLUSTER = 'cluster.id';
 const TURN = 'node.next';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A node's certificate with that of who made it. */
 export interface Membership {
@@ -24,6 +26,8 @@ export const sponsorSchema = z.object({
   id: z.string(),
   address: z.string(),
   port: z.number().int().positive(),
+  /** Who made the cluster, where that was told along. */
+  founder: z.string().optional(),
 });
 export type Sponsor = z.infer<typeof sponsorSchema>;
 
@@ -33,15 +37,26 @@ export type Sponsor = z.infer<typeof sponsorSchema>;
  */
 export interface Turn {
   readonly identity: Identity;
-  readonly joins?: (Membership & { readonly sponsor: Sponsor }) | undefined;
+  readonly joins?: ((Membership | Shared) & { readonly sponsor: Sponsor }) | undefined;
+}
+
+/** In a cluster whose members share a secret. */
+interface Shared {
+  /** Its UUID. */
+  readonly cluster: string;
 }
 
 const turnSchema = z.object({
   key: z.string(),
-  joins: z.object({ certificate: z.string(), authority: z.string(), sponsor: sponsorSchema }).optional(),
+  joins: z
+    .union([
+      z.object({ certificate: z.string(), authority: z.string(), sponsor: sponsorSchema }),
+      z.object({ cluster: z.string().regex(UUID), sponsor: sponsorSchema }),
+    ])
+    .optional(),
 });
 
-/** Keys, certificates and secrets of this host, in files of a folder of its own. */
+/** Keys and certificates of this host, in files of a folder of its own. */
 export class TrustFolder {
   readonly #path: string;
 
@@ -65,11 +80,14 @@ export class TrustFolder {
     const written: z.input<typeof turnSchema> = {
       key: pem(identity.privateKey),
       ...(joins && {
-        joins: {
-          certificate: joins.certificate.toString(),
-          authority: joins.authority.toString(),
-          sponsor: joins.sponsor,
-        },
+        joins:
+          'cluster' in joins
+            ? joins
+            : {
+                certificate: joins.certificate.toString(),
+                authority: joins.authority.toString(),
+                sponsor: joins.sponsor,
+              },
       }),
     };
     this.#guarded(TURN, () => writePrivate(this.#path, TURN, JSON.stringify(written)));
@@ -83,11 +101,14 @@ export class TrustFolder {
       const { key, joins } = turnSchema.parse(JSON.parse(text));
       return {
         identity: identityOf(createPrivateKey(key)),
-        joins: joins && {
-          certificate: new X509Certificate(joins.certificate),
-          authority: new X509Certificate(joins.authority),
-          sponsor: joins.sponsor,
-        },
+        joins:
+          joins && 'certificate' in joins
+            ? {
+                certificate: new X509Certificate(joins.certificate),
+                authority: new X509Certificate(joins.authority),
+                sponsor: joins.sponsor,
+              }
+            : joins,
       };
     });
   }
@@ -95,11 +116,12 @@ export class TrustFolder {
   /** Makes this host who it is to be, and ends the turn. May be done again after a crash. @throws NR_TRUST_FAILED */
   take({ identity, joins }: Turn): void {
     this.#guarded(NODE_KEY, () => {
-      for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE])
+      for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE, CLUSTER])
         removePrivate(this.#path, name);
       writePrivate(this.#path, NODE_KEY, pem(identity.privateKey));
     });
-    if (joins) this.keepMembership(joins);
+    if (joins && 'cluster' in joins) this.keepShared(joins.cluster);
+    else if (joins) this.keepMembership(joins);
     this.#guarded(TURN, () => removePrivate(this.#path, TURN));
   }
 
@@ -148,19 +170,18 @@ export class TrustFolder {
     });
   }
 
-  /** The secrets of a cluster without authority, the one to dial with first; empty for none. @throws NR_TRUST_FAILED */
-  secrets(): ClusterSecret[] {
-    return this.#guarded(SECRETS, () => {
-      const lines = readPrivate(this.#path, SECRETS)?.split('\n') ?? [];
-      return lines.filter((line) => line !== '').map(parseSecret);
+  /** UUID of the cluster whose secret this host has; undefined in any other. @throws NR_TRUST_FAILED */
+  shared(): string | undefined {
+    return this.#guarded(CLUSTER, () => {
+      const uuid = readPrivate(this.#path, CLUSTER)?.trim();
+      if (uuid !== undefined && !UUID.test(uuid)) throw new Error('this is no UUID');
+      return uuid;
     });
   }
 
-  /** @throws NR_TRUST_FAILED */
-  keepSecrets(secrets: readonly ClusterSecret[]): void {
-    this.#guarded(SECRETS, () => {
-      writePrivate(this.#path, SECRETS, secrets.map((secret) => `${secretText(secret)}\n`).join(''));
-    });
+  /** From here on this host is in the cluster of that UUID, by its secret. @throws NR_TRUST_FAILED */
+  keepShared(cluster: string): void {
+    this.#guarded(CLUSTER, () => writePrivate(this.#path, CLUSTER, `${cluster}\n`));
   }
 
   #guarded<T>(name: string, work: () => T): T {

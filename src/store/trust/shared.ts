@@ -23,6 +23,9 @@ const REFUSALS = [
   'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
 ];
 
+/** By which secret a connection is made. The credentials may be others by the time that it is known whose it is. */
+const names = new WeakMap<TLSSocket, string>();
+
 interface Options {
   readonly identity: Identity;
   /** All are taken from others; with the first one we dial. Two while a new one is brought in. */
@@ -56,7 +59,10 @@ export class SharedCredentials implements Credentials {
     return {
       ...TLS_OPTIONS,
       ciphers: CIPHER,
-      pskCallback: (_, identity) => this.#keys.find((one) => one.identity === identity)?.key ?? null,
+      pskCallback: (socket, identity) => {
+        names.set(socket, identity);
+        return this.#keys.find((one) => one.identity === identity)?.key ?? null;
+      },
     };
   }
 
@@ -73,6 +79,18 @@ export class SharedCredentials implements Credentials {
     }));
   }
 
+  dialed(socket: TLSSocket, at: number): void {
+    names.set(socket, this.#keys[at]!.identity);
+  }
+
+  accepts({ secret }: Peer): boolean {
+    return this.#keys.some(({ identity }) => identity === secret);
+  }
+
+  prefers({ secret }: Peer): boolean {
+    return this.#keys[0]?.identity === secret;
+  }
+
   introduce(socket: TLSSocket, role: Role): Introduction {
     const { publicKey, privateKey } = this.#identity;
     return { key: spkiOf(publicKey), signature: sign(privateKey, `link as ${role}`, ...this.#bound(socket)) };
@@ -87,7 +105,7 @@ export class SharedCredentials implements Credentials {
       throw new DistrustError('proof');
     const id = idOf(publicKey);
     if (this.#refused(id)) throw new DistrustError('revoked');
-    return { id };
+    return { id, secret: names.get(socket) };
   }
 
   distrustOf(error: Error): Distrust | undefined {

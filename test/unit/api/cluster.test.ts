@@ -65,6 +65,10 @@ function member(more: Partial<MemberFacts> = {}): ClusterFacts {
       problems: [problem],
       links: 1,
       refused: new Map([['untrusted', 2]]),
+      closed: new Map([
+        ['malformed', 3],
+        ['h2 counts as gone', 4],
+      ]),
       traffic: { sentFrames: 1, sentBytes: 2, receivedFrames: 3, receivedBytes: 4 },
       ...more,
     },

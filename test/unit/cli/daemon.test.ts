@@ -46,6 +46,9 @@ const FLAGS: Readonly<Record<string, readonly [text: string, meaning: unknown]>>
   clusterPort: ['15801', 15801],
   clusterAdvertise: ['2001:db8::1', '2001:db8::1'],
   seeds: ['h2,h3:1', ['h2:15800', 'h3:1']],
+  clusterSecretFile: ['/a', '/a'],
+  founder: ['h1', 'h1'],
+  discovery: ['mdns', 'mdns'],
 };
 
 describe('flags of the daemon', () => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flagOf, variableOf } from '../../../src/config/load.ts';
 import { settingsSchema } from '../../../src/config/settings.ts';
+import { parseSecret } from '../../../src/store/trust/secret.ts';
 import { cli } from './harness.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -91,6 +93,25 @@ describe('command line: help', () => {
     const { stdout } = await cli(['routes', '--help']);
     for (const option of ['--prefix <PREFIX>', '--json', '--socket <PATH>'])
       assert.ok(stdout.includes(option));
+  });
+
+  it('draws secrets, of a new cluster or of that of another secret', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'net-routed-cli-'));
+    try {
+      const first = (await cli(['secret'])).stdout.trim();
+      const file = join(folder, 'secret');
+      writeFileSync(file, first, { mode: 0o600 });
+      const { secret } = JSON.parse((await cli(['secret', '--of', file, '--json'])).stdout);
+      const other = (await cli(['secret'])).stdout.trim();
+      const [one, next, third] = [first, secret, other].map(parseSecret);
+      assert.equal(one!.cluster, next!.cluster);
+      assert.notDeepEqual(one!.secret, next!.secret);
+      assert.notEqual(one!.cluster, third!.cluster);
+      chmodSync(file, 0o644);
+      assert.match((await cli(['secret', '--of', file])).stderr, /^error NR_SECRET_FILE: /);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('tells the version of the package', async () => {

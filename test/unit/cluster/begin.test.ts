@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { begin, tell } from '../../../src/cluster/begin.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
-import { SPONSOR } from '../../../src/cluster/sponsor.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 
 describe('the start of a host', () => {
@@ -15,7 +14,7 @@ describe('the start of a host', () => {
   it('makes none that was about to join, and knows no member yet, a second founder', async () => {
     const store = new MemoryStore({ classes: CLUSTER_CLASSES });
     const value = { id: 'b'.repeat(32), address: '192.0.2.1', port: 7946 };
-    await store.commit([{ key: SPONSOR, value }]);
+    await store.commit([{ key: 'self/sponsor', value }]);
     await begin(store, 'k', 'h1');
     assert.deepEqual([...store.list('member')], []);
   });

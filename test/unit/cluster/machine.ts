@@ -7,6 +7,7 @@ import type { Place } from '../../../src/cluster/connections.ts';
 import type { ListenAt } from '../../../src/cluster/listening.ts';
 import { Membership } from '../../../src/cluster/membership.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { SecretFile } from '../../../src/cluster/secrets.ts';
 import { removeStore } from '../../../src/store/files.ts';
 import { JournalStore } from '../../../src/store/journal.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
@@ -21,6 +22,11 @@ export class Machine {
   readonly folder: string;
   aheadMs = 0;
   listen: ListenAt = { address: HERE, port: 0 };
+  /** Its settings, for a cluster that forms by them. */
+  secretFile: string | undefined;
+  seeds: Place[] = [];
+  founder: string | undefined;
+  finds = false;
   /** What stands on the store, in the order of what happened to it. */
   events: string[] = [];
   /** What it has logged. */
@@ -28,6 +34,7 @@ export class Machine {
   /** Where the next start is to fail. */
   doom: 'attach' | undefined;
   #membership: Membership | undefined;
+  #secret: SecretFile | undefined;
 
   constructor(name: string, folder = mkdtempSync(join(tmpdir(), 'net-routed-member-'))) {
     this.name = name;
@@ -45,6 +52,11 @@ export class Machine {
   async start(): Promise<this> {
     const file = join(this.folder, 'store.db');
     const log = (what: object, text: string) => void this.log.push({ ...what, text });
+    const clock = { now: () => Date.now() + this.aheadMs, after: systemClock.after };
+    const logs = { debug: () => {}, info: log, warn: log, error: log };
+    this.#secret?.stop();
+    this.#secret =
+      this.secretFile === undefined ? undefined : new SecretFile(this.secretFile, { clock, log: logs });
     this.#membership = new Membership({
       folder: new TrustFolder(this.folder),
       upper: {
@@ -60,12 +72,16 @@ export class Machine {
         },
         detach: async () => void this.events.push('detach'),
       },
-      clock: { now: () => Date.now() + this.aheadMs, after: systemClock.after },
+      clock,
       random: Math.random,
-      log: { debug: () => {}, info: log, warn: log, error: log },
+      log: logs,
       name: this.name,
       listen: this.listen,
-      seeds: [],
+      seeds: this.seeds,
+      secret: this.#secret,
+      founder:
+        this.founder === undefined ? undefined : { isSelf: this.founder === this.name, name: this.founder },
+      finds: this.finds,
     });
     await this.#membership.start();
     return this;
@@ -77,6 +93,7 @@ export class Machine {
     if (node) this.listen = { ...this.listen, port: node.listening.port };
     await this.#membership?.stop();
     this.#membership = undefined;
+    this.#secret?.stop();
   }
 
   states(): string[] {

@@ -39,6 +39,9 @@ const OTHER: { readonly [N in keyof Settings]-?: readonly [text: string, meaning
       ['h1.example:15800', '192.0.2.2:1', '[2001:db8::2]:2', '[2001:db8::3]:15800'],
       '192.0.2.9',
     ],
+    clusterSecretFile: ['/a/secret', '/a/secret', '/b'],
+    founder: ['alpha', 'alpha', 'beta'],
+    discovery: ['mdns', 'mdns', 'none'],
     peers: ['[{address: 192.0.2.254, as: 65000}]', [{ address: '192.0.2.254', as: 65000 }], ''],
   };
 
@@ -68,6 +71,9 @@ const BAD: { readonly [N in keyof Settings]-?: string | undefined } = {
   clusterPort: '0',
   clusterAdvertise: 'h1.example',
   seeds: '192.0.2.1:99999',
+  clusterSecretFile: undefined,
+  founder: 'h'.repeat(254),
+  discovery: 'dns',
   peers: '[{address: 192.0.2.254}]',
 };
 

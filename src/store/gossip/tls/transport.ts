@@ -1,5 +1,5 @@
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { connect, createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Log } from '../../../ports/log.ts';
 import { type Credentials, DistrustError, type Peer } from '../../trust/credentials.ts';
@@ -12,7 +12,7 @@ import { Gate, type Visit } from './gate.ts';
 import { introduceAsDialer, introduceAsListener, RefusedError } from './introduce.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { GOSSIP, JOINING } from './protocols.ts';
-import { secured } from './secured.ts';
+import { dialSecured } from './secured.ts';
 import { Tally } from './tally.ts';
 
 interface Options {
@@ -39,7 +39,7 @@ export class TlsTransport implements Transport {
   readonly #limits: Limits;
   readonly #gate: Gate;
   readonly #listeners = new Map<Server, TlsServer>();
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Map<TlsConnection, Peer>();
   #credentials: Credentials;
   #connected: (connection: Connection) => void = (connection) => connection.close('unexpected');
   #skipped = 0;
@@ -71,11 +71,22 @@ export class TlsTransport implements Transport {
     return { known: this.#connections.size, pending: this.#gate.pending };
   }
 
-  /** Renewed credentials, or other secrets, for connections from now on. @throws Error for another node's */
+  /**
+   * Renewed credentials, or other secrets, for connections from now on. Those that were made with a secret which is no
+   * longer accepted end. @throws Error for another node's
+   */
   use(credentials: Credentials): void {
     if (credentials.id !== this.id) throw new Error('credentials of another node');
     this.#credentials = credentials;
     for (const tls of this.#listeners.values()) tls.setSecureContext(credentials.listening());
+    for (const [connection, peer] of [...this.#connections])
+      if (!credentials.accepts(peer)) connection.close('secret');
+  }
+
+  /** Whether a connection was made in another way than one would be made now. */
+  isOutdated(connection: Connection): boolean {
+    const peer = this.#connections.get(connection as TlsConnection);
+    return peer !== undefined && !this.#credentials.prefers(peer);
   }
 
   onConnection(call: (connection: Connection) => void): void {
@@ -123,17 +134,16 @@ export class TlsTransport implements Transport {
       socket?.destroy(new DialError('timeout', 'no answer in time'));
     });
     try {
-      for (const [at, options] of credentials.dialing().entries()) {
-        const last = at === credentials.dialing().length - 1;
-        socket = connect({ ...options, host: address, port, ALPNProtocols: [GOSSIP] });
-        try {
-          await secured(socket);
-          break;
-        } catch (error) {
-          if (last || late || credentials.distrustOf(error as Error) !== 'secret') throw error;
-        }
-      }
-      const channel = new Channel(socket!, CONTROL_MAX, clock.after);
+      const made = await dialSecured(credentials, {
+        host: address,
+        port,
+        protocol: GOSSIP,
+        made: (next) => {
+          socket = next;
+        },
+        isLate: () => late,
+      });
+      const channel = new Channel(made, CONTROL_MAX, clock.after);
       const peer = await introduceAsDialer(channel, credentials, expectedId);
       if (this.#ended) throw new DialError('closed', 'the transport was closed');
       return this.#connection(channel, peer, true);
@@ -151,7 +161,7 @@ export class TlsTransport implements Transport {
   async close(): Promise<void> {
     this.#ended = true;
     this.#gate.close();
-    const ended = [...this.#connections].map((connection) => {
+    const ended = [...this.#connections.keys()].map((connection) => {
       const closed = new Promise<void>((resolve) => connection.onClose(() => resolve()));
       connection.close('stopped');
       return closed;
@@ -195,7 +205,7 @@ export class TlsTransport implements Transport {
 
   /** Why a peer that is who it says may not come in all the same. */
   #objection({ id }: Peer): string | undefined {
-    const taken = [...this.#connections].filter(({ dialed }) => !dialed);
+    const taken = [...this.#connections.keys()].filter(({ dialed }) => !dialed);
     if (taken.length >= this.#limits.connections) return 'full';
     return taken.filter(({ peer }) => peer === id).length < this.#limits.perPeer ? undefined : 'too-many';
   }
@@ -208,7 +218,7 @@ export class TlsTransport implements Transport {
     const { traffic } = this;
     const context = { self: this.id, peer, dialed, limits: this.#limits, clock, log, skipped, traffic };
     const connection = new TlsConnection(channel, context);
-    this.#connections.add(connection);
+    this.#connections.set(connection, peer);
     connection.onClose((reason) => {
       this.#connections.delete(connection);
       this.closed.add(reason);

@@ -27,15 +27,17 @@ export const HELLO = 1;
 const BODIES: Bodies = {
   hello: {
     type: HELLO,
-    write: (hello) => [
-      natural(hello.protocol),
-      hexBytes(checked(hello.cluster, UUID).replaceAll('-', ''), ID_BYTES),
-      hexBytes(hello.id, ID_BYTES),
-      named(hello.boot),
-      natural(hello.bootSequence),
-      PURPOSES.indexOf(hello.purpose),
-      natural(hello.wallMs),
-    ],
+    write: (hello) =>
+      trimmed([
+        natural(hello.protocol),
+        hexBytes(checked(hello.cluster, UUID).replaceAll('-', ''), ID_BYTES),
+        hexBytes(hello.id, ID_BYTES),
+        named(hello.boot),
+        natural(hello.bootSequence),
+        PURPOSES.indexOf(hello.purpose),
+        natural(hello.wallMs),
+        hello.founder === undefined ? null : hexBytes(hello.founder, ID_BYTES),
+      ]),
     read: (reader) => ({
       kind: 'hello',
       protocol: reader.integer(),
@@ -45,6 +47,7 @@ const BODIES: Bodies = {
       bootSequence: reader.integer(),
       purpose: PURPOSES[reader.integer(PURPOSES.length - 1)]!,
       wallMs: reader.integer(),
+      ...(!reader.absent() && { founder: hexOf(reader, ID_BYTES) }),
     }),
   },
   vector: {

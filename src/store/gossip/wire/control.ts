@@ -18,6 +18,8 @@ export const CONTROL = {
   ask: 0x44,
   /** [certificate] */
   grant: 0x45,
+  /** [id, founder's id]: who answers, and of which founding it is a member; without the latter of none. */
+  member: 0x46,
 } as const;
 
 /** Most bytes of such a frame. */

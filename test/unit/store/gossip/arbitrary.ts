@@ -96,16 +96,20 @@ function record<T>(shape: { [K in keyof T]: fc.Arbitrary<T[K]> }, requiredKeys =
 }
 
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
-  record({
-    kind: fc.constant('hello' as const),
-    protocol: natural,
-    cluster: uuid,
-    id,
-    boot: name,
-    bootSequence: natural,
-    purpose: fc.constantFrom('link' as const, 'call' as const),
-    wallMs: natural,
-  }),
+  record(
+    {
+      kind: fc.constant('hello' as const),
+      protocol: natural,
+      cluster: uuid,
+      id,
+      boot: name,
+      bootSequence: natural,
+      purpose: fc.constantFrom('link' as const, 'call' as const),
+      wallMs: natural,
+      founder: id,
+    },
+    ['kind', 'protocol', 'cluster', 'id', 'boot', 'bootSequence', 'purpose', 'wallMs'],
+  ),
   record({ kind: fc.constant('vector' as const), vector, isAnswer: fc.constant(true as const) }, [
     'kind',
     'vector',

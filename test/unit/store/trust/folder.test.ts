@@ -15,7 +15,6 @@ import { CodedError } from '../../../../src/errors.ts';
 import { createAuthority, issue } from '../../../../src/store/trust/authority.ts';
 import { TrustFolder } from '../../../../src/store/trust/folder.ts';
 import { createIdentity } from '../../../../src/store/trust/identity.ts';
-import { drawSecret, presharedKey } from '../../../../src/store/trust/secret.ts';
 
 const CLUSTER = '0f3b2c1a-0000-4000-8000-1234567890ab';
 const NOW = Date.UTC(2027, 0, 1);
@@ -44,7 +43,7 @@ describe('folder of keys', () => {
     const umask = process.umask(0);
     try {
       folder.identity();
-      folder.keepSecrets([drawSecret(CLUSTER)]);
+      folder.keepShared(CLUSTER);
     } finally {
       process.umask(umask);
     }
@@ -55,8 +54,11 @@ describe('folder of keys', () => {
     assert.equal(statSync(join(path, 'node.key')).mode & 0o777, 0o600);
   });
 
-  it('keeps certificates, the authority and secrets', async () => {
-    assert.deepEqual([folder.membership(), folder.authority(), folder.secrets()], [undefined, undefined, []]);
+  it('keeps certificates and the authority, or whose secret the host has', async () => {
+    assert.deepEqual(
+      [folder.membership(), folder.authority(), folder.shared()],
+      [undefined, undefined, undefined],
+    );
     const authority = await createAuthority(CLUSTER, NOW);
     const certificate = await issue(authority, folder.identity().publicKey, NOW);
     folder.keepMembership({ certificate, authority: authority.certificate });
@@ -66,9 +68,8 @@ describe('folder of keys', () => {
     folder.keepAuthority(authority);
     assert.equal(folder.authority()?.cluster, CLUSTER);
     assert.ok(folder.authority()?.privateKey.equals(authority.privateKey));
-    const secrets = [drawSecret(CLUSTER), drawSecret(CLUSTER)];
-    folder.keepSecrets(secrets);
-    assert.deepEqual(folder.secrets().map(presharedKey), secrets.map(presharedKey));
+    folder.keepShared(CLUSTER);
+    assert.equal(folder.shared(), CLUSTER);
   });
 
   it('keeps what this host is to be until it is so, however often it is begun', async () => {
@@ -95,29 +96,35 @@ describe('folder of keys', () => {
       assert.equal(folder.authority(), undefined, 'the key of the old cluster is gone');
       folder.keepTurn(turn);
     }
+    const shared = { cluster: CLUSTER, sponsor: { ...joins.sponsor, founder: old.id } };
+    folder.keepTurn({ identity: old, joins: shared });
+    assert.deepEqual(folder.turn()!.joins, shared);
+    folder.take(folder.turn()!);
+    assert.deepEqual(
+      [folder.identity().id, folder.membership(), folder.shared()],
+      [old.id, undefined, CLUSTER],
+    );
     folder.take({ identity: old });
-    assert.deepEqual([folder.identity().id, folder.membership()], [old.id, undefined]);
+    assert.deepEqual([folder.identity().id, folder.shared()], [old.id, undefined]);
   });
 
   it('replaces files as a whole, and is not held up by what a crash has left', () => {
-    folder.keepSecrets([drawSecret(CLUSTER)]);
-    const old = readFileSync(join(path, 'cluster.secret'), 'utf8');
-    writeFileSync(join(path, 'cluster.secret.new'), 'half', { mode: 0o666 });
-    assert.equal(folder.secrets().length, 1);
-    const next = drawSecret(CLUSTER);
-    folder.keepSecrets([next]);
-    assert.notEqual(readFileSync(join(path, 'cluster.secret'), 'utf8'), old);
-    assert.deepEqual(folder.secrets().map(presharedKey), [presharedKey(next)]);
-    assert.equal(statSync(join(path, 'cluster.secret')).mode & 0o777, 0o600);
-    assert.ok(!existsSync(join(path, 'cluster.secret.new')));
+    folder.keepShared(CLUSTER);
+    writeFileSync(join(path, 'cluster.id.new'), 'half', { mode: 0o666 });
+    assert.equal(folder.shared(), CLUSTER);
+    const next = CLUSTER.replace('0f', '1f');
+    folder.keepShared(next);
+    assert.equal(folder.shared(), next);
+    assert.equal(statSync(join(path, 'cluster.id')).mode & 0o777, 0o600);
+    assert.ok(!existsSync(join(path, 'cluster.id.new')));
   });
 
   it('says which file is damaged, and changes nothing', () => {
     folder.identity();
-    folder.keepSecrets([drawSecret(CLUSTER)]);
+    folder.keepShared(CLUSTER);
     for (const name of readdirSync(path)) writeFileSync(join(path, name), 'damaged\n');
     assert.throws(() => folder.identity(), failed(/node\.key/));
-    assert.throws(() => folder.secrets(), failed(/cluster\.secret.*mistake/));
+    assert.throws(() => folder.shared(), failed(/cluster\.id.*UUID/));
     assert.equal(readFileSync(join(path, 'node.key'), 'utf8'), 'damaged\n');
     writeFileSync(join(path, 'node.crt'), '');
     writeFileSync(join(path, 'cluster.crt'), '');

@@ -1,0 +1,146 @@
+import { CodedError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { enquire } from '../store/gossip/tls/enquiry.ts';
+import { type Credentials, DistrustError } from '../store/trust/credentials.ts';
+import type { Sponsor } from '../store/trust/folder.ts';
+import type { Place } from './connections.ts';
+
+/** Pause between two rounds of asking, in milliseconds. */
+const ROUND_MS = 1000;
+/** So long the founder asks before it makes a cluster: a member may be just starting, and mDNS needs its time. */
+const QUIET_MS = 3000;
+/** And so long if it cannot be told whether somebody is at a place. */
+const UNKNOWN_MS = 15_000;
+
+export interface FormingOptions {
+  /** With the secrets as they are now. */
+  readonly credentials: () => Credentials;
+  /** Where others may be; this host itself may be among them. */
+  readonly places: () => Iterable<Place>;
+  /** Whether this host is the one that makes the cluster; undefined where the settings name none. */
+  readonly isFounder: boolean;
+  /** Who makes it, for people; undefined where the settings name nobody. */
+  readonly founder: string | undefined;
+  /** Makes the cluster. */
+  readonly found: () => Promise<void>;
+  /** Joins it by a member. */
+  readonly join: (sponsor: Sponsor) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What was found at a place. `nobody`: nothing listens there; `unknown`: it cannot be told. */
+type Finding =
+  | { readonly at: Place; readonly is: 'nobody' | 'refused' | 'unknown'; readonly why: string }
+  | { readonly at: Place; readonly is: 'member'; readonly id: string; readonly founder: string };
+
+/**
+ * A host that is to be in a cluster by its settings, and is in none: it asks wherever members may be, joins the first
+ * that answers, and makes the cluster itself only if that is its part and nobody has made it.
+ */
+export class Forming {
+  readonly #options: FormingOptions;
+  readonly #startedAt: number;
+  #trouble: CodedError;
+  #cancel = () => {};
+  #stopped = false;
+
+  constructor(options: FormingOptions) {
+    this.#options = options;
+    this.#startedAt = options.clock.now();
+    this.#trouble = waits('it has just begun to ask');
+    void this.#round();
+  }
+
+  /** What it waits for. */
+  get trouble(): CodedError {
+    return this.#trouble;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  async #round(): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      const findings = await Promise.all([...this.#options.places()].map((at) => this.#ask(at)));
+      if (this.#stopped) return;
+      const next = this.#conclude(findings);
+      if (next instanceof CodedError) this.#say(next);
+      else await next();
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      this.#say(error);
+    } finally {
+      if (!this.#stopped) this.#cancel = clock.after(ROUND_MS, () => void this.#round());
+    }
+    log.debug({ why: this.#trouble.what }, 'has asked for the cluster');
+  }
+
+  /** Each new reason is logged once. */
+  #say(trouble: CodedError): void {
+    if (trouble.what !== this.#trouble.what)
+      this.#options.log.info({ why: trouble.what }, 'is in no cluster yet');
+    this.#trouble = trouble;
+  }
+
+  /** What to do, or what stands in the way. */
+  #conclude(findings: readonly Finding[]): CodedError | (() => Promise<void>) {
+    const { isFounder, founder, found, join, clock } = this.#options;
+    const members = findings.filter((one) => one.is === 'member');
+    const founders = new Set(members.map((one) => one.founder));
+    const [member] = members;
+    if (member && founders.size > 1) return foundings(members);
+    if (member) return () => join({ id: member.id, ...member.at, founder: member.founder });
+    const refused = findings.filter(({ is }) => is === 'refused');
+    if (refused.length > 0) return waits(`it has another secret than ${listed(refused)}`);
+    if (founder === undefined)
+      return waits('no member has answered, and the settings name neither seeds nor a founder');
+    if (!isFounder) {
+      const asked = findings.length > 0 ? `: ${listed(findings)}` : '';
+      return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
+    }
+    const unknown = findings.filter(({ is }) => is === 'unknown');
+    const asked = clock.now() - this.#startedAt;
+    if (asked < QUIET_MS) return waits('it makes the cluster as soon as it is sure that nobody has');
+    if (unknown.length > 0 && asked < UNKNOWN_MS)
+      return waits(`it makes the cluster as soon as it is sure that nobody has: ${listed(unknown)}`);
+    return found;
+  }
+
+  async #ask(at: Place): Promise<Finding> {
+    const { credentials, clock } = this.#options;
+    try {
+      const { id, founder } = await enquire({ ...at, credentials: credentials(), clock });
+      return founder === undefined
+        ? { at, is: 'nobody', why: 'is no member yet' }
+        : { at, is: 'member', id, founder };
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (error instanceof DistrustError) return { at, is: 'refused', why: 'refuses our secret' };
+      if (code === 'ECONNREFUSED') return { at, is: 'nobody', why: 'nobody listens there' };
+      return { at, is: 'unknown', why: message };
+    }
+  }
+}
+
+function waits(why: string): CodedError {
+  return new CodedError('NR_CLUSTER_WAITING', `this host is in no cluster yet: ${why}`);
+}
+
+function foundings(members: readonly { readonly at: Place; readonly founder: string }[]): CodedError {
+  const each = members.map(({ at, founder }) => `${at.address} is in that of ${founder.slice(0, 12)}`);
+  return new CodedError('NR_CLUSTER_FOUNDERS', `the cluster was made twice: ${each.join(', ')}`);
+}
+
+/** Of many a few. */
+function listed(findings: readonly Finding[]): string {
+  const texts = findings.slice(0, 3).map((one) => {
+    const where = `${one.at.address} port ${one.at.port}`;
+    return one.is === 'member' ? where : `${where} (${one.why})`;
+  });
+  return `${texts.join(', ')}${findings.length > 3 ? ', …' : ''}`;
+}

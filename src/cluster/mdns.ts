@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import multicastDns from 'multicast-dns';
+import { Address } from '../net/address.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Place } from './connections.ts';
+
+const SERVICE = '_net-routed._tcp.local';
+/** How long what was heard of a host is believed, in seconds, and how often it is asked for while that is known. */
+const TTL_S = 120;
+const ASK_FIRST_MS = 1000;
+const ASK_MAX_MS = 30_000;
+/** Answers go to all on the link, so that one for many questions is enough; in milliseconds. */
+const ANSWER_MS = 500;
+/** Places that are kept: anybody on the link can name some. */
+const PLACES_MAX = 64;
+/** Pause after the socket could not be used, in milliseconds. */
+const AGAIN_MS = 5000;
+
+type Socket = ReturnType<typeof multicastDns>;
+type Answer = NonNullable<multicastDns.ResponsePacket['answers']>[number];
+/** One whose data are a name or an address. */
+type Named = Answer & { readonly data: string; readonly ttl?: number };
+
+interface Options {
+  /** UUID. What is said on the link is a hash of it. */
+  readonly cluster: string;
+  /** The address by whose link others are looked for. */
+  readonly address: string;
+  /** Where this host can be found; undefined while it is no member. */
+  readonly self: () => { readonly id: string; readonly port: number } | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Found extends Place {
+  readonly until: number;
+}
+
+/**
+ * Finds hosts of the cluster on one link, by multicast DNS (RFC 6762, RFC 6763), and is found by them. Anybody can
+ * answer: what is found is tried as a seed is, where TLS shows who it is.
+ */
+export class Mdns {
+  readonly #options: Options;
+  readonly #label: string;
+  readonly #found = new Map<string, Found>();
+  #socket: Socket | undefined;
+  #pauseMs = ASK_FIRST_MS;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #cancel = () => {};
+  #stopped = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#label = createHash('sha256')
+      .update(`net-routed mdns ${options.cluster}`)
+      .digest('hex')
+      .slice(0, 16);
+    this.#open();
+  }
+
+  /** Where members were heard of lately. */
+  places(): Place[] {
+    const now = this.#options.clock.now();
+    for (const [name, { until }] of this.#found) if (until < now) this.#found.delete(name);
+    return [...this.#found.values()].map(({ address, port }) => ({ address, port }));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+    this.#close();
+  }
+
+  #open(): void {
+    const { address, log } = this.#options;
+    // Bound to the address itself it would hear no multicast.
+    const socket = multicastDns({ interface: address, bind: '0.0.0.0' });
+    this.#socket = socket;
+    socket.on('query', ({ questions = [] }) => {
+      if (questions.some(({ name, type }) => same(name, SERVICE) && ['PTR', 'ANY'].includes(type)))
+        this.#answer();
+    });
+    socket.on('response', ({ answers = [], additionals = [] }, from) =>
+      this.#hear([...answers, ...additionals], from.address),
+    );
+    socket.on('warning', (error: Error) => log.debug({ err: error, address }, 'multicast DNS'));
+    socket.on('error', (error: Error) => {
+      log.warn({ err: error, address }, 'cannot use multicast DNS, and tries again');
+      this.#close();
+      this.#later(AGAIN_MS, () => this.#open());
+    });
+    socket.on('ready', () => {
+      this.#pauseMs = ASK_FIRST_MS;
+      this.#answer();
+      this.#ask();
+    });
+  }
+
+  #ask(): void {
+    this.#socket?.query([{ name: SERVICE, type: 'PTR' }]);
+    // Who knows nobody goes on asking.
+    this.#pauseMs = this.places().length > 0 ? Math.min(ASK_MAX_MS, this.#pauseMs * 2) : ASK_FIRST_MS;
+    this.#later(this.#pauseMs, () => this.#ask());
+  }
+
+  #answer(): void {
+    const { self, address, clock } = this.#options;
+    const here = self();
+    if (!here || clock.now() - this.#answeredAt < ANSWER_MS) return;
+    this.#answeredAt = clock.now();
+    const [ttl, instance, target] = [TTL_S, `${here.id}.${SERVICE}`, `${here.id}.local`];
+    const answers: Answer[] = [{ name: SERVICE, type: 'PTR', ttl, data: instance }];
+    const additionals: Answer[] = [
+      { name: instance, type: 'SRV', ttl, data: { port: here.port, target } },
+      { name: instance, type: 'TXT', ttl, data: [`cluster=${this.#label}`] },
+      { name: target, type: 'A', ttl, data: address },
+    ];
+    this.#socket?.respond({ answers, additionals });
+  }
+
+  #hear(records: readonly Answer[], from: string): void {
+    const { clock, self } = this.#options;
+    for (const { data: instance, ttl } of records.filter(isService)) {
+      const at = (type: Answer['type']) =>
+        records.find((one) => one.type === type && same(one.name, instance));
+      const [srv, txt] = [at('SRV'), at('TXT')];
+      if (srv?.type !== 'SRV' || txt?.type !== 'TXT') continue;
+      if (!textsOf(txt.data).includes(`cluster=${this.#label}`)) continue;
+      const { port, target } = srv.data;
+      const named = records.find((one) => one.type === 'A' && same(one.name, target)) as Named | undefined;
+      const address = Address.tryParse(named?.data ?? from)?.toString();
+      if (address === undefined || port < 1 || same(instance, `${self()?.id}.${SERVICE}`)) continue;
+      this.#found.delete(instance);
+      if ((ttl ?? TTL_S) === 0 || this.#found.size >= PLACES_MAX) continue;
+      this.#found.set(instance, { address, port, until: clock.now() + TTL_S * 1000 });
+    }
+  }
+
+  #close(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.removeAllListeners();
+    // What goes wrong now concerns nobody.
+    socket?.on('error', () => {});
+    socket?.destroy();
+  }
+
+  #later(ms: number, call: () => void): void {
+    this.#cancel();
+    if (!this.#stopped) this.#cancel = this.#options.clock.after(ms, call);
+  }
+}
+
+function isService(record: Answer): record is Named {
+  return record.type === 'PTR' && same(record.name, SERVICE);
+}
+
+/** Names of the DNS are the same whatever case they are written in. */
+function same(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase();
+}
+
+function textsOf(data: unknown): string[] {
+  return (Array.isArray(data) ? data : [data]).map(String);
+}

@@ -1,0 +1,101 @@
+import { CodedError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { presharedKey } from '../store/trust/secret.ts';
+import { readSecrets, type Secrets, traceOf } from '../store/trust/secretfile.ts';
+
+/** How often the file is looked at, in milliseconds. */
+const LOOK_MS = 1000;
+
+/**
+ * The secrets of the cluster, as the file of the settings has them now. What is wrong with the file later is said, and
+ * those that were good go on.
+ */
+export class SecretFile {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #calls = new Set<() => void>();
+  #secrets: Secrets;
+  #trace: string | undefined;
+  #trouble: CodedError | undefined;
+  #cancel = () => {};
+
+  /** @throws NR_SECRET_FILE */
+  constructor(path: string, { clock, log }: { clock: Clock; log: Log }) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#log = log;
+    this.#trace = traceOf(path);
+    this.#secrets = readSecrets(path);
+    this.#later();
+  }
+
+  /** UUID. */
+  get cluster(): string {
+    return this.#secrets[0].cluster;
+  }
+
+  get current(): Secrets {
+    return this.#secrets;
+  }
+
+  /** What they are called on the wire, where they can be told apart and do not show. */
+  get names(): string[] {
+    return this.#secrets.map((secret) => presharedKey(secret).identity.replace(/^.* /, ''));
+  }
+
+  /** What is wrong with the file now. */
+  get trouble(): CodedError | undefined {
+    return this.#trouble;
+  }
+
+  /** Calls when there are others. Returns the way to stop that. */
+  onChange(call: () => void): () => void {
+    this.#calls.add(call);
+    return () => void this.#calls.delete(call);
+  }
+
+  /** Reads the file again, now. Never throws. */
+  read(): void {
+    this.#trace = this.#traceNow();
+    try {
+      const secrets = readSecrets(this.#path);
+      const [{ cluster }] = secrets;
+      if (cluster !== this.cluster)
+        throw new CodedError('NR_SECRET_MISMATCH', `${this.#path} has the secret of another cluster now`);
+      this.#trouble = undefined;
+      const before = this.names.join();
+      this.#secrets = secrets;
+      if (this.names.join() === before) return;
+      this.#log.info({ secrets: this.names }, 'read the secrets of the cluster again');
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      if (this.#trouble?.what !== error.what)
+        this.#log.error({ err: error }, 'cannot use the file of the secret; those of before go on');
+      this.#trouble = error;
+      return;
+    }
+    for (const call of [...this.#calls]) call();
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #later(): void {
+    this.#cancel = this.#clock.after(LOOK_MS, () => {
+      // Also while something is wrong: a mode that is set right is a change of the file, but not one of its folder's.
+      if (this.#trouble || this.#traceNow() !== this.#trace) this.read();
+      this.#later();
+    });
+  }
+
+  #traceNow(): string | undefined {
+    try {
+      return traceOf(this.#path);
+    } catch {
+      return undefined; // reading it tells why
+    }
+  }
+}

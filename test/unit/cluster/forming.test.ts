@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { Place } from '../../../src/cluster/connections.ts';
+import { CodedError } from '../../../src/errors.ts';
+import { type ClusterSecret, drawSecret, secretText } from '../../../src/store/trust/secret.ts';
+import { HERE, HOUR_MS, Machine, until } from './machine.ts';
+
+const coded = (code: string) => (error: unknown) => error instanceof CodedError && error.code === code;
+
+describe('a cluster that forms by its settings', function () {
+  this.timeout(60_000);
+  let base: string;
+  let machines: Machine[];
+  let secret: ClusterSecret;
+  let files = 0;
+
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), 'net-routed-forming-'));
+    machines = [];
+    secret = drawSecret(randomUUID());
+  });
+  afterEach(async () => {
+    for (const machine of machines) {
+      await machine.stop();
+      rmSync(machine.folder, { recursive: true, force: true });
+    }
+    rmSync(base, { recursive: true });
+  });
+
+  function write(path: string, secrets: readonly ClusterSecret[]): string {
+    // As careful hands do it: nobody sees half of a file.
+    writeFileSync(`${path}.new`, secrets.map((one) => `${secretText(one)}\n`).join(''), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+    return path;
+  }
+  const file = (...secrets: ClusterSecret[]) => write(join(base, `secret${files++}`), secrets);
+
+  /** Places that nobody listens at. */
+  async function places(count: number): Promise<Place[]> {
+    const servers = Array.from({ length: count }, () => createServer().listen(0, HERE));
+    await Promise.all(servers.map((server) => once(server, 'listening')));
+    const found = servers.map((server) => ({ address: HERE, port: (server.address() as AddressInfo).port }));
+    await Promise.all(servers.map((server) => once(server.close(), 'close')));
+    return found;
+  }
+
+  function machine(name: string, at: Place, more: Partial<Machine> = {}): Machine {
+    const made = new Machine(name);
+    made.listen = at;
+    made.secretFile = file(secret);
+    made.founder = 'a';
+    Object.assign(made, more);
+    machines.push(made);
+    return made;
+  }
+
+  /** Machines that have each other as seeds, the first of which makes the cluster. */
+  async function trio(): Promise<[Machine, Machine, Machine]> {
+    const seeds = await places(3);
+    const all = ['a', 'b', 'c'].map((name, index) => machine(name, seeds[index]!, { seeds }));
+    await Promise.all(all.map((one) => one.start()));
+    await until(() => all.every((one) => whole(one, 3)));
+    return all as [Machine, Machine, Machine];
+  }
+
+  const whole = (one: Machine, count: number) =>
+    one.it.node !== undefined && one.states().filter((state) => / present$/.test(state)).length === count;
+  const waits = (one: Machine) => (one.it.describe().waits ?? []).map(({ message }) => message).join();
+  const links = (one: Machine) => one.it.hosts().filter(({ isLinked }) => isLinked).length;
+
+  it('comes about on three hosts that start at once, and is there after a restart', async () => {
+    const [a, b, c] = await trio();
+    assert.equal(a.it.node!.uuid, secret.cluster);
+    assert.deepEqual(a.it.node!.cluster.members.founder(), a.it.id);
+    for (const one of [b, c]) assert.equal(one.it.node!.cluster.members.founder(), a.it.id);
+    const ids = [a, b, c].map((one) => one.it.id);
+    for (const one of [a, b, c]) await one.stop();
+    for (const one of [a, b, c]) await one.start();
+    await until(() => [a, b, c].every((one) => whole(one, 3) && links(one) > 0));
+    assert.deepEqual(
+      [a, b, c].map((one) => one.it.id),
+      ids,
+    );
+    await assert.rejects(a.it.token(HOUR_MS), coded('NR_CLUSTER_SECRET'));
+    await assert.rejects(a.it.init(), coded('NR_CLUSTER_SECRET'));
+  });
+
+  it('waits for its founder, gives nothing meanwhile, and says what it waits for', async () => {
+    const seeds = await places(2);
+    const b = await machine('b', seeds[1]!, { seeds }).start();
+    await until(() => /a is to make the cluster: .*nobody listens/.test(waits(b)));
+    assert.match(waits(b), /^NR_CLUSTER_WAITING: /);
+    assert.equal(b.it.describe().state, 'waiting');
+    await assert.rejects(b.it.replica.commit([{ key: 'policy/x', value: 1 }]), coded('NR_MEMBER_INCOMPLETE'));
+    const a = await machine('a', seeds[0]!, { seeds }).start();
+    await until(() => whole(a, 2) && whole(b, 2));
+    assert.equal(waits(b), '');
+  });
+
+  it('takes over what its founder has, and lets nobody in that has networks', async () => {
+    const seeds = await places(2);
+    const [a, b] = [machine('a', seeds[0]!, { seeds }), machine('b', seeds[1]!, { seeds })];
+    for (const one of [a, b]) {
+      const { secretFile } = one;
+      one.secretFile = undefined;
+      await one.start();
+      await one.it.replica.commit([{ key: `network/${one.it.id}/n`, value: {} }]);
+      await one.stop();
+      one.secretFile = secretFile;
+    }
+    await a.start();
+    await b.start();
+    await until(() => whole(a, 1) && /NR_JOIN_IN_USE/.test(waits(b)));
+    assert.ok(a.it.replica.get(`network/${a.it.id}/n`));
+    assert.ok(b.it.replica.get(`network/${b.it.id}/n`));
+    // On its own it goes on.
+    await b.it.replica.commit([{ key: 'policy/x', value: 1 }]);
+    await b.it.replica.commit([{ key: `network/${b.it.id}/n` }]);
+    await until(() => whole(a, 2) && whole(b, 2));
+  });
+
+  it('is not made a second time by a founder that was installed anew', async () => {
+    const [a, b, c] = await trio();
+    const before = a.it.id;
+    const [at] = a.seeds;
+    await a.stop();
+    const again = await machine('a', at!, { seeds: a.seeds }).start();
+    await until(() => again.it.node !== undefined);
+    assert.notEqual(again.it.id, before);
+    assert.equal(again.it.describe().state, 'joining');
+    await until(() => links(b) > 0);
+    // The one that admits others is gone.
+    await b.it.forget([before]);
+    await until(() => whole(again, 3) && whole(c, 3));
+    assert.equal(again.it.node!.cluster.members.founder(), before);
+  });
+
+  it('never becomes one with another that was made with the same secret', async () => {
+    const [at, other] = (await places(2)) as [Place, Place];
+    const a = await machine('a', at).start();
+    const b = await machine('b', other, { founder: 'b' }).start();
+    await until(() => whole(a, 1) && whole(b, 1));
+    await b.stop();
+    b.seeds = [at];
+    await b.start();
+    const problems = (one: Machine) =>
+      one.it
+        .describe()
+        .member!.problems.map(({ message }) => message)
+        .join();
+    for (const one of [a, b]) {
+      await until(() => (one.it.describe().member!.refused.get('founder') ?? 0) > 0);
+      assert.match(problems(one), /NR_CLUSTER_FOUNDERS: .*127\.0\.0\.1/);
+      await until(() => one.log.some(({ reason }) => reason === 'founder'));
+      assert.deepEqual(one.states(), [`${one.name} present`]);
+    }
+    // And who is to join one of the two does not choose.
+    const [third] = await places(1);
+    const c = await machine('c', third!, { seeds: [at, other] }).start();
+    await until(() => /NR_CLUSTER_FOUNDERS: .*made twice/.test(waits(c)));
+    assert.equal(c.it.node, undefined);
+  });
+
+  it('refuses another secret, which is named, logged and counted, and makes no second cluster by it', async () => {
+    const seeds = await places(2);
+    const a = await machine('a', seeds[0]!, { seeds }).start();
+    await until(() => whole(a, 1));
+    const stranger = machine('b', seeds[1]!, { seeds, founder: 'b' });
+    stranger.secretFile = file(drawSecret(secret.cluster));
+    await stranger.start();
+    await until(() =>
+      /another secret than 127\.0\.0\.1 port \d+ \(refuses our secret\)/.test(waits(stranger)),
+    );
+    await until(() => (a.it.describe().member!.refused.get('secret') ?? 0) > 0);
+    assert.ok(a.log.some(({ reason, text }) => reason === 'secret' && /^refused/.test(text)));
+    await setTimeout(3500); // longer than it would ask if nobody were there
+    assert.equal(stranger.it.node, undefined);
+    assert.deepEqual(a.states(), ['a present']);
+  });
+
+  it('changes its secret in three steps without losing a link', async () => {
+    const all = await trio();
+    const [a, b] = all;
+    const next = drawSecret(secret.cluster);
+    const names = (one: Machine) => one.it.describe().secrets!;
+    const [first] = names(a);
+    const step = async (...secrets: ClusterSecret[]) => {
+      for (const one of all) write(one.secretFile!, secrets);
+      await until(() => all.every((one) => names(one).length === secrets.length));
+    };
+    let asked = 0;
+    let failed = 0;
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) {
+        const error = await new Promise((done) =>
+          b.it.node!.calls.ask(a.it.id, 'stored', { id: a.it.id }, 2000, done),
+        );
+        asked += 1;
+        if (error) failed += 1;
+        await setTimeout(5);
+      }
+    })();
+    await step(secret, next);
+    assert.deepEqual(names(a)[0], first);
+    for (const one of all) write(one.secretFile!, [next, secret]);
+    await until(() => all.every((one) => names(one)[0] !== first));
+    // Each link is made anew by who dials it.
+    const outdated = () => all.flatMap((one) => one.it.node!.outdated);
+    await until(() => outdated().length === 0);
+    await step(next);
+    await setTimeout(500);
+    isOver = true;
+    await asking;
+    assert.deepEqual([failed, asked > 100], [0, true]);
+    assert.ok(all.every((one) => whole(one, 3) && links(one) > 0));
+    const closed = all.map((one) => one.it.node!.transport.closed.of('secret'));
+    assert.deepEqual(closed, [0, 0, 0], 'none had to be ended');
+    // The old one opens no door any more.
+    const [at] = await places(1);
+    const late = await machine('d', at!, { seeds: a.seeds }).start();
+    await until(() => /refuses our secret/.test(waits(late)));
+  });
+
+  it('ends what was made with a secret that is no longer accepted', async () => {
+    const [a, b, c] = await trio();
+    const next = drawSecret(secret.cluster);
+    for (const one of [a, b]) write(one.secretFile!, [next]);
+    await until(() => [a, b].every((one) => one.it.node!.transport.closed.of('secret') > 0));
+    await until(() => links(c) === 0);
+    await until(() => [a, b].every((one) => links(one) === 1));
+  });
+
+  it('goes on with its secrets when the file is damaged, and says so', async () => {
+    const [a, b] = await trio();
+    const path = a.secretFile!;
+    writeFileSync(path, 'nrs1_nonsense\n');
+    await until(() => /NR_SECRET_FILE: .*line 1: .*mistake/.test(waits(a)));
+    assert.doesNotMatch(waits(a), /nonsense/);
+    assert.match(
+      a.it
+        .describe()
+        .member!.problems.map(({ code }) => code)
+        .join(),
+      /NR_SECRET_FILE/,
+    );
+    rmSync(path);
+    await until(() => /ENOENT/.test(waits(a)));
+    write(path, [drawSecret(randomUUID())]);
+    await until(() => /NR_SECRET_MISMATCH/.test(waits(a)));
+    write(path, [secret]);
+    chmodSync(path, 0o640);
+    await until(() => /mode 0640/.test(waits(a)));
+    chmodSync(path, 0o600);
+    await until(() => waits(a) === '');
+    assert.ok(links(a) > 0 && links(b) > 0);
+  });
+
+  it('does not start with a secret that is not that of what is on disk', async () => {
+    const seeds = await places(1);
+    const a = machine('a', seeds[0]!, { seeds });
+    const path = a.secretFile!;
+    chmodSync(path, 0o644);
+    await assert.rejects(a.start(), coded('NR_SECRET_FILE'));
+    chmodSync(path, 0o600);
+    await a.start();
+    await until(() => whole(a, 1));
+    await a.stop();
+    a.secretFile = undefined;
+    await assert.rejects(a.start(), coded('NR_SECRET_MISMATCH'));
+    a.secretFile = file(drawSecret(randomUUID()));
+    await assert.rejects(a.start(), coded('NR_SECRET_MISMATCH'));
+    a.secretFile = path;
+    await a.start();
+    assert.ok(whole(a, 1));
+
+    const other = machine('other', { address: HERE, port: 0 }, { secretFile: undefined });
+    await other.start();
+    await other.it.init();
+    await other.stop();
+    other.secretFile = path;
+    await assert.rejects(other.start(), coded('NR_SECRET_MISMATCH'));
+    other.secretFile = undefined;
+    await other.start();
+  });
+
+  it('is left for as long as the daemon runs, and one that was forgotten comes back by itself', async () => {
+    const [a, b, c] = await trio();
+    await c.it.leave();
+    assert.equal(c.it.describe().state, 'alone');
+    await c.it.replica.commit([{ key: 'policy/x', value: 1 }]);
+    await c.stop();
+    await c.start();
+    await until(() => whole(a, 3) && whole(c, 3));
+    const before = b.it.id;
+    await b.stop();
+    await a.it.forget(['b']);
+    await b.start();
+    await until(() => b.it.id !== before && whole(b, 3));
+  });
+
+  it('is found on the link where there are no seeds', async () => {
+    const [at, other] = (await places(2)) as [Place, Place];
+    const a = await machine('a', at, { finds: true }).start();
+    await until(() => whole(a, 1));
+    const b = await machine('b', other, { finds: true }).start();
+    await until(() => whole(a, 2) && whole(b, 2));
+  });
+});
