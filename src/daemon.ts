@@ -15,7 +15,7 @@ import { Membership, type Upper } from './cluster/membership.ts';
 import { SecretFile } from './cluster/secrets.ts';
 import type { Standing } from './cluster/standing.ts';
 import { inheritedSockets } from './cnm/inherited.ts';
-import { createPlugins, NETWORK_PLUGIN } from './cnm/plugins.ts';
+import { createPlugins, IPAM_PLUGIN, NETWORK_PLUGIN } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
 import { DockerClient } from './docker/client.ts';
 import { Current } from './driver/current.ts';
@@ -68,7 +68,8 @@ export class Daemon {
     mkdirSync(runDir, { recursive: true, mode: 0o755 });
     if (manageForwarding) this.#forward();
     const secret = this.#secret();
-    const docker = new DockerClient(dockerSocket, NETWORK_PLUGIN, this.#clock);
+    const drivers = { network: NETWORK_PLUGIN, ipam: IPAM_PLUGIN };
+    const docker = new DockerClient(dockerSocket, drivers, this.#clock);
     const membership: Membership = new Membership({
       folder: new TrustFolder(stateDir),
       upper: this.#upper((cluster) => this.#serve(cluster, membership, docker)),

@@ -76,6 +76,12 @@ const TABLE = {
   NR_DEADLINE: [504, 'net-routed status shows what it waits for; the work goes on in the background'],
   NR_SANDBOX_GONE: [409, 'the container has ended; nothing needs to be done'],
   NR_DOCKER_UNAVAILABLE: [503, 'check that dockerd runs; only the comparison with Docker waits for it'],
+  NR_PROPAGATE_NAME: [
+    409,
+    'remove the other network, or give this one another name here: docker network create with --ipam-opt network=NAME',
+  ],
+  NR_PROPAGATE_IN_USE: [409, 'remove its containers from it; it goes by itself then'],
+  NR_PROPAGATE_REFUSED: [503, 'it is tried again by itself; what Docker says tells what stands in the way'],
   NR_PEER_DOWN: [503, 'net-routed peers tells what stands in the way; learned routes of other peers stay'],
   NR_TOKEN_INVALID: [400, 'copy the whole token again; it begins with nrj1_'],
   NR_TOKEN_REFUSED: [403, 'make another token on a host of the cluster'],

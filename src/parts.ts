@@ -7,11 +7,12 @@ import type { Context } from './driver/context.ts';
 import { Driver } from './driver/driver.ts';
 import { Janitor } from './driver/janitor.ts';
 import { Naming } from './driver/naming.ts';
+import { Propagation } from './driver/propagation.ts';
 import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
 import type { State } from './plan/state.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Docker } from './ports/docker.ts';
+import type { Docker, DockerNetworks } from './ports/docker.ts';
 import type { HostFacts, KernelResource } from './ports/kernel.ts';
 import type { Log } from './ports/log.ts';
 import { Host } from './reconcile/host.ts';
@@ -37,6 +38,7 @@ export interface Parts {
   readonly driver: Driver;
   readonly janitor: Janitor;
   readonly naming: Naming;
+  readonly propagation: Propagation;
 }
 
 /** Puts the parts together, and has each told of what it needs to know; nothing is begun yet. */
@@ -45,7 +47,7 @@ export function buildParts(given: {
   readonly adapters: Adapters;
   readonly opened: OpenStore;
   readonly cluster: Cluster;
-  readonly docker: Docker;
+  readonly docker: Docker & DockerNetworks;
   /** What the host is like now. */
   readonly facts: HostFacts;
   readonly clock: Clock;
@@ -133,6 +135,7 @@ export function buildParts(given: {
   const driver = new Driver(context);
   const janitor = new Janitor(context, driver, docker);
   const naming = new Naming(context, driver.logicals, docker);
+  const propagation = new Propagation(context, docker, settings.dockerPropagate);
 
   /** The host or the pools have changed, and with them what may be announced, and how. */
   const renew = (concerned: Iterable<{ readonly id: string }>) => {
@@ -176,6 +179,7 @@ export function buildParts(given: {
     driver,
     janitor,
     naming,
+    propagation,
   };
 }
 

@@ -7,9 +7,11 @@ import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';
 import { adopt, buildParts } from './parts.ts';
+import type { Docker, DockerNetworks } from './ports/docker.ts';
 import { digest } from './store/digest.ts';
 
-interface Given extends Pick<Services, 'version' | 'startedAt' | 'clock' | 'docker' | 'membership'> {
+interface Given extends Pick<Services, 'version' | 'startedAt' | 'clock' | 'membership'> {
+  readonly docker: Docker & DockerNetworks;
   readonly settings: Settings;
   readonly opened: OpenStore;
   readonly cluster: Cluster;
@@ -60,8 +62,8 @@ export class Serving {
       endWith(kernel, firewall, flows, speaker);
       const facts = await kernel.facts();
       const parts = buildParts({ ...given, adapters, opened, facts, cluster, log });
-      const { underlay, reconciler, learned, mesh, routing, janitor, naming } = parts;
-      endWith(underlay, reconciler, learned, mesh, routing, janitor, naming);
+      const { underlay, reconciler, learned, mesh, routing, janitor, naming, propagation } = parts;
+      endWith(underlay, reconciler, learned, mesh, routing, janitor, naming, propagation);
 
       const found = await kernel.read();
       // After a boot nothing of before is there.
@@ -72,6 +74,7 @@ export class Serving {
       await starting;
       janitor.start();
       naming.start();
+      propagation.start();
 
       const { stateDir, runDir, pluginDir, dockerSocket, engineSocket, gobgpd } = settings;
       const services: Services = {

@@ -1,3 +1,4 @@
+import type { Obstacle } from '../driver/propagation.ts';
 import type { EndpointView, PeerView, PoolView, StatusView } from './views.ts';
 
 /** What a person should look at first, the worst before the rest; empty when all is well. Pure. */
@@ -6,6 +7,7 @@ export function attentionOf(
   peers: readonly PeerView[],
   endpoints: readonly EndpointView[],
   conflicts: readonly { readonly name: string; readonly why: string }[] = [],
+  obstacles: readonly Obstacle[] = [],
 ): StatusView['attention'] {
   const list: StatusView['attention'] = [];
   const add = (what: string, remedy: string) => list.push({ what, remedy });
@@ -60,6 +62,8 @@ export function attentionOf(
   }
   for (const { name, why } of conflicts)
     add(`network ${name}: ${why}`, 'it works as it is; remove it here and create it as the cluster has it');
+  for (const { network, error } of obstacles)
+    add(`${error.code}: network ${network}: ${error.what}`, error.remedy);
   const gone = endpoints.filter(({ state }) => state === 'gone');
   if (gone.length > 0)
     add(

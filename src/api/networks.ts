@@ -23,6 +23,7 @@ export async function showNetworks(services: Services, known: Known): Promise<Ne
       ...(name !== undefined && { name }),
       ...(await shared(network, logical)),
       endpoints: endpoints.get(network.id) ?? 0,
+      ...(network.copy !== undefined && { copy: 'propagated' as const }),
       ...(conflict !== undefined && { conflict }),
     };
   });
@@ -31,14 +32,24 @@ export async function showNetworks(services: Services, known: Known): Promise<Ne
     .filter(({ id }) => !used.has(id))
     .map(async (logical) => {
       const name = nameOf(state, logical.id);
-      return { ...(name !== undefined && { name }), ...(await shared(logical, logical)), endpoints: 0 };
+      return {
+        ...(name !== undefined && { name }),
+        ...(await shared(logical, logical)),
+        endpoints: 0,
+        ...declined(logical),
+      };
     });
   const sorted = async (views: Promise<NetworkView>[]) =>
     (await Promise.all(views)).sort((a, b) => byName(a.name, b.name));
   return [...(await sorted(here)), ...(await sorted(elsewhere))];
 
+  function declined({ id, createdAt }: Logical) {
+    return state.declined.get(id)?.createdAt === createdAt ? { copy: 'declined' as const } : {};
+  }
+
   async function shared(one: Network | Logical, logical: Logical | undefined) {
     const clusterName = logical && nameOf(state, logical.id);
+    const having = hosts.get(logical?.id ?? '') ?? [];
     const pools = one.pools.map((id) => state.pools.get(id)).filter((pool) => pool !== undefined);
     return {
       ...(clusterName !== undefined && { clusterName }),
@@ -48,7 +59,8 @@ export async function showNetworks(services: Services, known: Known): Promise<Ne
       internal: one.internal,
       createdAt: new Date(one.createdAt).toISOString(),
       pools: await Promise.all(pools.map((pool) => showPool(pool, services, known))),
-      hosts: hosts.get(logical?.id ?? '') ?? [],
+      hosts: having.map((host) => host.name),
+      madeOn: having.filter(({ byHand }) => byHand).map((host) => host.name),
     };
   }
 }

@@ -44,7 +44,9 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     },
     log: logTarget(),
   };
-  return { ...facts, attention: attentionOf(facts, peers, endpoints, conflictsOf(services, known)) };
+  const { obstacles } = services.propagation;
+  const attention = attentionOf(facts, peers, endpoints, conflictsOf(services, known), obstacles);
+  return { ...facts, attention };
 }
 
 function showTrouble({ janitor, clock, storeRefusal }: Services): Pick<StatusView, 'store' | 'docker'> {

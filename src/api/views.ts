@@ -73,6 +73,10 @@ export const networkView = z.object({
   pools: z.array(poolView),
   /** The names of the hosts that have it in their Docker. */
   hosts: z.array(z.string()),
+  /** Those of them where somebody has made it by hand; the others' daemons did. It ends with the last of these. */
+  madeOn: z.array(z.string()),
+  /** Whether this host has it from its daemon, or has it not, since somebody removed it here. */
+  copy: z.enum(['propagated', 'declined']).optional(),
   /** In what it contradicts the network that the cluster has. */
   conflict: z.string().optional(),
 });

@@ -12,6 +12,7 @@ const PLACEHOLDER: Record<Exclude<keyof Settings, 'peers'>, string> = {
   runDir: 'DIR',
   pluginDir: 'DIR',
   dockerSocket: 'PATH',
+  dockerPropagate: 'BOOLEAN',
   logLevel: 'LEVEL',
   as: 'N',
   routerId: 'ADDRESS',

@@ -46,7 +46,10 @@ export const settingsSchema = z.strictObject({
   stateDir: text.default('/var/lib/net-routed').describe('folder of the durable state'),
   runDir: text.default('/run/net-routed').describe('folder of sockets and process ids'),
   pluginDir: text.default('/run/docker/plugins').describe("folder of Docker's plugin sockets"),
-  dockerSocket: text.default('/var/run/docker.sock').describe("dockerd's API, asked in the background only"),
+  dockerSocket: text.default('/var/run/docker.sock').describe("dockerd's API, used in the background only"),
+  dockerPropagate: yesOrNo
+    .default(false)
+    .describe("make the cluster's networks in this host's Docker, and remove them, without being asked"),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

@@ -2,37 +2,60 @@ import { request } from 'node:http';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Docker, DockerNetwork } from '../ports/docker.ts';
+import type { Docker, DockerNetwork, DockerNetworks, ListedNetwork, NetworkSpec } from '../ports/docker.ts';
 
 /** Longest wait for an answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
+/** The same where Docker calls our drivers first, which have 10 s for each call, and asks again for 15 s. */
+const CHANGE_MS = 60_000;
 /** Pause before the event stream is opened again, in milliseconds. */
 const AGAIN_MS = 2000;
+/** Length of what is repeated of Docker's words. */
+const MOST = 500;
 
-const networks = z.array(z.object({ Id: z.string(), Name: z.string(), Driver: z.string() }));
+const networks = z.array(
+  z.object({
+    Id: z.string(),
+    Name: z.string(),
+    Driver: z.string(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+  }),
+);
 const details = z.object({
   Containers: z.record(z.string(), z.object({ Name: z.string(), EndpointID: z.string() })).nullish(),
 });
+const created = z.object({ Id: z.string() });
+const said = z.object({ message: z.string() });
 
-/** dockerd's REST API over its unix socket, as much of it as the comparison in the background needs. */
-export class DockerClient implements Docker {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Under which names Docker knows our drivers. */
+export interface DriverNames {
+  readonly network: string;
+  readonly ipam: string;
+}
+
+/** dockerd's REST API over its unix socket, as much of it as is needed in the background. */
+export class DockerClient implements Docker, DockerNetworks {
   readonly #socket: string;
-  readonly #driver: string;
+  readonly #drivers: DriverNames;
   readonly #clock: Clock;
 
-  /** `driver`: the name under which Docker knows our network driver. */
-  constructor(socket: string, driver: string, clock: Clock) {
+  constructor(socket: string, drivers: DriverNames, clock: Clock) {
     this.#socket = socket;
-    this.#driver = driver;
+    this.#drivers = drivers;
     this.#clock = clock;
   }
 
   async networks(): Promise<readonly DockerNetwork[]> {
-    const filter = encodeURIComponent(JSON.stringify({ driver: [this.#driver] }));
+    const filter = encodeURIComponent(JSON.stringify({ driver: [this.#drivers.network] }));
     const listed = networks.parse(await this.#get(`/networks?filters=${filter}`));
     return Promise.all(
       listed
-        .filter(({ Driver }) => Driver === this.#driver)
+        .filter(({ Driver }) => Driver === this.#drivers.network)
         .map(async ({ Id, Name }) => {
           const { Containers } = details.parse(await this.#get(`/networks/${Id}`));
           const endpoints = Object.entries(Containers ?? {}).map(
@@ -45,6 +68,47 @@ export class DockerClient implements Docker {
           return { id: Id, name: Name, endpoints };
         }),
     );
+  }
+
+  async listed(): Promise<readonly ListedNetwork[]> {
+    return networks.parse(await this.#get('/networks')).map(({ Id, Name, Driver, Labels }) => ({
+      id: Id,
+      name: Name,
+      ours: Driver === this.#drivers.network,
+      labels: Labels ?? {},
+    }));
+  }
+
+  async create(network: NetworkSpec, signal: AbortSignal): Promise<string> {
+    const isV6 = (subnet: string) => subnet.includes(':');
+    const body = {
+      Name: network.name,
+      CheckDuplicate: true,
+      Driver: this.#drivers.network,
+      Internal: network.internal,
+      EnableIPv4: !network.subnets.every(isV6),
+      EnableIPv6: network.subnets.some(isV6),
+      IPAM: {
+        Driver: this.#drivers.ipam,
+        Options: network.ipamOptions,
+        Config: network.subnets.map((Subnet) => ({ Subnet })),
+      },
+      Options: network.options,
+      Labels: network.labels,
+    };
+    const { status, text } = await this.#ask('POST', '/networks/create', { body, signal, ms: CHANGE_MS });
+    if (status === 201) return created.parse(parsed(text)).Id;
+    const what = `Docker does not create network ${network.name}: ${wordsOf(text)}`;
+    throw new CodedError(status === 409 ? 'NR_PROPAGATE_NAME' : 'NR_PROPAGATE_REFUSED', what);
+  }
+
+  async remove(id: string, signal: AbortSignal): Promise<boolean> {
+    const { status, text } = await this.#ask('DELETE', `/networks/${id}`, { signal, ms: CHANGE_MS });
+    if (status === 404) return false;
+    if (status >= 200 && status < 300) return true;
+    const what = `Docker does not remove network ${id.slice(0, 12)}: ${wordsOf(text)}`;
+    const isUsed = /active endpoints/.test(text);
+    throw new CodedError(isUsed ? 'NR_PROPAGATE_IN_USE' : 'NR_PROPAGATE_REFUSED', what);
   }
 
   watch(listener: () => void): () => void {
@@ -76,29 +140,60 @@ export class DockerClient implements Docker {
     };
   }
 
-  #get(path: string): Promise<unknown> {
+  async #get(path: string): Promise<unknown> {
+    const { status, text } = await this.#ask('GET', path, { ms: TIMEOUT_MS });
+    if (status !== 200) throw this.#unavailable(new Error(`${path}: ${status} ${text}`));
+    try {
+      return parsed(text);
+    } catch (error) {
+      throw this.#unavailable(error as Error);
+    }
+  }
+
+  #unavailable(error: Error): CodedError {
+    return new CodedError('NR_DOCKER_UNAVAILABLE', `${this.#socket}: ${error.message}`, { cause: error });
+  }
+
+  #ask(
+    method: string,
+    path: string,
+    { body, signal, ms }: { body?: object; signal?: AbortSignal; ms: number },
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const fail = (error: Error) =>
-        reject(
-          new CodedError('NR_DOCKER_UNAVAILABLE', `${this.#socket}: ${error.message}`, { cause: error }),
-        );
-      const call = request({ socketPath: this.#socket, path, timeout: TIMEOUT_MS }, (response) => {
+      const fail = (error: Error) => reject(this.#unavailable(error));
+      const headers = body ? { 'content-type': 'application/json' } : {};
+      const options = {
+        socketPath: this.#socket,
+        path,
+        method,
+        headers,
+        timeout: ms,
+        ...(signal && { signal }),
+      };
+      const call = request(options, (response) => {
         const parts: Buffer[] = [];
         response.on('data', (part: Buffer) => parts.push(part));
         response.on('error', fail);
         response.on('end', () => {
-          const text = Buffer.concat(parts).toString();
-          if (response.statusCode !== 200) return fail(new Error(`${path}: ${response.statusCode} ${text}`));
-          try {
-            resolve(JSON.parse(text));
-          } catch (error) {
-            fail(error as Error);
-          }
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() });
         });
       });
-      call.on('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+      call.on('timeout', () => call.destroy(new Error(`no answer within ${ms} ms`)));
       call.on('error', fail);
-      call.end();
+      call.end(body && JSON.stringify(body));
     });
+  }
+}
+
+function parsed(text: string): unknown {
+  return JSON.parse(text);
+}
+
+/** What Docker said of an error, which is JSON with a message as a rule. */
+function wordsOf(text: string): string {
+  try {
+    return said.parse(parsed(text)).message.slice(0, MOST);
+  } catch {
+    return text.slice(0, MOST);
   }
 }

@@ -47,6 +47,23 @@ export class Logicals {
   }
 
   /**
+   * Whether there is the network that RequestPool is to have a copy of, with the subnet: what has ended meanwhile is not
+   * made again.
+   * @throws NR_NETWORK_UNKNOWN
+   */
+  refuseEnded(id: string, given: Prefix | undefined): void {
+    const { state } = this.#context;
+    const logical = state.logicals.get(id);
+    const pool = logical?.pools.find((one) => given && poolName(one).prefix === given.toString());
+    if (!pool || !state.pools.get(pool)) throw ended(id);
+  }
+
+  /** Whether pools are those of the network that a network is to be a copy of. @throws NR_NETWORK_UNKNOWN */
+  refuseUnlike(id: string, pools: readonly string[]): void {
+    if (logicalOf(this.#context.state, pools)?.id !== id) throw ended(id);
+  }
+
+  /**
    * The logical network of a network that is created here: the one that has its pools, or a new one. With a name it is
    * called so.
    * @throws NR_NETWORK_DIFFERS, NR_NETWORK_NAME_TAKEN, NR_MEMBER_UNREACHABLE for a new one or a new name
@@ -80,19 +97,32 @@ export class Logicals {
     this.#refuseTaken(logical, name); // somebody else was faster
   }
 
-  /** The names of the hosts that have each network in their Docker, by its id. Read from disk, so not for calls of Docker. */
-  hosts(): Map<string, string[]> {
+  /**
+   * The hosts that have each network in their Docker, by its id, and whether somebody made it there. Read from disk, so
+   * not for calls of Docker.
+   */
+  hosts(): Map<string, { readonly name: string; readonly byHand: boolean }[]> {
     const { state, store, cluster } = this.#context;
     const ids = new Map(
       [...state.logicals.all()].flatMap(({ id, pools }) => pools.map((pool) => [pool, id])),
     );
-    const hosts = new Map<string, Set<string>>();
+    const hosts = new Map<string, Map<string, boolean>>();
     for (const entry of store.all('network')) {
-      const id = ids.get(state.networks.read(entry)?.pools.find((pool) => ids.has(pool)) ?? '');
+      const network = state.networks.read(entry);
+      const id = ids.get(network?.pools.find((pool) => ids.has(pool)) ?? '');
       const [, host = ''] = entry.key.split('/');
-      if (id !== undefined) hosts.set(id, (hosts.get(id) ?? new Set()).add(cluster.members.nameOf(host)));
+      if (!network || id === undefined) continue;
+      hosts.set(
+        id,
+        (hosts.get(id) ?? new Map()).set(cluster.members.nameOf(host), network.copy === undefined),
+      );
     }
-    return new Map([...hosts].map(([id, names]) => [id, [...names].sort()]));
+    return new Map(
+      [...hosts].map(([id, names]) => [
+        id,
+        [...names].map(([name, byHand]) => ({ name, byHand })).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      ]),
+    );
   }
 
   /** What a network is called, or else its first subnet. */
@@ -186,4 +216,11 @@ export class Logicals {
     const what = `tenant ${tenant} has no network ${quote(name)} (${some})`;
     return new CodedError('NR_NETWORK_NAME_UNKNOWN', what);
   }
+}
+
+function ended(id: string): CodedError {
+  return new CodedError(
+    'NR_NETWORK_UNKNOWN',
+    `the cluster has no network ${quote(id)} with this subnet any more`,
+  );
 }

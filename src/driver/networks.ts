@@ -8,11 +8,15 @@ import { same } from '../plan/tracker.ts';
 import type { Addresses, Apart } from './addresses.ts';
 import { type CreateNetwork, LOCAL_ADDRESS_SPACE, type PoolData } from './calls.ts';
 import type { Context } from './context.ts';
+import { declines } from './declines.ts';
 import { logicalFrom, logicalOf } from './logical.ts';
 import type { Logicals } from './logicals.ts';
 import type { Pools } from './pools.ts';
 import { record } from './record.ts';
 import { prefixOf } from './spaces.ts';
+
+/** What a repeated call may find different. */
+const ASIDE = { createdAt: 0, copy: undefined, makers: undefined };
 
 /** Networks: pools under Docker's id. */
 export class Networks {
@@ -37,7 +41,7 @@ export class Networks {
 
   /**
    * @throws NR_IPAM_FOREIGN, NR_NETWORK_EXISTS, NR_POOL_OVERLAP, NR_OPTION_CONFLICT, NR_NETWORK_DIFFERS,
-   * NR_NETWORK_NAME_TAKEN and what the options' parser throws
+   * NR_NETWORK_NAME_TAKEN, NR_NETWORK_UNKNOWN for a copy, and what the options' parser throws
    */
   async create(call: CreateNetwork): Promise<void> {
     try {
@@ -70,11 +74,12 @@ export class Networks {
       ...(mtu !== undefined && { mtu }),
       internal: call.internal,
       pools: ids,
+      ...(options.propagated !== undefined && { copy: 'making' }),
       createdAt: clock.now(),
     };
     const standing = state.networks.get(call.network);
     if (standing) {
-      if (same({ ...standing, createdAt: 0 }, { ...network, createdAt: 0 })) {
+      if (same({ ...standing, ...ASIDE }, { ...network, ...ASIDE })) {
         await store.commit([]);
         return;
       }
@@ -84,6 +89,7 @@ export class Networks {
       );
     }
     for (const { pool } of given) this.#refuseUsed(pool);
+    if (options.propagated !== undefined) this.#logicals.refuseUnlike(options.propagated, ids);
     const pools = given.map(({ one, pool }) => this.#withAuxiliary(this.#withGateway(pool, options), one));
     const logical = await this.#logicals.establish(
       { ...logicalFrom(network), ...(options.mtu === undefined && { mtu: undefined }) },
@@ -122,6 +128,7 @@ export class Networks {
       { key: state.networks.key(id) },
       ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
       ...this.#pools.unreleased(network),
+      ...declines(this.#context, network),
     ]);
     for (const endpoint of stale) this.#context.mark(endpoint.id);
   }

@@ -14,6 +14,7 @@ import type { Addresses } from './addresses.ts';
 import type { RequestPool } from './calls.ts';
 import type { Context } from './context.ts';
 import { Cover } from './cover.ts';
+import { declines } from './declines.ts';
 import type { Logicals } from './logicals.ts';
 import { Owed } from './owed.ts';
 import { promised } from './promised.ts';
@@ -63,14 +64,15 @@ export class Pools {
    * The pool that other hosts have, or a new one. The same again, while no network of this host has it, is the same
    * pool: Docker asked twice.
    * @throws NR_PREFIX_INVALID, NR_POOL_OVERLAP, NR_POOL_RANGE_INVALID, NR_POOLS_EXHAUSTED, NR_TENANT_UNKNOWN,
-   * NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS, NR_MEMBER_UNREACHABLE
+   * NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS, NR_NETWORK_UNKNOWN for a copy, NR_MEMBER_UNREACHABLE
    */
   async request(call: RequestPool): Promise<Pool> {
-    const { tenant = DEFAULT_TENANT, network } = parseIpamOptions(call.options);
+    const { tenant = DEFAULT_TENANT, network, propagated } = parseIpamOptions(call.options);
     if (tenant !== DEFAULT_TENANT)
       throw new CodedError('NR_TENANT_UNKNOWN', `there is no tenant ${quote(tenant)}`);
     const family: Family = call.v6 ? 6 : 4;
     const given = call.pool === undefined ? undefined : usable(call.pool, family);
+    if (propagated !== undefined) this.#logicals.refuseEnded(propagated, given);
     const prefix = await this.#logicals.prefix(tenant, family, network, given);
     const range = call.subPool === undefined ? undefined : within(call.subPool, prefix);
     const { state, store, clock } = this.#context;
@@ -104,7 +106,7 @@ export class Pools {
     const changes = [...endpoints.flatMap((endpoint) => this.#addresses.reap(endpoint)), ...this.unuse(id)];
     // Docker releases a network's pools before it deletes the network, whatever becomes of DeleteNetwork then.
     if (network?.pools.every((other) => other === id || !state.poolUses.get(other))) {
-      changes.push({ key: state.networks.key(network.id) });
+      changes.push({ key: state.networks.key(network.id) }, ...declines(this.#context, network));
     }
     for (const endpoint of endpoints) this.#context.mark(endpoint.id);
     await store.commit(changes);

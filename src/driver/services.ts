@@ -13,6 +13,7 @@ import type { Mesh } from '../reconcile/mesh.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { Driver } from './driver.ts';
 import type { Janitor } from './janitor.ts';
+import type { Propagation } from './propagation.ts';
 
 /** A running daemon's parts, for those who show them: the operator api. */
 export interface Services {
@@ -24,6 +25,8 @@ export interface Services {
   readonly state: State;
   readonly driver: Driver;
   readonly janitor: Janitor;
+  /** The networks of others that this host is to have. */
+  readonly propagation: Pick<Propagation, 'obstacles'>;
   readonly reconciler: Reconciler;
   readonly learned: Learned;
   /** The sessions with other hosts of the cluster. */

@@ -16,6 +16,13 @@ export const networkSchema = z.object({
   internal: z.boolean(),
   /** Ids of its pools, IPv4 first. */
   pools: z.array(z.string()),
+  /**
+   * Absent for one that somebody made by hand on this host; else it is a copy of another host's, made by the daemon:
+   * `making` until Docker has listed it, `ending` when it is to be removed.
+   */
+  copy: z.enum(['making', 'kept', 'ending']).optional(),
+  /** Of a copy: ids of the hosts on which somebody had made it, when that was last looked up. */
+  makers: z.array(z.string()).optional(),
   createdAt: z.number(),
 });
 /** A network as Docker knows it on this host. */

@@ -9,6 +9,8 @@ export const DEFAULT_TENANT = 'default';
 
 const NETWORK_OPTIONS = ['tenant', 'network', 'encap', 'pkt-tag', 'mtu', 'gateway'];
 const IPAM_OPTIONS = ['tenant', 'network'];
+/** By which the daemon tells itself, through Docker, that a network is a copy of the logical one of this id. */
+export const PROPAGATED = 'propagated';
 /** Names of the plugin that this one replaces, in lower case as docker run sends them, and ours for the same. */
 const LEGACY: ReadonlyMap<string, string> = new Map([
   ['com.medallia.routed.network.ipaliases', 'ip-aliases'],
@@ -24,6 +26,8 @@ export interface NetworkOptions {
   readonly network?: string;
   readonly mtu?: number;
   readonly gateway?: string;
+  /** The logical network that it is a copy of. */
+  readonly propagated?: string;
 }
 
 /** @throws NR_OPTION_UNKNOWN, NR_OPTION_INVALID, NR_ENCAP_UNSUPPORTED, NR_MTU_INVALID */
@@ -32,7 +36,7 @@ export function parseNetworkOptions(
   withIpv6: boolean,
 ): NetworkOptions {
   // Docker's own name for the same is taken as well, as its other drivers do.
-  const known = [...NETWORK_OPTIONS, 'com.docker.network.driver.mtu'];
+  const known = [...NETWORK_OPTIONS, PROPAGATED, 'com.docker.network.driver.mtu'];
   const ours = Object.keys(options).filter(
     (name) => !name.startsWith('com.docker.network.') || known.includes(name),
   );
@@ -50,6 +54,7 @@ export function parseNetworkOptions(
     ...(options.network !== undefined && { network: parseNetworkName(options.network) }),
     ...(mtu !== undefined && { mtu: parseMtu(mtu, withIpv6) }),
     ...(options.gateway !== undefined && { gateway: Address.parse(options.gateway).toString() }),
+    ...(options[PROPAGATED] !== undefined && { propagated: options[PROPAGATED] }),
   };
 }
 
@@ -57,11 +62,14 @@ export function parseNetworkOptions(
 export function parseIpamOptions(options: Readonly<Record<string, string>>): {
   tenant?: string;
   network?: string;
+  /** As that of a network. */
+  propagated?: string;
 } {
-  refuseUnknown('--ipam-opt', Object.keys(options), IPAM_OPTIONS, IPAM_OPTIONS);
+  refuseUnknown('--ipam-opt', Object.keys(options), IPAM_OPTIONS, [...IPAM_OPTIONS, PROPAGATED]);
   return {
     ...(options.tenant !== undefined && { tenant: parseTenant(options.tenant) }),
     ...(options.network !== undefined && { network: parseNetworkName(options.network) }),
+    ...(options[PROPAGATED] !== undefined && { propagated: options[PROPAGATED] }),
   };
 }
 

@@ -5,6 +5,8 @@ export const NAMESPACES: ReadonlyMap<string, Class> = new Map([
   /** Networks as Docker knows them on one host. */
   ['network', 'owned'],
   ['endpoint', 'owned'],
+  /** Networks of the cluster that were removed on a host by hand: `declined/HOST/ID`. */
+  ['declined', 'owned'],
   ['allocation', 'owned'],
   /** Pools that a host's Docker has asked for. */
   ['pool-use', 'owned'],

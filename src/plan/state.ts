@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { type Declined, declinedSchema } from '../model/declined.ts';
 import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
 import { type Logical, logicalSchema, type NetworkName, networkNameSchema } from '../model/logical.ts';
 import { type Network, networkSchema } from '../model/network.ts';
@@ -24,6 +25,8 @@ export class State {
   readonly logicals: Table<Logical>;
   /** By tenant and name. */
   readonly networkNames: Table<NetworkName>;
+  /** By the logical network's id. */
+  readonly declined: Table<Declined>;
   /** By the pool's id. */
   readonly poolUses: Table<PoolUse>;
   readonly endpoints: Table<Endpoint>;
@@ -35,6 +38,7 @@ export class State {
     this.pools = new Table(store, 'pool', poolSchema, onPoison);
     this.logicals = new Table(store, 'logical', logicalSchema, onPoison);
     this.networkNames = new Table(store, 'network-name', networkNameSchema, onPoison);
+    this.declined = new Table(store, 'declined', declinedSchema, onPoison);
     this.poolUses = new Table(store, 'pool-use', poolUseSchema, onPoison);
     this.endpoints = new Table(store, 'endpoint', endpointSchema, onPoison);
     this.allocations = new Table(store, 'allocation', allocationSchema, onPoison);

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import { DockerClient } from '../../src/docker/client.ts';
 
+const DRIVERS = { network: 'net-routed', ipam: 'ipam-routed' };
+
 describe('DockerClient', () => {
   let folder: string;
   let socket: string;
@@ -39,14 +41,14 @@ describe('DockerClient', () => {
   });
 
   it('lists the networks of the driver with their endpoints', async () => {
-    const client = new DockerClient(socket, 'net-routed', systemClock);
+    const client = new DockerClient(socket, DRIVERS, systemClock);
     assert.deepEqual(await client.networks(), [
       { id: 'n1', name: 'mine', endpoints: [{ id: 'e1', container: 'c1', name: 'web' }] },
     ]);
   });
 
   it('says so when nobody answers', async () => {
-    const client = new DockerClient(join(folder, 'none.sock'), 'net-routed', systemClock);
+    const client = new DockerClient(join(folder, 'none.sock'), DRIVERS, systemClock);
     await assert.rejects(() => client.networks(), /NR_DOCKER_UNAVAILABLE.*none\.sock/);
   });
 
@@ -59,7 +61,7 @@ describe('DockerClient', () => {
         told = resolve;
       });
     const opened = next();
-    const stop = new DockerClient(socket, 'net-routed', now).watch(() => {
+    const stop = new DockerClient(socket, DRIVERS, now).watch(() => {
       heard++;
       told();
     });

@@ -2,6 +2,11 @@ import type { NetworkView } from '../../api/views.ts';
 import { facts, short, table } from '../table.ts';
 import { renderPools } from './pools.ts';
 
+const HERE = {
+  propagated: 'made by the daemon; removed by it when it is gone where it was made',
+  declined: 'removed by hand; docker network create makes it here again',
+} as const;
+
 export function renderNetworks(networks: readonly NetworkView[]): string {
   if (networks.length === 0) return 'no networks';
   return table(
@@ -25,6 +30,8 @@ export function renderNetwork(network: NetworkView): string {
     ['name', network.name],
     ['called', isAliased(network) ? `${network.clusterName} in the cluster` : undefined],
     ['hosts', network.hosts.join(', ')],
+    ['made on', network.madeOn.join(', ')],
+    ['here', network.copy && HERE[network.copy]],
     ['tenant', network.tenant],
     ['encap', network.encap],
     ['mtu', String(network.mtu)],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { attentionOf } from '../../../src/api/attention.ts';
 import type { EndpointView } from '../../../src/api/views.ts';
+import { CodedError } from '../../../src/errors.ts';
 
 type Facts = Parameters<typeof attentionOf>[0];
 
@@ -22,6 +23,13 @@ const endpoint = (conflict: string | undefined) =>
 describe('attention', () => {
   it('is drawn to nothing when all is well', () => {
     assert.deepEqual(attentionOf(facts, [], [endpoint(undefined)]), []);
+  });
+
+  it('is drawn to what stands in the way of networks of the cluster', () => {
+    const error = new CodedError('NR_PROPAGATE_IN_USE', 'it has active endpoints');
+    assert.deepEqual(attentionOf(facts, [], [], [], [{ network: 'mine', error }]), [
+      { what: 'NR_PROPAGATE_IN_USE: network mine: it has active endpoints', remedy: error.remedy },
+    ]);
   });
 
   it('is drawn to a comparison with Docker that goes on failing', () => {

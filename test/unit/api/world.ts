@@ -157,6 +157,7 @@ export async function world() {
     state,
     driver,
     janitor: new Janitor(context, driver, docker),
+    propagation: { obstacles: [] },
     reconciler,
     learned,
     mesh: { sessions: [], plan: { peers: [], reflectors: [], without: [] } },

@@ -85,6 +85,8 @@ export const NETWORK: NetworkView = {
   endpoints: 2,
   pools: [POOLS[0]!],
   hosts: ['h1', 'h2'],
+  madeOn: ['h1'],
+  copy: 'propagated',
   clusterName: 'theirs',
 };
 
@@ -100,6 +102,7 @@ export const ELSEWHERE: NetworkView = {
   endpoints: 0,
   pools: [POOLS[1]!],
   hosts: ['h2'],
+  madeOn: ['h2'],
   conflict: 'it is not internal: leave --internal out',
 };
 

@@ -41,6 +41,7 @@ const FLAGS: Readonly<Record<string, readonly [text: string, meaning: unknown]>>
   aliasPrefixes: ['172.30.0.0/16', ['172.30.0.0/16']],
   restSeconds: ['1', 1],
   manageForwarding: ['false', false],
+  dockerPropagate: ['true', true],
   hostName: ['h1', 'h1'],
   clusterAddress: ['192.0.2.1', '192.0.2.1'],
   clusterPort: ['15801', 15801],

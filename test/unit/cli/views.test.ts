@@ -92,6 +92,8 @@ id         aaaa000000000000000000000000000000000000000000000000000000000000
 name       mine
 called     theirs in the cluster
 hosts      h1, h2
+made on    h1
+here       made by the daemon; removed by it when it is gone where it was made
 tenant     default
 encap      none
 mtu        1500

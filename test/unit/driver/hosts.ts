@@ -1,3 +1,4 @@
+import type { Context } from '../../../src/driver/context.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import { Janitor } from '../../../src/driver/janitor.ts';
 import { Naming } from '../../../src/driver/naming.ts';
@@ -19,6 +20,7 @@ export class Drivers {
     driver: Driver;
     janitor: Janitor;
     naming: Naming;
+    context: Context;
     docker: DockerNetwork[];
     dead: Set<string>;
   }[] = [];
@@ -35,17 +37,22 @@ export class Drivers {
       const { context, dead } = contextOf(store, state, cluster, spaces, this.hosts.time);
       const clock = { now: () => this.hosts.time.now, after: this.hosts.after };
       const claimed = (address: Address) => this.claims.get(`${at + 1} ${address}`);
-      const driver = new Driver({ ...context, clock, spread, claimed });
+      const own = { ...context, clock, spread, claimed };
+      const driver = new Driver(own);
       const docker: DockerNetwork[] = [];
       const dockerd = { networks: async () => docker, watch: () => () => {} };
       const janitor = new Janitor(context, driver, dockerd);
       const naming = new Naming(context, driver.logicals, dockerd);
-      this.#drivers.push({ driver, janitor, naming, docker, dead });
+      this.#drivers.push({ driver, janitor, naming, context: own, docker, dead });
     }
   }
 
   driver(host: number): Driver {
     return this.#drivers[host - 1]!.driver;
+  }
+
+  context(host: number): Context {
+    return this.#drivers[host - 1]!.context;
   }
 
   /** The endpoint has ended, and Docker has not said so. */
@@ -125,11 +132,11 @@ export class Drivers {
     this.hosts.gossip();
   }
 
-  /** One sweep of a host's janitor, with Docker listing its networks and endpoints. */
-  async sweep(host: number): Promise<void> {
+  /** One sweep of a host's janitor, with Docker listing its networks, or those named, and endpoints. */
+  async sweep(host: number, listed?: readonly string[]): Promise<void> {
     const { janitor, docker } = this.#drivers[host - 1]!;
     const state = this.state(host);
-    const networks = [...state.networks.all()].map(({ id }) => ({
+    const networks = (listed ?? [...state.networks.all()].map(({ id }) => id)).map((id) => ({
       id,
       name: id,
       endpoints: state.endpointsOf(id).map((one) => ({ id: one.id, container: one.id, name: one.id })),

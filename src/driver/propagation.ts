@@ -1,0 +1,312 @@
+import { asCoded, CodedError } from '../errors.ts';
+import type { Logical } from '../model/logical.ts';
+import type { Network } from '../model/network.ts';
+import { isNetworkName, PROPAGATED } from '../model/options.ts';
+import { poolName } from '../model/pool.ts';
+import type { DockerNetworks, ListedNetwork } from '../ports/docker.ts';
+import type { Change } from '../ports/store.ts';
+import type { Context } from './context.ts';
+import { type Copies, planCopies } from './copies.ts';
+import { logicalOf, nameOf } from './logical.ts';
+import { Obstacles } from './obstacles.ts';
+import { record } from './record.ts';
+
+/** By which Docker's users know a network that the daemon has made; its value is the logical network's id. */
+const LABEL = 'net-routed.propagated';
+/** Many changes of records make one pass, in milliseconds after the first. */
+const SETTLE_MS = 200;
+/** The same for events of Docker, which there are with each container. */
+const EVENT_MS = 1000;
+/** How often it looks without being told, in milliseconds. */
+const EVERY_MS = 30_000;
+
+/** Stands for dockerd as a whole among the obstacles. */
+const DOCKER = '';
+
+/** What stands in the way of a network. */
+export interface Obstacle {
+  /** What it is called. */
+  readonly network: string;
+  readonly error: CodedError;
+}
+
+/**
+ * Has this host's Docker make the networks that other hosts of the cluster have, and remove them when the last one is
+ * gone that somebody made by hand. Always in the background, one after the other.
+ */
+export class Propagation {
+  readonly #context: Context;
+  readonly #docker: DockerNetworks;
+  readonly #makes: boolean;
+  readonly #obstacles: Obstacles;
+  readonly #stops: (() => void)[] = [];
+  readonly #ending = new AbortController();
+  /** Who has networks that were made by hand, by pool, as of the pass that goes on. */
+  #makers: ReadonlyMap<string, readonly string[]> | undefined;
+  /** Networks in Docker without a record, that a daemon has made. */
+  #strays: readonly ListedNetwork[] = [];
+  /** Docker has been asked once for what an earlier run left. */
+  #looked = false;
+  #planned: { readonly at: number; readonly cancel: () => void } | undefined;
+  #running: Promise<void> | undefined;
+
+  /** `makes`: whether networks of others are made here. Those that are here go in any case. */
+  constructor(context: Context, docker: DockerNetworks, makes: boolean) {
+    this.#context = context;
+    this.#docker = docker;
+    this.#makes = makes;
+    this.#obstacles = new Obstacles(context.clock);
+  }
+
+  start(): void {
+    const { store, cluster } = this.#context;
+    const soon = () => this.#plan(SETTLE_MS);
+    for (const namespace of ['logical', 'network-name', 'pool', 'space', 'gone', 'member'])
+      this.#stops.push(store.observe(namespace, soon));
+    this.#stops.push(
+      store.observe('network', ({ key, before, after }) => {
+        const { networks } = this.#context.state;
+        const isCopy = [before, after].every((entry) => !entry || networks.read(entry)?.copy !== undefined);
+        // What others have as copies changes nothing here.
+        if (!isCopy || networks.id(key) !== undefined) soon();
+      }),
+      // Only what is in the way of something is Docker's: there is an event with each container.
+      this.#docker.watch(() => {
+        if (this.#obstacles.hurry()) this.#plan(EVENT_MS);
+      }),
+    );
+    cluster.standing.whenStarted(soon);
+    soon();
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#planned?.cancel();
+    for (const stop of this.#stops) stop();
+    await this.#running;
+  }
+
+  /** What stands in the way of networks, for longer than a moment. */
+  get obstacles(): readonly Obstacle[] {
+    return this.#obstacles.lasting();
+  }
+
+  /** Does what there is to do now, as far as it can be done. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
+  async pass(): Promise<void> {
+    this.#makers = undefined;
+    const done = new Set<string>();
+    let listed: readonly ListedNetwork[] | undefined;
+    for (;;) {
+      const copies = this.#copies();
+      await this.#record(copies, listed);
+      if (listed) this.#strays = listed.filter((one) => this.#isStray(one));
+      const step = this.#mayChange() ? this.#next(copies, listed, done) : undefined;
+      this.#obstacles.keep([
+        ...copies.make.map(({ logical }) => logical.id),
+        ...[...copies.remove, ...this.#strays].map(({ id }) => id),
+        DOCKER,
+      ]);
+      if (!step || this.#ending.signal.aborted) return;
+      done.add(step.key);
+      if (listed && step.work) await this.#attempt(step.key, step.name, step.work);
+      listed = await this.#docker.listed();
+      this.#looked = true;
+    }
+  }
+
+  /** What this host is to have, by what is known now. */
+  #copies(): Copies {
+    const { state, cluster } = this.#context;
+    const logicals = [...state.logicals.all()];
+    const names = new Map<string, string>();
+    for (const { id } of logicals) {
+      const name = nameOf(state, id);
+      if (name !== undefined && isNetworkName(name)) names.set(id, name);
+    }
+    const copies = planCopies({
+      logicals,
+      names,
+      makers: this.#whoMade(),
+      isForgotten: (host) => cluster.members.gone(host)?.how === 'forgotten',
+      isFirst: (network) => this.#isFirst(network),
+      here: [...state.networks.all()],
+      declined: [...state.declined.all()],
+      makes: this.#makes,
+    });
+    const isWhole = ({ pools }: Logical) =>
+      pools.every((id) => cluster.spaces.get(state.pools.get(id)?.space ?? '') !== undefined);
+    return { ...copies, make: copies.make.filter(({ logical }) => isWhole(logical)) };
+  }
+
+  #whoMade(): ReadonlyMap<string, readonly string[]> {
+    if (this.#makers) return this.#makers;
+    const makers = new Map<string, string[]>();
+    for (const { host, network } of this.#everywhere()) {
+      if (network.copy !== undefined) continue;
+      for (const pool of network.pools) makers.set(pool, [...(makers.get(pool) ?? []), host]);
+    }
+    this.#makers = makers;
+    return makers;
+  }
+
+  #isFirst({ pools }: Network): boolean {
+    const { cluster, store } = this.#context;
+    const holders = new Set(
+      [...this.#everywhere()]
+        .filter(({ network }) => network.pools.some((pool) => pools.includes(pool)))
+        .map(({ host }) => host),
+    );
+    return cluster.members.present().find(({ id }) => holders.has(id))?.id === store.origin;
+  }
+
+  /** The networks of all members. */
+  *#everywhere(): Iterable<{ readonly host: string; readonly network: Network }> {
+    const { state, store, cluster } = this.#context;
+    for (const entry of store.all('network')) {
+      const network = state.networks.read(entry);
+      const [, host = ''] = entry.key.split('/');
+      if (network && !cluster.members.gone(host)) yield { host, network };
+    }
+  }
+
+  /** A host that gives nothing cannot have a network made, and one that has no say knows too little to remove one. */
+  #mayChange(): boolean {
+    try {
+      this.#context.cluster.standing.mayGive();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Writes down what follows from what is known, of Docker too. */
+  async #record({ write, forget }: Copies, listed: readonly ListedNetwork[] | undefined): Promise<void> {
+    const { state, store } = this.#context;
+    const known = new Set(listed?.map(({ id }) => id));
+    const written = new Map(write.map((network) => [network.id, network]));
+    for (const network of state.networks.all()) {
+      const one = written.get(network.id) ?? network;
+      if (one.copy === 'making' && known.has(one.id)) written.set(one.id, { ...one, copy: 'kept' });
+    }
+    const changes = [
+      ...[...written.values()].map((network) => this.#change(network)),
+      ...forget.map((id) => ({ key: state.declined.key(id) })),
+    ];
+    if (changes.length > 0) await store.commit(changes);
+  }
+
+  /** What to do next, if something is due; without work, to ask Docker what it has. */
+  #next(
+    { make, remove }: Copies,
+    listed: readonly ListedNetwork[] | undefined,
+    done: ReadonlySet<string>,
+  ): { readonly key: string; readonly name: string; readonly work?: () => Promise<void> } | undefined {
+    const { state } = this.#context;
+    const isDue = (key: string) => !done.has(key) && this.#obstacles.isDue(key);
+    const isMaking = [...state.networks.all()].some(({ copy }) => copy === 'making');
+    const due = make.some(({ logical }) => isDue(logical.id)) || remove.some(({ id }) => isDue(id));
+    const isUnseen = isMaking || !this.#looked || this.#obstacles.someDue;
+    if (!listed) return due || isUnseen ? { key: DOCKER, name: '' } : undefined;
+    const names = new Map(listed.map(({ id, name }) => [id, name]));
+    for (const network of remove)
+      if (isDue(network.id))
+        return {
+          key: network.id,
+          name: names.get(network.id) ?? network.id.slice(0, 12),
+          work: () => this.#remove(network),
+        };
+    for (const { id, name } of this.#strays)
+      if (isDue(id))
+        return { key: id, name, work: async () => void (await this.#docker.remove(id, this.#signal)) };
+    for (const { logical, name } of make)
+      if (isDue(logical.id)) return { key: logical.id, name, work: () => this.#make(logical, name, listed) };
+    return undefined;
+  }
+
+  /** Whether a daemon has made it whose state is gone: nobody has its addresses. */
+  #isStray({ id, ours, labels }: ListedNetwork): boolean {
+    return ours && labels[LABEL] !== undefined && !this.#context.state.networks.get(id);
+  }
+
+  get #signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  async #make(logical: Logical, name: string, listed: readonly ListedNetwork[]): Promise<void> {
+    const other = listed.find((one) => one.name === name);
+    if (other) {
+      const subnets = logical.pools.map((id) => poolName(id).prefix).join(', ');
+      const what = `that of ${subnets} is not here, as Docker has another one of this name: ${other.id.slice(0, 12)}`;
+      throw new CodedError('NR_PROPAGATE_NAME', what);
+    }
+    const id = await this.#docker.create(specOf(logical, name), this.#signal);
+    this.#context.log.info({ network: id, name, logical: logical.id }, 'made a network of the cluster');
+  }
+
+  async #remove(network: Network): Promise<void> {
+    const { store, state, log } = this.#context;
+    if (!state.networks.get(network.id)) return;
+    // Before Docker is told, so that its call is not taken for that of a person.
+    if (network.copy !== 'ending') await store.commit([this.#change({ ...network, copy: 'ending' })]);
+    const logical = logicalOf(state, network.pools);
+    if (await this.#docker.remove(network.id, this.#signal))
+      log.info({ network: network.id, logical: logical?.id }, 'removed a network that has ended');
+  }
+
+  async #attempt(key: string, name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#obstacles.passed(key);
+    } catch (error) {
+      const coded = asCoded(error);
+      if (coded.code === 'NR_DOCKER_UNAVAILABLE' || coded.code === 'NR_STORE_FAILED') throw coded;
+      this.#obstacles.met(key, name, coded);
+      this.#context.log.debug(
+        { err: coded, network: name },
+        'a network of the cluster is not as it is to be',
+      );
+    }
+  }
+
+  #change(network: Network): Change {
+    return { key: this.#context.state.networks.key(network.id), value: record(network) };
+  }
+
+  /** Sooner than what was planned before, if it is. */
+  #plan(ms: number): void {
+    const { clock } = this.#context;
+    const at = clock.now() + ms;
+    if (this.#signal.aborted || (this.#planned && this.#planned.at <= at)) return;
+    this.#planned?.cancel();
+    this.#planned = { at, cancel: clock.after(ms, () => this.#run()) };
+  }
+
+  #run(): void {
+    this.#planned = undefined;
+    if (this.#running) return this.#plan(SETTLE_MS);
+    if (!this.#obstacles.isDue(DOCKER)) return this.#plan(EVENT_MS);
+    this.#running = this.pass()
+      .then(() => this.#obstacles.passed(DOCKER))
+      .catch((error: unknown) => {
+        if (this.#signal.aborted) return;
+        // It shows in `status` as the comparison's, which asks the same.
+        this.#obstacles.met(DOCKER, 'Docker', asCoded(error));
+        this.#context.log.debug({ err: asCoded(error) }, 'could not look after the networks of the cluster');
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.#plan(Math.max(this.#obstacles.next() ?? EVERY_MS, EVENT_MS));
+      });
+  }
+}
+
+function specOf({ id, pools, mtu, internal }: Logical, name: string) {
+  return {
+    name,
+    subnets: pools.map((pool) => poolName(pool).prefix),
+    internal,
+    options: { ...(mtu !== undefined && { mtu: String(mtu) }), [PROPAGATED]: id },
+    ipamOptions: { [PROPAGATED]: id },
+    labels: { [LABEL]: id },
+  };
+}
