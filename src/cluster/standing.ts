@@ -91,7 +91,8 @@ export class Standing {
 
   /** Present if it has given all away and says good-bye. */
   get parting(): Parting | undefined {
-    return partingSchema.safeParse(this.#replica.get('self/leaving')?.value).data;
+    const entry = this.#replica.get('self/leaving');
+    return entry && partingSchema.safeParse(entry.value).data;
   }
 
   /**

@@ -111,8 +111,10 @@ export class Link {
   get isBehind(): boolean {
     const has = this.#has;
     if (!has) return false;
-    for (const [origin, known] of this.#replica.vector)
-      if (Math.min(known, this.#end(origin)) > has.of(origin)) return true;
+    for (const [origin, known] of this.#replica.vector) {
+      const from = has.of(origin);
+      if (known > from && this.#end(origin) > from) return true;
+    }
     return false;
   }
 
@@ -131,7 +133,9 @@ export class Link {
   #lacking(from: (origin: string) => number): Lacking[] {
     const lacking: Lacking[] = [];
     for (const [origin, known] of this.#replica.vector) {
-      const [begin, end] = [from(origin), Math.min(known, this.#end(origin))];
+      const begin = from(origin);
+      if (known <= begin) continue;
+      const end = Math.min(known, this.#end(origin));
       if (end > begin) lacking.push([origin, begin, end]);
     }
     return lacking;
