@@ -109,38 +109,9 @@ export class Claims {
    * Standing.mayGive throws
    */
   claim(space: Space, value: bigint, use: (grant: Grant) => readonly Change[], done: Ended): void {
-    const nonce = `${this.#boot}-${++this.#count}`;
-    const returning = this.#replica.get(`returning/${space.id}/${value}`);
-    const replaces = returning && nonceIn(returning);
-    const granted: Done<Grant> = (error, grant) => {
-      if (error || !grant) return done(error);
-      const returned = returning && this.#replica.get(returning.key);
-      // The loan that was to be given back has become this one.
-      const settled =
-        grant.nonce && returned && nonceIn(returned) === replaces ? [{ key: returned.key }] : [];
-      const end: Ended = (failure) => {
-        // A borrowed value goes back by the owner's next audit, which we know nothing of then.
-        if (failure && !grant.nonce && !this.#isUsed(space.id, `${value}`))
-          this.#spaces.allocator(space.id)?.free(value, 0);
-        done(failure);
-      };
-      let changes: readonly Change[];
-      try {
-        this.#standing.mayGive(); // still: it may have begun to leave
-        changes = use(grant);
-      } catch (refusal) {
-        return end(asCoded(refusal));
-      }
-      this.#replica.write([...changes, ...settled], end);
-    };
-    try {
-      this.#standing.mayGive();
-      const claim = { space: space.id, value: `${value}`, nonce };
-      const until = this.#ground.timer.now() + CLAIM_MS;
-      this.#ask(replaces === undefined ? claim : { ...claim, replaces }, space, { until }, granted);
-    } catch (error) {
-      done(error as CodedError);
-    }
+    if (!this.#replica.get(`returning/${space.id}/${value}`)) return this.#claim(space, value, use, done);
+    // A release that is on its way to the disk may yet be refused: its loan is not to be replaced before.
+    this.#replica.write([], (error) => (error ? done(error) : this.#claim(space, value, use, done)));
   }
 
   /** Whether somebody has a value of ours in a space. */
@@ -256,6 +227,41 @@ export class Claims {
       }
     }
     for (const [member, list] of loans) this.#audit(member, list.slice(0, 500));
+  }
+
+  #claim(space: Space, value: bigint, use: (grant: Grant) => readonly Change[], done: Ended): void {
+    const nonce = `${this.#boot}-${++this.#count}`;
+    const returning = this.#replica.get(`returning/${space.id}/${value}`);
+    const replaces = returning && nonceIn(returning);
+    const granted: Done<Grant> = (error, grant) => {
+      if (error || !grant) return done(error);
+      const returned = returning && this.#replica.get(returning.key);
+      // The loan that was to be given back has become this one.
+      const settled =
+        grant.nonce && returned && nonceIn(returned) === replaces ? [{ key: returned.key }] : [];
+      const end: Ended = (failure) => {
+        // A borrowed value goes back by the owner's next audit, which we know nothing of then.
+        if (failure && !grant.nonce && !this.#isUsed(space.id, `${value}`))
+          this.#spaces.allocator(space.id)?.free(value, 0);
+        done(failure);
+      };
+      let changes: readonly Change[];
+      try {
+        this.#standing.mayGive(); // still: it may have begun to leave
+        changes = use(grant);
+      } catch (refusal) {
+        return end(asCoded(refusal));
+      }
+      this.#replica.write([...changes, ...settled], end);
+    };
+    try {
+      this.#standing.mayGive();
+      const claim = { space: space.id, value: `${value}`, nonce };
+      const until = this.#ground.timer.now() + CLAIM_MS;
+      this.#ask(replaces === undefined ? claim : { ...claim, replaces }, space, { until }, granted);
+    } catch (error) {
+      done(error as CodedError);
+    }
   }
 
   /** `until`: milliseconds since 1970. */
@@ -392,9 +398,13 @@ export class Claims {
       const back = this.#takeBack(id, value, (one) => one.to === owner && one.nonce === nonce);
       this.#replica.write([...back, { key: entry.key }], () => {});
     } else if (owner !== undefined && !this.#standing.frozen(owner)) {
-      this.#ground.calls.ask(owner, 'release', { space: id, value, nonce }, ASK_MS, (error, answer) => {
-        const moved = movedSchema.safeParse(answer?.body).success;
-        if (!error && !moved) forget();
+      // Not before it is durable: the disk may refuse it, and the value is in use as before.
+      this.#replica.write([], (failure) => {
+        if (failure) return;
+        this.#ground.calls.ask(owner, 'release', { space: id, value, nonce }, ASK_MS, (error, answer) => {
+          const moved = movedSchema.safeParse(answer?.body).success;
+          if (!error && !moved) forget();
+        });
       });
     }
   }

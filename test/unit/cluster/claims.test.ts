@@ -168,6 +168,30 @@ describe('claims', () => {
     assert.ok(hosts.at(1).store.get(key(hosts, 1, 5)));
   });
 
+  it('are given back when that is durable, and not if the disk refuses it', () => {
+    const hosts = new Hosts(2);
+    claim(hosts, 1, 5);
+    const { store, cluster } = hosts.at(1);
+    store.write(cluster.claims.release('s', 5n), () => {});
+    cluster.claims.tidy();
+    store.disk.failure = new Error('no space left on device');
+    hosts.run();
+    assert.ok(store.get(key(hosts, 1, 5)), 'the release failed');
+    assert.deepEqual(borrowers(hosts, 5), ['2'], 'and the owner has not heard of it');
+    assert.equal(release(hosts, 1, 5), 'done');
+    assert.equal(borrowers(hosts, 5), undefined);
+  });
+
+  it('replace no loan whose release is on its way to the disk', () => {
+    const hosts = new Hosts(2);
+    claim(hosts, 1, 5);
+    const { store, cluster } = hosts.at(1);
+    store.write(cluster.claims.release('s', 5n), () => {});
+    store.disk.failure = new Error('no space left on device');
+    assert.match(claim(hosts, 1, 5), /NR_STORE_FAILED/);
+    assert.match(claim(hosts, 1, 5), /NR_ADDRESS_IN_USE/, 'the release failed');
+  });
+
   it('leave a shared value in use when the disk refuses them', () => {
     const hosts = new Hosts(3);
     claim(hosts, 0, 5, true);
