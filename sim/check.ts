@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Versioned } from '../src/store/crdt/record.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
@@ -16,6 +17,18 @@ export function difference(world: World): string | undefined {
     if (restless) return `${host.name}: ${restless}`;
   }
   return undefined;
+}
+
+/** SHA-256 of all that is on a host's disk for everybody, and of what it knows: the same on all hosts at the end. */
+export function contentHash({ disk }: Pick<Host, 'disk'>): string {
+  const known = [...disk.vector].sort(([a], [b]) => (a < b ? -1 : 1));
+  const records = [...disk.contents()]
+    .filter((version) => version.class !== 'local')
+    .map((version) => [version.key, version.class, ...bytes(version)])
+    .sort(([a], [b]) => (a! < b! ? -1 : 1));
+  return createHash('sha256')
+    .update(JSON.stringify([known, records]))
+    .digest('hex');
 }
 
 /** Byte for byte, and what is known. */
@@ -91,7 +104,12 @@ function books(host: Host): string | undefined {
 }
 
 function isSame(a: Versioned, b: Versioned): boolean {
-  return a.origin === b.origin && a.sequence === b.sequence && a.rank === b.rank && a.text === b.text;
+  const theirs = bytes(b);
+  return a.class === b.class && bytes(a).every((part, index) => part === theirs[index]);
+}
+
+function bytes({ origin, sequence, rank, text, seal }: Versioned): (string | number | undefined)[] {
+  return [origin, sequence, rank, text, seal && Buffer.from(seal).toString('hex')];
 }
 
 function text({ key, text: value, origin, sequence, rank }: Versioned): string {

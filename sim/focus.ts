@@ -21,6 +21,7 @@ export const WEATHERS: readonly Weather[] = [
   { loss: 0.15, twice: 0.05, linkLoss: 0.1, delayMs: 40, stall: 0.002 },
   { loss: 0.05, twice: 0.2, linkLoss: 0.3, delayMs: 10, stall: 0.01 },
   { loss: 0.02, twice: 0.02, linkLoss: 0.02, delayMs: 400, stall: 0.002 },
+  { loss: 0.05, twice: 0.1, linkLoss: 0.05, linkDisorder: 0.2, delayMs: 60, stall: 0.005 },
 ];
 
 /** Of different kinds: usual ones, one that runs full, single values, several. */
@@ -44,6 +45,7 @@ export const FOCI: Readonly<Record<FocusName, Focus>> = {
     weathers: [
       { loss: 0.05, twice: 0.05, linkLoss: 0.4, delayMs: 40, stall: 0.02 },
       { loss: 0.05, twice: 0.05, linkLoss: 0, delayMs: 40, stall: 0.05 },
+      { loss: 0.05, twice: 0.05, linkLoss: 0.1, linkDisorder: 0.3, delayMs: 40, stall: 0.02 },
     ],
   },
   /** Values that hosts have of each other, few of them, with answers that are late and disks that refuse. */
@@ -67,6 +69,7 @@ export const FOCI: Readonly<Record<FocusName, Focus>> = {
       'one alone': 3,
       crash: 4,
       'crash at a write': 6,
+      'failed write': 3,
     },
     strikes: 12,
     weathers: [
@@ -90,6 +93,7 @@ export const FOCI: Readonly<Record<FocusName, Focus>> = {
       'one way': 3,
       crash: 3,
       'crash at a write': 5,
+      'failed write': 4,
       bury: 2,
     },
     strikes: 12,

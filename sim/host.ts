@@ -29,8 +29,11 @@ export class SimulatedDisk extends MemoryDisk {
   written: (() => void) | undefined;
   /** Told of what is durable. */
   watch: ((batch: Batch) => void) | undefined;
+  /** Told that nothing became durable. */
+  refused: (() => void) | undefined;
 
   override write(batch: Batch): void {
+    if (this.full || this.failure) this.refused?.();
     if (this.full) throw new Error('no space left on device');
     super.write(batch);
     this.watch?.(batch);
@@ -84,6 +87,7 @@ export class Host {
   set disk(disk: SimulatedDisk) {
     this.#disk = disk;
     disk.watch = ({ steps }) => this.world.wrote(this, steps);
+    disk.refused = () => this.world.counts.refusedWrites++;
   }
 
   get up(): boolean {
@@ -106,14 +110,17 @@ export class Host {
     const { life, world, wallMs } = this;
     const { timeline, random } = world;
     world.trace(this, () => 'starts');
+    const flushAfter = (ms: number, flush: () => void) =>
+      timeline.after(ms, () => {
+        if (this.life === life) this.#flush(flush);
+      });
     const replica: MemoryStore = new MemoryStore({
       disk: this.disk,
       classes: CLASSES,
       wallMs,
-      schedule: (flush) =>
-        void timeline.after(random.next() * FSYNC_MS, () => {
-          if (this.life === life) this.#flush(flush);
-        }),
+      monotonicMs: () => timeline.now,
+      schedule: (flush) => void flushAfter(random.next() * FSYNC_MS, flush),
+      later: (ms, flush) => void flushAfter(ms + random.next() * FSYNC_MS, flush),
       report: (error) => world.fault(error),
     });
     const boot = `${this.name}-${life}`;
@@ -186,9 +193,13 @@ export class Host {
   #flush(flush: () => void): void {
     const { doom } = this;
     this.doom = undefined;
-    if (doom === 'before') return this.crash();
+    if (doom === 'before') {
+      this.world.counts.crashesBeforeWrites++;
+      return this.crash();
+    }
     if (doom === 'after') {
       this.disk.written = () => {
+        this.world.counts.crashesAfterWrites++;
         this.crash();
         throw new Error('crashed');
       };

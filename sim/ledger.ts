@@ -34,15 +34,14 @@ export class Ledger {
     const holds = this.#holds.get(value) ?? [];
     if (this.#find(host, value, tag)) return;
     if (host.tainted) this.violation(`GIVEN ${value} by ${host.name}, whose disk is not what it was`);
-    const other = holds.find((one) => !one.releasing && !(one.shared && shared));
-    if (other)
-      this.violation(`DUPLICATE ${value}: ${host.name} (${tag}) beside ${other.host.name} (${other.tag})`);
+    const hold = { host, tag, shared, releasing: false };
+    this.#compareHolds(value, hold);
     const space = value.slice(0, value.indexOf('/'));
     if (this.#removed.get(space)?.dead === false)
       this.violation(`GIVEN ${value} to ${host.name} (${tag}), although ${space} was removed`);
     this.acknowledged++;
     this.#world.trace(host, () => `has ${value} (${tag})`);
-    this.#holds.set(value, [...holds, { host, tag, shared, releasing: false }]);
+    this.#holds.set(value, [...holds, hold]);
   }
 
   releasing(host: Host, value: string, tag: string): void {
@@ -62,7 +61,9 @@ export class Ledger {
   /** The release did not become durable. */
   kept(host: Host, value: string, tag: string): void {
     const hold = this.#find(host, value, tag);
-    if (hold) hold.releasing = false;
+    if (!hold) return;
+    hold.releasing = false;
+    this.#compareHolds(value, hold);
   }
 
   /** The host is out of the game: what it had is nobody's. */
@@ -89,10 +90,6 @@ export class Ledger {
     for (const [value, holds] of this.#holds)
       for (const one of holds) if (one.host === host && !one.releasing) all.push({ value, tag: one.tag });
     return all;
-  }
-
-  has(host: Host, value: string): boolean {
-    return this.#holds.get(value)?.some((one) => one.host === host) ?? false;
   }
 
   /** A host that may decide it has removed a space, durably. */
@@ -125,7 +122,7 @@ export class Ledger {
         const stands = stored.get(value)?.tag === hold.tag;
         if (!stands && !hold.releasing) this.violation(`LOST ${value} of ${host.name} (${hold.tag})`);
         if (!stands) this.released(host, value, hold.tag);
-        else if (restarted) hold.releasing = false;
+        else if (restarted) this.kept(host, value, hold.tag);
       }
     }
     for (const [value, { tag = '', shared }] of stored) this.acquired(host, value, tag, shared);
@@ -141,6 +138,14 @@ export class Ledger {
             this.violation(`LOST ${value} of ${host.name} (${tag}) on ${other.name}`);
       }
     }
+  }
+
+  /** Nobody else has the value for certain, unless all of them share it. */
+  #compareHolds(value: string, hold: Hold): void {
+    const name = ({ host, tag }: Hold) => `${host.name} (${tag})`;
+    for (const other of this.#holds.get(value) ?? [])
+      if (other !== hold && !other.releasing && !(other.shared && hold.shared))
+        return this.violation(`DUPLICATE ${value}: ${name(hold)} beside ${name(other)}`);
   }
 
   #find(host: Host, value: string, tag: string): Hold | undefined {

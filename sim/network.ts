@@ -12,6 +12,8 @@ export interface Weather {
   readonly twice: number;
   /** The same for a message on a link, which TCP would never do to it. */
   readonly linkLoss: number;
+  /** Probability that a message on a link comes twice, or is overtaken by later ones, which TCP would not do either. */
+  readonly linkDisorder?: number;
   /** Longest time that a message takes, in milliseconds; a few requests take up to a hundred times as long. */
   readonly delayMs: number;
   /** The same on links, if that is another time. */
@@ -39,6 +41,9 @@ interface End {
   readonly life: number;
   /** When the last message to this end arrives. */
   last: number;
+  /** How many messages were sent to it, and the latest one that has arrived. */
+  sent: number;
+  latest: number;
   take: (message: GossipMessage) => void;
   ended: () => void;
 }
@@ -66,6 +71,8 @@ export class Network {
   readonly #mute = new Set<string>();
   readonly #connections = new Set<Connection>();
   #ghosts: Ghost[] = [];
+  /** The latest request or answer that has arrived, by `from>to`. */
+  readonly #latest = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -193,14 +200,21 @@ export class Network {
   }
 
   #send(from: Host, to: Host, method: string, isAnswer: boolean, deliver: () => void): void {
-    const { random, timeline } = this.#world;
+    const { random, timeline, counts } = this.#world;
     const { loss, twice, delayMs } = this.weather;
+    const pair = `${from.name}>${to.name}`;
+    const number = ++counts.sent;
     const arrive = () => {
-      if (this.#passes(from, to)) to.during(deliver);
+      if (!this.#passes(from, to)) return;
+      if (number < (this.#latest.get(pair) ?? 0)) counts.overtaken++;
+      else this.#latest.set(pair, number);
+      to.during(deliver);
     };
     if (this.intercept?.({ from, to, method, isAnswer, deliver: arrive })) return;
     if (!this.reaches(from, to)) return;
     const times = random.chance(loss) ? 0 : random.chance(twice) ? 2 : 1;
+    if (times === 0) counts.lost++;
+    if (times === 2) counts.doubled++;
     for (let i = 0; i < times; i++) {
       // Now and then one is very late.
       const late = random.chance(0.02) ? 100 : 1;
@@ -209,7 +223,7 @@ export class Network {
   }
 
   #wire(from: Host, to: End): GossipWire {
-    const { random, timeline } = this.#world;
+    const { timeline } = this.#world;
     return {
       waiting: 0,
       refuse: (verdict) => {
@@ -220,16 +234,37 @@ export class Network {
         });
       },
       send: (message) => {
-        if (!this.reaches(from, to.host) || random.chance(this.weather.linkLoss)) return;
-        // In order, as TCP has it.
-        const { delayMs, linkDelayMs = delayMs, stall } = this.weather;
-        const ms = random.chance(stall) ? STALL_MS : linkDelayMs;
-        to.last = Math.max(to.last, timeline.now + random.next() * ms);
-        timeline.after(to.last - timeline.now, () => {
-          if (to.host.life === to.life && this.#passes(from, to.host)) to.host.during(() => to.take(message));
-        });
+        if (this.reaches(from, to.host)) this.#post(from, to, message);
       },
     };
+  }
+
+  #post(from: Host, to: End, message: GossipMessage): void {
+    const { random, timeline, counts } = this.#world;
+    const { delayMs, linkDelayMs = delayMs, linkLoss, linkDisorder = 0, stall } = this.weather;
+    const number = ++to.sent;
+    counts.sent++;
+    if (random.chance(linkLoss)) {
+      counts.lost++;
+      return;
+    }
+    const arrive = () => {
+      if (to.host.life !== to.life || !this.#passes(from, to.host)) return;
+      if (number < to.latest) counts.overtaken++;
+      else to.latest = number;
+      to.host.during(() => to.take(message));
+    };
+    if (linkDisorder > 0 && random.chance(linkDisorder)) {
+      const isTwice = random.chance(0.5);
+      if (isTwice) counts.doubled++;
+      timeline.after(random.next() * 20 * linkDelayMs, arrive);
+      if (!isTwice) return;
+    }
+    const isStalled = random.chance(stall);
+    if (isStalled) counts.stalled++;
+    // In order, as TCP has it.
+    to.last = Math.max(to.last, timeline.now + random.next() * (isStalled ? STALL_MS : linkDelayMs));
+    timeline.after(to.last - timeline.now, arrive);
   }
 
   /** Whether what `from` has sent reaches `to`, even if `from` has died since. */
@@ -240,5 +275,5 @@ export class Network {
 }
 
 function end(host: Host): End {
-  return { host, life: host.life, last: 0, take: () => {}, ended: () => {} };
+  return { host, life: host.life, last: 0, sent: 0, latest: 0, take: () => {}, ended: () => {} };
 }

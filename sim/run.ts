@@ -27,7 +27,7 @@ const USAGE = `npm run sim -- [options]
   --seeds N      stories to tell, 2000 by default
   --first K      the first one's seed, 1 by default
   --nodes M      hosts at the beginning; by default each seed decides, from 3 to 7
-  --steps S      requests in a story; by default each seed decides, from 60 to 240
+  --steps S      requests in a story; by default each seed decides, from 60 to 480
   --focus F      what the stories are about: ${Object.keys(FOCI).join(', ')}
   --mutant NAME  with a known mistake in the code (sim/mutants)
   --workers W    processes; as many as cores by default
@@ -69,9 +69,8 @@ async function main(): Promise<number> {
   const mutant = values.mutant === undefined ? undefined : mutantOf(values.mutant).name;
   const story = { nodes, steps, focus };
   if (values.trace && mutant !== undefined && process.env.NET_ROUTED_MUTANT !== mutant) {
-    const { env, execArgv } = mutated(mutant);
-    const argv = [...execArgv, import.meta.filename, ...process.argv.slice(2)];
-    return spawnSync(process.execPath, argv, { env, stdio: 'inherit' }).status ?? 1;
+    const argv = [import.meta.filename, ...process.argv.slice(2)];
+    return spawnSync(process.execPath, argv, { env: mutated(mutant), stdio: 'inherit' }).status ?? 1;
   }
   if (values.trace) {
     const { violations } = tell(first, { ...story, print });

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { StoryOptions } from './story.ts';
 import { again, type Failure, Tally } from './tally.ts';
 
+/** What a story makes is garbage soon: with room for it, less is copied. */
+const NODE_OPTIONS = ['--max-semi-space-size=64'];
 /** Seeds that a worker gets at once. */
 const BATCH = 25;
 /** Failing seeds that are described; the others are counted. */
@@ -33,10 +35,13 @@ export interface Batch {
   readonly first: number;
   readonly seeds: number;
   readonly story: TellOptions;
+  readonly stopAtFailure: boolean;
 }
 
 /** What it answers. */
 export interface BatchResult {
+  /** How many stories were told. */
+  readonly told: number;
   readonly failed: readonly Failure[];
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -53,14 +58,14 @@ export async function runSeeds(options: SeedsOptions): Promise<Tally> {
     const isOver = Date.now() >= (options.until ?? Number.POSITIVE_INFINITY);
     if (isOver || (options.stopAtFailure && tally.failed.length > 0)) return undefined;
     const size = Math.min(BATCH, first + seeds - next);
-    const batch = { first: next, seeds: size, story };
+    const batch = { first: next, seeds: size, story, stopAtFailure: options.stopAtFailure ?? false };
     next += size;
     return size > 0 ? batch : undefined;
   };
-  const add = (batch: Batch, { failed, counts }: BatchResult) => {
+  const add = ({ told, failed, counts }: BatchResult) => {
     for (const failure of failed.slice(0, Math.max(0, DESCRIBED - tally.failed.length)))
       report(again(failure, { ...story, mutant }));
-    tally.add(batch.seeds, counts, failed);
+    tally.add(told, counts, failed);
     if (Date.now() - shown < PROGRESS_MS) return;
     shown = Date.now();
     const seconds = Math.round((shown - started) / 1000);
@@ -80,12 +85,12 @@ export async function runSeeds(options: SeedsOptions): Promise<Tally> {
 function work(
   mutant: string | undefined,
   take: () => Batch | undefined,
-  add: (batch: Batch, result: BatchResult) => void,
+  add: (result: BatchResult) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker: ChildProcess = fork(join(import.meta.dirname, 'worker.ts'), {
-      execArgv: [],
-      ...(mutant !== undefined && mutated(mutant)),
+      execArgv: NODE_OPTIONS,
+      ...(mutant !== undefined && { env: mutated(mutant) }),
     });
     let batch: Batch | undefined;
     const goOn = () => {
@@ -94,7 +99,7 @@ function work(
       else worker.disconnect();
     };
     worker.on('message', (result: BatchResult) => {
-      add(batch!, result);
+      add(result);
       goOn();
     });
     worker.on('error', reject);
@@ -106,10 +111,10 @@ function work(
   });
 }
 
-/** How a process is started that has a known mistake in its code. */
-export function mutated(mutant: string): { env: NodeJS.ProcessEnv; execArgv: string[] } {
-  return {
-    env: { ...process.env, NET_ROUTED_MUTANT: mutant },
-    execArgv: ['--import', join(import.meta.dirname, 'mutate.ts')],
-  };
+/** The environment of a process that has a known mistake in its code. */
+export function mutated(mutant: string): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS = '' } = process.env;
+  const load = `--import=${new URL('mutate.ts', import.meta.url).href}`;
+  // Not as an argument: programs that start themselves again, as mocha does, would forget it.
+  return { ...process.env, NET_ROUTED_MUTANT: mutant, NODE_OPTIONS: `${NODE_OPTIONS} ${load}` };
 }

@@ -27,7 +27,7 @@ const PASSING: readonly Pool[] = [
 export function tell(seed: number, { nodes, steps, focus, print }: StoryOptions = {}): Outcome {
   const plan = new Random(seed ^ 0x5eed);
   const count = nodes ?? [3, 3, 4, 4, 5, 5, 6, 7][plan.below(8)]!;
-  const length = steps ?? [60, 60, 120, 240][plan.below(4)]!;
+  const length = steps ?? [60, 120, 240, 480][plan.below(4)]!;
   const chosen = plan.chance(0.5) ? plan.pick(Object.values(FOCI)) : undefined;
   const about: Focus = (focus ? FOCI[focus] : chosen) ?? {};
   const isPassing = plan.chance(0.5) || about.requests?.createSpace !== undefined;

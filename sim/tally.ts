@@ -8,7 +8,30 @@ export interface Failure {
 
 /** What hosts were asked for. */
 const OPERATIONS = ['allocations', 'claims', 'refused', 'releases', 'writes', 'names', 'spaces', 'removals'];
-const BEFALLEN = ['crashes', 'partitions', 'joins', 'leaves', 'forgets', 'clones', 'rollbacks'];
+/** What befell the hosts, what the network did to messages. */
+const BEFALLEN = {
+  crashes: 'crashes',
+  crashesBeforeWrites: 'of them just before a write',
+  crashesAfterWrites: 'just after one',
+  powerFailures: 'power failures of all',
+  partitions: 'partitions',
+  isolations: 'hosts alone',
+  oneWayCuts: 'one-way cuts',
+  clockJumps: 'clocks set wrong',
+  refusedWrites: 'writes refused by disks',
+  joins: 'joins',
+  leaves: 'leaves',
+  forgets: 'forgets',
+  rollbacks: 'rollbacks',
+  clones: 'clones',
+} as const;
+const MESSAGES = {
+  sent: 'messages',
+  lost: 'lost',
+  doubled: 'doubled',
+  overtaken: 'overtaken',
+  stalled: 'stalled',
+} as const;
 /** Violations by their first word. */
 const DUPLICATES = ['DUPLICATE', 'GIVEN', 'REMOVED'];
 const LOSSES = ['LOST', 'CAUSALITY'];
@@ -26,14 +49,31 @@ export class Tally {
     for (const [name, count] of Object.entries(counts)) this.counts[name] = (this.counts[name] ?? 0) + count;
   }
 
-  /** One line: what happened, and what went wrong. */
+  /** Kinds of troubles and requests that have not happened at all. */
+  get missing(): string[] {
+    const names = [...OPERATIONS, ...Object.keys(BEFALLEN), ...Object.keys(MESSAGES)];
+    return names.filter((name) => this.#of(name) === 0);
+  }
+
+  /** Some lines: what happened, and what went wrong. */
   get text(): string {
     const operations = OPERATIONS.reduce((sum, name) => sum + this.#of(name), 0);
-    const befallen = BEFALLEN.map((name) => `${this.#of(name)} ${name}`).join(', ');
+    const requests = OPERATIONS.map((name) => `${this.#of(name)} ${name}`).join(', ');
     const [duplicates, losses] = [this.#failures(DUPLICATES), this.#failures(LOSSES)];
-    const others = this.failed.length - duplicates - losses;
-    const happened = `${this.told} seeds: ${operations} operations, ${this.#of('held')} acknowledged, ${befallen}`;
-    return `${happened}; ${duplicates} duplicates, ${losses} lost, ${others} with other faults`;
+    const diverged = this.#failures(['DIVERGED']);
+    const others = this.failed.length - duplicates - losses - diverged;
+    return [
+      `${operations} operations: ${requests}; ${this.#of('held')} acknowledged`,
+      this.#listed(BEFALLEN),
+      this.#listed(MESSAGES),
+      `${this.#of('replicas')} replicas compared at the end, by the hash of all that they have`,
+      `${this.told} seeds: ${duplicates} with duplicates, ${losses} with losses, ${diverged} diverged, ${others} with other faults`,
+    ].join('\n');
+  }
+
+  #listed(names: Readonly<Record<string, string>>): string {
+    const parts = Object.entries(names).map(([name, what]) => `${this.#of(name)} ${what}`);
+    return parts.join(', ');
   }
 
   #of(name: string): number {

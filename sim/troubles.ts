@@ -12,24 +12,29 @@ const TROUBLES = {
   'crash at a write'({ random }, host) {
     if (host.up && !host.spared) host.doom = random.chance(0.5) ? 'before' : 'after';
   },
-  'power failure'({ hosts }) {
+  'power failure'({ hosts, counts }) {
+    counts.powerFailures++;
     for (const host of hosts) if (!host.spared) host.crash();
   },
   partition(world) {
     world.counts.partitions++;
     for (const host of world.hosts) world.network.side(host, world.random.below(2));
   },
-  'one alone'({ network }, host) {
+  'one alone'({ network, counts }, host) {
+    counts.isolations++;
     network.side(host, 2);
   },
-  'one way'({ network, random, hosts }, host) {
+  'one way'({ network, random, hosts, counts }, host) {
     const other = random.pick(hosts);
-    if (other && other !== host) network.mute(host, other);
+    if (!other || other === host) return;
+    counts.oneWayCuts++;
+    network.mute(host, other);
   },
   heal({ network }) {
     network.heal();
   },
-  clock({ random }, host) {
+  clock({ random, counts }, host) {
+    counts.clockJumps++;
     host.skewMs = (random.next() - 0.5) * 7_200_000;
   },
   'failed write'(_world, host) {

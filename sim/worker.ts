@@ -6,11 +6,13 @@ import { Tally } from './tally.ts';
 // Refusals are many and looked for, and their stacks cost more than they do.
 Error.stackTraceLimit = 2;
 
-process.on('message', ({ first, seeds, story }: Batch) => {
+process.on('message', ({ first, seeds, story, stopAtFailure }: Batch) => {
   const tally = new Tally();
   for (let seed = first; seed < first + seeds; seed++) {
+    if (stopAtFailure && tally.failed.length > 0) break;
     const { violations, counts } = tell(seed, story);
     tally.add(1, counts, violations.length > 0 ? [{ seed, violations }] : []);
   }
-  process.send?.({ failed: tally.failed, counts: tally.counts } satisfies BatchResult);
+  const { told, failed, counts } = tally;
+  process.send?.({ told, failed, counts } satisfies BatchResult);
 });

@@ -106,7 +106,9 @@ export class Workload {
     // Shared ones are few, so that several hosts want the same.
     const value = BigInt(wantsToShare ? random.below(3) : random.below(Number(space.size)));
     const claim = `${host.name} ${life} ${id}/${value}`;
-    if (ledger.has(host, `${id}/${value}`) || this.#claims.has(claim)) return;
+    // One that is being given back may be asked for again at once.
+    const isHeld = ledger.of(host).some((hold) => hold.value === `${id}/${value}`);
+    if (isHeld || this.#claims.has(claim)) return;
     const tag = this.#tag();
     this.#claims.add(claim);
     host.uses.add(id);

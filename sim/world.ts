@@ -1,7 +1,7 @@
 import type { Standing } from '../src/cluster/standing.ts';
 import type { Change } from '../src/ports/store.ts';
 import type { Step } from '../src/store/backing.ts';
-import { difference } from './check.ts';
+import { contentHash, difference } from './check.ts';
 import type { Focus } from './focus.ts';
 import { Host, named } from './host.ts';
 import { Ledger } from './ledger.ts';
@@ -55,12 +55,26 @@ export class World {
     spaces: 0,
     removals: 0,
     crashes: 0,
+    crashesBeforeWrites: 0,
+    crashesAfterWrites: 0,
+    powerFailures: 0,
     partitions: 0,
+    isolations: 0,
+    oneWayCuts: 0,
+    clockJumps: 0,
+    refusedWrites: 0,
     joins: 0,
     leaves: 0,
     forgets: 0,
     rollbacks: 0,
     clones: 0,
+    sent: 0,
+    lost: 0,
+    doubled: 0,
+    overtaken: 0,
+    stalled: 0,
+    /** Hosts that were compared at the end. */
+    replicas: 0,
   };
   /** Versions of shared records, and who replaced them knowingly: none may stand at the end while one of those lives. */
   readonly replaced = new Map<string, Host[]>();
@@ -180,6 +194,10 @@ export class World {
     const isEnded = this.settle(180_000, () => difference(this) === undefined, 1000);
     if (!isEnded) this.ledger.violation(`DIVERGED ${named(difference(this) ?? '')}`);
     const members = this.members();
+    const contents = new Set(members.map(contentHash));
+    this.counts.replicas += members.length;
+    this.trace(undefined, () => `${members.length} hosts have ${[...contents].join(' and ')}`);
+    if (isEnded && contents.size !== 1) this.ledger.violation(`DIVERGED ${[...contents].join(' and ')}`);
     for (const host of members) {
       this.ledger.compare(host);
       for (const { key, version } of host.node.replica.all('policy')) {

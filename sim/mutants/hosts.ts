@@ -91,8 +91,8 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: STANDING,
-        find: 'return this.parting?.seal ?? Number.POSITIVE_INFINITY;',
-        replace: 'return Number.POSITIVE_INFINITY;',
+        find: 'const seal = this.parting?.seal ?? Number.POSITIVE_INFINITY;',
+        replace: 'const seal = Number.POSITIVE_INFINITY;',
       },
     ],
     seeds: { within: 25, story: { focus: 'parting' } },

@@ -78,6 +78,31 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     seeds: { within: 700, story: { focus: 'loans' } },
   },
   {
+    name: 'early-release',
+    what: 'an owner is told of a release that the disk may still refuse',
+    changes: [
+      {
+        file: CLAIMS,
+        find: 'this.#replica.write([], (failure) => {\n        if (failure) return;',
+        replace:
+          '((then: (failure?: undefined) => void) => then())((failure) => {\n        if (failure) return;',
+      },
+    ],
+    tests: ['test/unit/cluster/claims.test.ts'],
+  },
+  {
+    name: 'early-replacement',
+    what: 'a loan is replaced whose release the disk may still refuse',
+    changes: [
+      {
+        file: CLAIMS,
+        find: 'this.#replica.write([], (error) => (error ? done(error) : this.#claim(space, value, use, done)));',
+        replace: 'this.#claim(space, value, use, done);',
+      },
+    ],
+    tests: ['test/unit/cluster/claims.test.ts'],
+  },
+  {
     name: 'hasty-audit',
     what: 'a claim that is being answered is not known to its borrower',
     changes: [{ file: CLAIMS, find: 'if (this.#open.has(nonce)) return false;', replace: '' }],

@@ -108,7 +108,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: COLLECTOR,
-        find: 'const floor = this.#floor();',
+        find: 'const floor = this.#floor(new Set(dead.map(({ origin }) => origin)));',
         replace: 'const floor = new Vector(this.#replica.vector);',
       },
     ],

@@ -41,6 +41,8 @@ export interface ReplicaOptions {
   readonly schedule?: ((flush: () => void) => void) | undefined;
   /** Has `flush` called after so many milliseconds; absent: what others tell is made durable each turn as well. */
   readonly later?: ((ms: number, flush: () => void) => void) | undefined;
+  /** Milliseconds of a clock that never goes back; performance.now by default. */
+  readonly monotonicMs?: (() => number) | undefined;
 }
 
 /** What a store has done since it was opened, for metrics. */
@@ -83,6 +85,7 @@ export class Replica implements Store {
   readonly #classes: ReadonlyMap<string, Class>;
   readonly #schedule: (flush: () => void) => void;
   readonly #later: ((ms: number, flush: () => void) => void) | undefined;
+  readonly #monotonicMs: () => number;
   readonly #clock: HybridClock;
   readonly #observers: Observers;
   readonly #durableListeners = new Set<() => void>();
@@ -98,7 +101,7 @@ export class Replica implements Store {
   #staged: Staged[] = [];
   /** Until when the next flush is sure to be called: of this turn, or later. */
   #due: 'never' | 'later' | 'turn' = 'never';
-  /** When the last write ended, by performance.now(). */
+  /** When the last write ended, by the clock that never goes back. */
   #writtenAt = Number.NEGATIVE_INFINITY;
   #refusal: CodedError | undefined;
   #closed = false;
@@ -109,6 +112,7 @@ export class Replica implements Store {
     this.#classes = new Map([...(options.classes ?? []), ['clock', 'local']]);
     this.#schedule = options.schedule ?? ((flush) => void setImmediate(flush));
     this.#later = options.later;
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#clock = new HybridClock(options.wallMs ?? Date.now);
     this.#observers = new Observers(options.report ?? (() => {}));
     this.origin = backing.origin;
@@ -322,7 +326,7 @@ export class Replica implements Store {
         this.#backing.write({ steps, known: grown });
         this.#refusal = undefined;
       }
-      this.#writtenAt = performance.now();
+      this.#writtenAt = this.#monotonicMs();
     } catch (cause) {
       this.#undo(batch.flatMap(({ moves }) => moves));
       this.#overlay.clear();
@@ -406,7 +410,7 @@ export class Replica implements Store {
   #stageMoves(moves: readonly Move[]): void {
     const steps = moves.map(({ after }): Step => ({ do: 'put', record: after! }));
     const staged = { moves, steps, done: () => {}, failed: () => {} };
-    const wait = this.#later ? this.#writtenAt + PACE_MS - performance.now() : 0;
+    const wait = this.#later ? this.#writtenAt + PACE_MS - this.#monotonicMs() : 0;
     if (wait <= 0) return this.#stage(staged);
     this.#staged.push(staged);
     if (this.#due !== 'never') return;
