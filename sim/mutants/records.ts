@@ -157,11 +157,23 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: CLUSTER,
-        find: 'isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0',
+        find: 'isMember(origin) || !members.knowsAll ? this.forgetting.limit(origin) : 0',
         replace: 'this.forgetting.limit(origin)',
       },
     ],
     tests: ['test/unit/cluster/connections.test.ts'],
+  },
+  {
+    name: 'half-informed-newcomer',
+    what: 'a newcomer listens to members only as soon as it knows itself as one, who wrote that being none yet',
+    changes: [
+      {
+        file: 'src/cluster/members.ts',
+        find: 'this.#knowsAll ||= this.#members.has(this.#origin) && this.isWhole;',
+        replace: 'this.#knowsAll ||= this.#members.has(this.#origin);',
+      },
+    ],
+    tests: ['test/unit/cluster/cluster.test.ts'],
   },
   {
     name: 'told-to-strangers',

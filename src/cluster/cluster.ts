@@ -91,8 +91,8 @@ export class Cluster {
     this.collector = new Collector(parts);
     const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
-      // Nothing of who is not known as a member; who is not one itself knows nobody, and listens to all.
-      limit: (origin) => (isMember(origin) || !isMember(replica.origin) ? this.forgetting.limit(origin) : 0),
+      // Nothing of who is not known as a member; who does not know all of them yet listens to all.
+      limit: (origin) => (isMember(origin) || !members.knowsAll ? this.forgetting.limit(origin) : 0),
       admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
       // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
       refusal: (keys) =>

@@ -73,7 +73,8 @@ export class Collector {
 
   /** Drops what can go. To be called from time to time. @returns how many */
   collect(): number {
-    if (!this.#members.isPresent(this.#replica.origin) && this.#members.present().length > 0) return 0;
+    // Nor while there are others that this host has not heard of.
+    if (this.#members.present().length > 0 && !this.#isOneOfAll) return 0;
     for (const { id, seal } of this.#members.allGone()) if (this.#replica.known(id) < seal) return 0;
     for (const id of [...this.#latest.keys()]) {
       if (this.#members.isPresent(id)) continue;
@@ -85,6 +86,10 @@ export class Collector {
     const floor = this.#floor(new Set(dead.map(({ origin }) => origin)));
     if (!floor) return 0;
     return this.#replica.drop(dead.filter((one) => floor.covers(one)));
+  }
+
+  get #isOneOfAll(): boolean {
+    return this.#members.isPresent(this.#replica.origin) && this.#members.knowsAll;
   }
 
   #settle(): void {

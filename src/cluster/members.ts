@@ -31,11 +31,18 @@ export type Gone = z.infer<typeof goneSchema> & { readonly id: string };
 export class Members {
   readonly #members = new Map<string, Member>();
   readonly #gone = new Map<string, Gone>();
+  readonly #origin: string;
+  #knowsAll = false;
 
   constructor(replica: Replica) {
+    this.#origin = replica.origin;
     for (const entry of replica.list('member')) this.#member(entry.key, entry);
     for (const entry of replica.list('gone')) this.#left(entry.key, entry);
-    replica.observe('member', ({ key, after }) => this.#member(key, after));
+    this.#note();
+    replica.observe('member', ({ key, after }) => {
+      this.#member(key, after);
+      this.#note();
+    });
     replica.observe('gone', ({ key, after }) => this.#left(key, after));
   }
 
@@ -90,10 +97,22 @@ export class Members {
     return true;
   }
 
+  /**
+   * Whether this host is a member, and has known all others at some time since it started. Before that it cannot tell
+   * members from strangers: its own record may have come first.
+   */
+  get knowsAll(): boolean {
+    return this.#knowsAll;
+  }
+
   /** Who made the cluster. */
   founder(): string | undefined {
     for (const { id, number } of this.#members.values()) if (number === 1) return id;
     return undefined;
+  }
+
+  #note(): void {
+    this.#knowsAll ||= this.#members.has(this.#origin) && this.isWhole;
   }
 
   #member(key: string, entry: Entry | undefined): void {

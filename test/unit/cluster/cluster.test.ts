@@ -35,4 +35,55 @@ describe('a cluster', () => {
     assert.equal(store.version(`host/${gone.id}`), undefined);
     assert.equal(store.known(gone.id), value.seal);
   });
+
+  describe('a newcomer that has heard of itself and not of all others yet', () => {
+    /** The sponsor's own writes come first: who wrote its record is not among them. */
+    function half() {
+      const hosts = new Hosts(2);
+      const [founder, sponsor, newcomer] = [hosts.at(0), hosts.at(1), hosts.newcomer()];
+      sponsor.store.write([{ key: 'policy/1', value: 1 }, { key: 'policy/1' }], () => {});
+      const value = { number: 3, key: 'k', complete: false, name: 'h3' };
+      sponsor.store.write([{ key: `member/${newcomer.id}`, value }], () => {});
+      hosts.run();
+      const tell = (origin: string) => {
+        newcomer.store.merge([sponsor.store.range(origin, newcomer.store.known(origin))]);
+        hosts.run();
+      };
+      tell(sponsor.id);
+      assert.deepEqual(
+        newcomer.cluster.members.present().map(({ name }) => name),
+        ['h3'],
+      );
+      return { founder, sponsor, newcomer, tell };
+    }
+
+    it('goes on to listen', () => {
+      const { founder, newcomer, tell } = half();
+      tell(founder.id);
+      assert.deepEqual(
+        newcomer.cluster.members.present().map(({ name }) => name),
+        ['h1', 'h2', 'h3'],
+      );
+    });
+
+    it('keeps tombstones', () => {
+      const { newcomer } = half();
+      assert.equal(newcomer.cluster.collector.collect(), 0);
+      assert.equal([...newcomer.store.tombstones()].length, 1);
+    });
+
+    it('listens to members only as soon as it knows all, and over what comes later', () => {
+      const { founder, sponsor, newcomer, tell } = half();
+      tell(founder.id);
+      const value = { number: 5, key: 'k', complete: true };
+      sponsor.store.write([{ key: `member/${'5'.repeat(32)}`, value }], () => {});
+      sponsor.store.flush();
+      tell(sponsor.id);
+      assert.equal(newcomer.cluster.members.isPresent(founder.id), true);
+      assert.equal(newcomer.cluster.members.isWhole, false);
+      const stranger = '7'.repeat(32);
+      newcomer.store.merge([{ origin: stranger, from: 0, to: 1, records: [] }]);
+      assert.equal(newcomer.store.known(stranger), 0);
+    });
+  });
 });

@@ -49,6 +49,13 @@ export class Hosts {
     this.gossip();
   }
 
+  /** A host that is no member. */
+  newcomer(): Node {
+    const node = this.#node(new MemoryStore(this.#disk(`${this.nodes.length + 1}`.repeat(32))));
+    this.nodes.push(node);
+    return node;
+  }
+
   at(index: number): Node {
     return this.nodes[index]!;
   }
