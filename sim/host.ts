@@ -148,7 +148,8 @@ export class Host {
       judge: (creation) => overlaps(creation, replica),
       boots: (member) => world.network.boots(this, member),
     });
-    const gossip = new Gossip({ replica, cluster, ground });
+    const { treeAbove } = world;
+    const gossip = new Gossip({ replica, cluster, ground, ...(treeAbove !== undefined && { treeAbove }) });
     this.#node = { replica, cluster, gossip, boot };
     world.network.changed();
   }

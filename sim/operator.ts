@@ -108,10 +108,13 @@ export class Operator {
     if (this.#isLast(host)) return;
     this.#inCalm(() => {
       const before = snapshot.vector.get(host.id) ?? 0;
-      this.#world.settle(3000, () =>
-        this.#others(host).some((one) => one.node.replica.known(host.id) > before),
-      );
-      const witness = this.#others(host).find((one) => one.node.replica.known(host.id) > before);
+      // One that the old disk knows: of others it cannot ask anybody what it has forgotten.
+      const findWitness = () =>
+        this.#others(host).find(
+          ({ id, node }) => node.replica.known(host.id) > before && snapshot.get(`member/${id}`)?.text,
+        );
+      this.#world.settle(3000, () => findWitness() !== undefined);
+      const witness = findWitness();
       if (!witness || !host.up || host.dead || !network.reaches(witness, host)) return;
       counts.rollbacks++;
       this.#snapshots.delete(host);

@@ -3,9 +3,13 @@
  * last line counts; it ends with 1 if anything went wrong.
  */
 import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { FOCI, type FocusName } from './focus.ts';
+import { MUTANTS } from './mutants/all.ts';
 import { mutantOf } from './mutants/apply.ts';
+import { type Caught, catchMutant } from './mutants/catch.ts';
+import type { Mutant } from './mutants/mutant.ts';
 import { mutated, runSeeds } from './seeds.ts';
 import { tell } from './story.ts';
 import { again } from './tally.ts';
@@ -19,6 +23,7 @@ const OPTIONS = {
   mutant: { type: 'string' },
   workers: { type: 'string' },
   minutes: { type: 'string' },
+  mutants: { type: 'boolean', default: false },
   trace: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -30,6 +35,7 @@ const USAGE = `npm run sim -- [options]
   --steps S      requests in a story; by default each seed decides, from 60 to 480
   --focus F      what the stories are about: ${Object.keys(FOCI).join(', ')}
   --mutant NAME  with a known mistake in the code (sim/mutants)
+  --mutants      shows what notices each of the known mistakes: seeds, tests
   --workers W    processes; as many as cores by default
   --minutes T    begin no more stories after that time
   --trace        tell the first story only, with everything that happens in it
@@ -50,6 +56,27 @@ function number(name: string, text: string | undefined): number | undefined {
 function focusOf(name: string | undefined): FocusName | undefined {
   if (name === undefined || name in FOCI) return name as FocusName | undefined;
   throw new TypeError(`--focus is one of ${Object.keys(FOCI).join(', ')}`);
+}
+
+/** A line for each known mistake; 1 if one of them goes unnoticed. */
+async function showMutants(workers = availableParallelism()): Promise<number> {
+  let missed = 0;
+  for (const mutant of MUTANTS) {
+    try {
+      print(rowOf(mutant, await catchMutant(mutant, workers)));
+    } catch (error) {
+      missed++;
+      print(`${mutant.name}: ${(error as Error).message}`);
+    }
+  }
+  print(`${MUTANTS.length - missed} of ${MUTANTS.length} mutants caught`);
+  return missed > 0 ? 1 : 0;
+}
+
+function rowOf({ name, seeds }: Mutant, { seed, tests = [] }: Caught): string {
+  const focus = seeds?.story?.focus === undefined ? '' : ` on ${seeds.story.focus}`;
+  const bySeed = seed ? [`seed ${seed.number} of ${seeds?.within}${focus} (${seed.what})`] : [];
+  return `${name.padEnd(28)} ${[...bySeed, ...tests.map((title) => `test "${title}"`)].join(', ')}`;
 }
 
 async function main(): Promise<number> {
@@ -77,6 +104,7 @@ async function main(): Promise<number> {
     print(violations.length > 0 ? again({ seed: first, violations }, { ...story, mutant }) : 'all is well');
     return violations.length > 0 ? 1 : 0;
   }
+  if (values.mutants) return showMutants(workers);
   const until = minutes === undefined ? undefined : Date.now() + minutes * 60_000;
   const { told, failed } = await runSeeds({ first, seeds, story, workers, mutant, until, report: print });
   return failed.length > 0 || (until === undefined && told < seeds) ? 1 : 0;

@@ -34,6 +34,8 @@ export function tell(seed: number, { nodes, steps, focus, print }: StoryOptions 
   const options: WorldOptions = {
     pools: plan.pick(about.pools ?? POOLS),
     passing: isPassing ? PASSING : [],
+    // Most stories have fewer hosts than a tree of links would be made for.
+    treeAbove: plan.chance(0.3) ? 2 : undefined,
     requests: about.requests,
     print,
   };

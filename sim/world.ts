@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly pools?: readonly Pool[] | undefined;
   /** Spaces that are created and removed. */
   readonly passing?: readonly Pool[] | undefined;
+  /** With more members than that, gossip goes along a tree; as the product has it by default. */
+  readonly treeAbove?: number | undefined;
   /** Weights of what hosts are asked for. */
   readonly requests?: Focus['requests'];
   /** Takes a line for each thing that happens. */
@@ -79,19 +81,21 @@ export class World {
   /** Versions of shared records, and who replaced them knowingly: none may stand at the end while one of those lives. */
   readonly replaced = new Map<string, Host[]>();
   readonly passing: readonly Pool[];
+  readonly treeAbove: number | undefined;
   /** Hosts at the beginning. */
   founded = 0;
   readonly #pools: readonly Pool[];
   #machines = 0;
   readonly #print: ((line: string) => void) | undefined;
 
-  constructor(seed: number, { pools = POOLS, passing = [], requests, print }: WorldOptions = {}) {
+  constructor(seed: number, { pools = POOLS, passing = [], treeAbove, requests, print }: WorldOptions = {}) {
     this.random = new Random(seed);
     this.network = new Network(this);
     this.ledger = new Ledger(this);
     this.workload = new Workload(this, requests);
     this.operator = new Operator(this);
     this.passing = passing;
+    this.treeAbove = treeAbove;
     this.#pools = pools;
     this.#print = print;
   }
