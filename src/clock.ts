@@ -3,7 +3,7 @@ import type { Clock } from './ports/clock.ts';
 /** Longest timer that Node takes, in milliseconds; a longer one would fire at once. */
 const LONGEST = 2 ** 31 - 1;
 
-/** The computer's clock. */
+/** The computer's clock, which somebody may set. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, call) {
@@ -14,4 +14,10 @@ export const systemClock: Clock = {
     wait(ms);
     return () => clearTimeout(timer);
   },
+};
+
+/** A clock that is right when the process starts, and goes on evenly, whatever is done to the computer's. */
+export const steadyClock: Clock = {
+  now: () => Math.round(performance.timeOrigin + performance.now()),
+  after: systemClock.after,
 };

@@ -9,7 +9,7 @@ import { run } from './api/doctor/program.ts';
 import { sysctls } from './api/doctor/sysctl.ts';
 import { Metrics } from './api/metrics.ts';
 import { createApi } from './api/server.ts';
-import { systemClock } from './clock.ts';
+import { steadyClock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { Membership, type Upper } from './cluster/membership.ts';
 import { SecretFile } from './cluster/secrets.ts';
@@ -44,8 +44,9 @@ export class Daemon {
   readonly #settings: Settings;
   readonly #log: Logger;
   readonly #version: string;
-  readonly #clock = systemClock;
-  readonly #startedAt = systemClock.now();
+  /** How long something takes or lasts has nothing to do with the computer's clock being set. */
+  readonly #clock = steadyClock;
+  readonly #startedAt = steadyClock.now();
   readonly #current = new Current<Serving>();
   #opened: OpenStore | undefined;
   /** Since when there is nothing to serve with, on a monotonic clock. */
@@ -76,6 +77,7 @@ export class Daemon {
       ...this.#place(),
       secret,
       clock: this.#clock,
+      wall: systemClock,
       random: Math.random,
       log: this.#log,
     });

@@ -62,6 +62,7 @@ export class Connections implements Calls {
   readonly #transport: Transport;
   readonly #replica: Replica;
   readonly #ground: Omit<Ground, 'calls'>;
+  readonly #wallMs: () => number;
   readonly #uuid: string;
   readonly #placeOf: (member: string) => Place | undefined;
   readonly #seeds: () => Iterable<Place>;
@@ -75,8 +76,8 @@ export class Connections implements Calls {
   readonly #sessions = new Set<Session>();
   /** Those who wait until a connection to the member is there. */
   readonly #dialing = new Map<string, Found[]>();
-  /** When a member was last heard, and by how much its clock was ahead of ours, in milliseconds. */
-  readonly #heard = new Map<string, { at: number; offsetMs: number }>();
+  /** When a member was last heard, and by how much its clock was ahead of our timer, in milliseconds. */
+  readonly #heard = new Map<string, { at: number; aheadMs: number }>();
   readonly #stops: (() => void)[] = [];
   #parts: { readonly cluster: Cluster; readonly gossip: Gossip } | undefined;
   #rotateAt = 0;
@@ -87,6 +88,8 @@ export class Connections implements Calls {
     transport: Transport;
     replica: Replica;
     ground: Omit<Ground, 'calls'>;
+    /** The host's clock, in milliseconds since 1970; the timer's by default. */
+    wallMs?: () => number;
     /** UUID of the cluster. */
     uuid: string;
     /** Where a member says that it can be reached. */
@@ -106,6 +109,7 @@ export class Connections implements Calls {
     this.#transport = parts.transport;
     this.#replica = parts.replica;
     this.#ground = parts.ground;
+    this.#wallMs = parts.wallMs ?? parts.ground.timer.now;
     this.#uuid = parts.uuid;
     this.#placeOf = parts.placeOf;
     this.#seeds = parts.seeds;
@@ -147,12 +151,15 @@ export class Connections implements Calls {
 
   /** When a member was last heard on a connection, and by how much its clock was ahead of ours, in milliseconds. */
   heard(member: string): { readonly at: number; readonly offsetMs: number } | undefined {
-    return this.#heard.get(member);
+    const heard = this.#heard.get(member);
+    if (!heard) return undefined;
+    const offsetMs = heard.aheadMs - (this.#wallMs() - this.#ground.timer.now());
+    return { at: heard.at, offsetMs };
   }
 
   /** By how much the clocks of those that a connection is open with are ahead of ours, in milliseconds. */
   *offsets(): Iterable<number> {
-    for (const peer of this.peers.keys()) yield this.#heard.get(peer)!.offsetMs;
+    for (const peer of this.peers.keys()) yield this.heard(peer)!.offsetMs;
   }
 
   /** Why there is no connection to a member, if one was tried. */
@@ -379,14 +386,18 @@ export class Connections implements Calls {
   #opened(connection: Connection, hello: Hello, purpose: Hello['purpose']): Session {
     const now = this.#ground.timer.now();
     const peer = connection.peer;
-    this.#heard.set(peer, { at: now, offsetMs: hello.wallMs - now });
+    this.#heard.set(peer, { at: now, aheadMs: hello.wallMs - now });
     // Who reaches us can be reached.
     if (!connection.dialed) this.#backoff.succeeded(peer);
     const wire = {
       get waiting() {
         return connection.buffered;
       },
-      send: (message: GossipMessage) => void this.#send(connection, message),
+      send: (message: GossipMessage) => {
+        // Clocks may be set while they are connected.
+        const timed = message.kind === 'probe' ? { ...message, wallMs: Math.round(this.#wallMs()) } : message;
+        this.#send(connection, timed);
+      },
       refuse: (verdict: Verdict) => {
         const what = `${peer} counts as ${verdict}`;
         this.#send(connection, { kind: 'goodbye', code: CODES[verdict], what });
@@ -419,6 +430,8 @@ export class Connections implements Calls {
     session.isSuspect = false;
     const heard = this.#heard.get(peer);
     if (heard) heard.at = session.lastUse;
+    if (heard && message.kind === 'probe' && message.wallMs !== undefined)
+      heard.aheadMs = message.wallMs - session.lastUse;
     switch (message.kind) {
       case 'request':
         return this.#serve(session, message);
@@ -537,7 +550,7 @@ export class Connections implements Calls {
   }
 
   #hello(greeting: Greeting, purpose: Hello['purpose']): Hello {
-    const wallMs = this.#ground.timer.now();
+    const wallMs = Math.round(this.#wallMs());
     const founder = this.#founder();
     const hello = { protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
     return { kind: 'hello', ...hello, ...(founder !== undefined && { founder }) };

@@ -45,12 +45,15 @@ export interface MemberFacts {
   readonly traffic: ClusterNode['transport']['traffic'];
 }
 
-/** What there is to say of a host and the running part of its membership. `now`: milliseconds since 1970. */
+/**
+ * What there is to say of a host and the running part of its membership. `now`: when, on the
+ * clock that nobody sets; `wallMs`: on the computer's; both in milliseconds since 1970.
+ */
 export function factsOf(
   { isForming, ...host }: Pick<ClusterFacts, 'id' | 'name' | 'change' | 'waits'> & { isForming: boolean },
   node: ClusterNode | undefined,
   certificate: X509Certificate | undefined,
-  now: number,
+  times: { readonly now: number; readonly wallMs: number },
 ): ClusterFacts {
   if (!node) return { ...host, state: isForming ? 'waiting' : 'alone' };
   const { standing, members } = node.cluster;
@@ -67,7 +70,7 @@ export function factsOf(
     holdsKey: hosts.some(({ isSelf, holdsKey }) => isSelf && holdsKey),
     certifiedUntil: certificate?.validToDate.getTime(),
     hosts,
-    problems: [...(host.waits ?? []), ...problemsOf(node, hosts, certificate, now)],
+    problems: [...(host.waits ?? []), ...problemsOf(node, hosts, certificate, times)],
     links: hosts.filter(({ isLinked }) => isLinked).length,
     refused: node.transport.refused.counts,
     closed: node.transport.closed.counts,

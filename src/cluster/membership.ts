@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { asCoded, CodedError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
 import { createAuthority, issue } from '../store/trust/authority.ts';
@@ -56,7 +57,7 @@ export interface Upper {
 
 type Common = Pick<
   ClusterNodeOptions,
-  'name' | 'clock' | 'random' | 'log' | 'listen' | 'advertised' | 'seeds'
+  'name' | 'clock' | 'wall' | 'random' | 'log' | 'listen' | 'advertised' | 'seeds'
 >;
 
 export interface MembershipOptions extends Common {
@@ -73,6 +74,7 @@ export interface MembershipOptions extends Common {
 /** This host's own part in a cluster: how it gets in, what it sees of the others, how it gets out. */
 export class Membership {
   readonly #options: MembershipOptions;
+  readonly #wall: Clock;
   #identity: Identity;
   /** For another cluster, until it has a certificate. */
   #next: Identity | undefined;
@@ -94,6 +96,7 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#wall = options.wall ?? options.clock;
     this.#identity = options.folder.turn()?.identity ?? options.folder.identity();
   }
 
@@ -113,7 +116,8 @@ export class Membership {
     const waits = [this.#forming?.trouble, secret?.trouble].filter((one) => one !== undefined);
     const host = { id: this.id, name, change: this.#change, isForming: this.#forming !== undefined, waits };
     const secrets = this.#node && secret && !this.#certificates ? secret.names : undefined;
-    return { ...factsOf(host, this.#node, this.#certificates?.current, clock.now()), secrets };
+    const times = { now: clock.now(), wallMs: this.#wall.now() };
+    return { ...factsOf(host, this.#node, this.#certificates?.current, times), secrets };
   }
 
   /** What is being done to this host's membership. */
@@ -154,10 +158,10 @@ export class Membership {
     this.#refuseShared();
     return this.#alone('init', 'makes the certificates', async () => {
       if (this.#node) throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
-      const { folder, clock, listen } = this.#options;
+      const { folder, listen } = this.#options;
       await probe(listen);
-      const authority = await createAuthority(randomUUID(), clock.now());
-      const certificate = await issue(authority, this.#identity.publicKey, clock.now());
+      const authority = await createAuthority(randomUUID(), this.#wall.now());
+      const certificate = await issue(authority, this.#identity.publicKey, this.#wall.now());
       try {
         folder.keepAuthority(authority);
         // From here on it is in a cluster.
@@ -178,10 +182,9 @@ export class Membership {
   async token(lifeMs: number): Promise<string> {
     const { replica } = this.#member();
     this.#refuseShared();
-    const { clock } = this.#options;
     const { certificate } = this.#certificates!.authority();
-    const token = drawToken(certificate, clock.now(), lifeMs);
-    await new RecordTickets(replica).add(ticketOf(token), clock.now());
+    const token = drawToken(certificate, this.#wall.now(), lifeMs);
+    await new RecordTickets(replica).add(ticketOf(token), this.#wall.now());
     return tokenText(token);
   }
 
@@ -205,7 +208,7 @@ export class Membership {
     const token = parseToken(text);
     this.#refuseShared();
     await this.#alone('join', `asks ${at.address} for a certificate`, async () => {
-      const { clock, listen } = this.#options;
+      const { listen } = this.#options;
       const isOut = this.#node?.cluster.standing.halted !== undefined;
       if (this.#node && !isOut)
         throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
@@ -214,7 +217,12 @@ export class Membership {
       // Under the old one nobody would listen. It stays the same one until it is let in: the token is good for one.
       if (isOut) this.#next ??= createIdentity();
       const identity = this.#next ?? this.#identity;
-      const { certificate, authority, sponsor } = await joinCluster({ ...at, token, identity, clock });
+      const { certificate, authority, sponsor } = await joinCluster({
+        ...at,
+        token,
+        identity,
+        clock: this.#wall,
+      });
       // A network may have been made meanwhile.
       this.#refuseNetworks('NR_JOIN_IN_USE');
       this.#step('empties the store');
@@ -411,11 +419,11 @@ export class Membership {
   }
 
   async #up(): Promise<void> {
-    const { folder, upper, clock } = this.#options;
+    const { folder, upper } = this.#options;
     const turn = folder.turn();
     if (turn) await this.#take(turn);
     this.#identity = folder.identity();
-    const wallMs = () => stampTime(clock.now(), this.#node?.connections.offsets() ?? []);
+    const wallMs = () => stampTime(this.#wall.now(), this.#node?.connections.offsets() ?? []);
     const { replica, rules } = await upper.open(this.id, { isEmpty: false, wallMs });
     this.#replica = replica;
     try {
@@ -432,8 +440,8 @@ export class Membership {
 
   /** Begins with an empty store as somebody else. */
   async #take(turn: Turn): Promise<void> {
-    const { folder, upper, clock } = this.#options;
-    const store = { isEmpty: true, wallMs: () => clock.now() };
+    const { folder, upper } = this.#options;
+    const store = { isEmpty: true, wallMs: () => this.#wall.now() };
     const { replica } = await upper.open(turn.identity.id, store);
     try {
       if (turn.joins) await replica.commit([sponsorChange(turn.joins.sponsor)]);
@@ -466,12 +474,13 @@ export class Membership {
 
   /** By what this host is in a cluster; undefined for one in none. */
   #trust(): Trust | undefined {
-    const { folder, secret, clock, log } = this.#options;
+    const { folder, secret, log } = this.#options;
+    const clock = this.#wall;
     const identity = this.#identity;
     if (secret && folder.shared() !== undefined) return sharedTrust(identity, secret.current);
     const certificates = folder.membership();
     if (!certificates) return undefined;
-    this.#certificates = new Certificates({ ...this.#options, identity, node: () => this.#member() });
+    this.#certificates = new Certificates({ ...this.#options, clock, identity, node: () => this.#member() });
     return certifiedTrust({ identity, certificates, authority: () => folder.authority(), clock, log });
   }
 

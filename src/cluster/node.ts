@@ -30,7 +30,10 @@ export interface ClusterNodeOptions {
   readonly name: string;
   readonly trust: Trust;
   readonly replica: Replica;
+  /** By which it is known how long something takes: nobody should set it. */
   readonly clock: Clock;
+  /** What others are told, and certificates and stamps are of; `clock` by default. */
+  readonly wall?: Clock | undefined;
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly log: Log;
@@ -87,13 +90,13 @@ export class ClusterNode {
 
   /** If it cannot listen it goes on all the same, and tries again. @throws NR_STORE_FAILED */
   static async start(options: ClusterNodeOptions): Promise<ClusterNode> {
-    const { identity, trust, replica, clock, random, log, name } = options;
+    const { identity, trust, replica, clock, random, log, name, wall = clock } = options;
     const { credentials } = trust;
     const strangers = new Strangers(clock, log);
     const parts: { cluster: Cluster | undefined } = { cluster: undefined };
     const transport = new TlsTransport({
       credentials,
-      clock,
+      clock: wall,
       log,
       refused: (reason, remote) => strangers.refused(reason, remote),
       join: (channel) => trust.serve(channel, { replica, cluster: parts.cluster }),
@@ -112,6 +115,7 @@ export class ClusterNode {
         transport,
         replica,
         ground,
+        wallMs: () => wall.now(),
         uuid: credentials.cluster,
         placeOf: (member) => placeOf(replica, member),
         seeds: () => seedsOf(replica, options),

@@ -14,12 +14,12 @@ export function isSilent({ isSelf, state, silentSince }: HostView, now: number):
   return now - silentSince > SILENT_MS;
 }
 
-/** What of a member's cluster does not work, as it sees it, the worst first. `now`: milliseconds since 1970. */
+/** What of a member's cluster does not work, as it sees it, the worst first. `now`, `wallMs`: see factsOf. */
 export function problemsOf(
   { cluster, listening, strangers }: ClusterNode,
   hosts: readonly HostView[],
   certificate: Parameters<typeof renewalAt>[0] | undefined,
-  now: number,
+  { now, wallMs }: { readonly now: number; readonly wallMs: number },
 ): CodedError[] {
   const problems: CodedError[] = [];
   try {
@@ -55,7 +55,7 @@ export function problemsOf(
     const what = `the clock of host ${name} is ${seconds(Math.abs(clockOffsetMs))} s ${way} this host's`;
     problems.push(new CodedError('NR_MEMBER_CLOCK', what));
   }
-  if (certificate && now > renewalAt(certificate, 0) + LATE_MS) {
+  if (certificate && wallMs > renewalAt(certificate, 0) + LATE_MS) {
     const until = certificate.validToDate.toISOString();
     problems.push(new CodedError('NR_MEMBER_CERTIFICATE', `the certificate of this host ends at ${until}`));
   }

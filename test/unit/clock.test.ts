@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { systemClock } from '../../src/clock.ts';
+import { steadyClock, systemClock } from '../../src/clock.ts';
 
 describe('system clock', () => {
   it('tells milliseconds since 1970', () => {
@@ -30,5 +30,21 @@ describe('system clock', () => {
     await new Promise((resolve) => void setTimeout(resolve, 10));
     cancel();
     assert.equal(called, false);
+  });
+});
+
+describe('steady clock', () => {
+  it("tells milliseconds since 1970, and goes on when somebody sets the computer's", () => {
+    const { now } = Date;
+    try {
+      for (const ms of [0, 3_600_000, -3_600_000]) {
+        Date.now = () => now() + ms;
+        assert.ok(Math.abs(systemClock.now() - now() - ms) < 1000);
+        assert.ok(Math.abs(steadyClock.now() - now()) < 1000);
+        assert.ok(Number.isSafeInteger(steadyClock.now()));
+      }
+    } finally {
+      Date.now = now;
+    }
   });
 });

@@ -30,6 +30,8 @@ export interface Knowledge {
 export interface Probe {
   readonly kind: 'probe';
   readonly hash: string;
+  /** The sender's wall clock, in milliseconds since 1970. */
+  readonly wallMs?: number;
 }
 
 /** All of the origin's versions in (from, to] that stand at the sender, ordered by sequence. */

@@ -480,6 +480,23 @@ describe('connections', () => {
     assert.ok(a.connections.heard(B)!.at > at);
   });
 
+  it('notice that a clock is set, on both sides, and go on as before', async () => {
+    const a = await start(A);
+    const clock = { setMs: 0 };
+    const b = await start(B, { setMs: () => clock.setMs });
+    await a.store.commit(wiring.members([A, B]));
+    b.store.merge([a.store.range(A, 0)]);
+    await wiring.until(() => areAlike([a, b]) && linksOf(a) === 1);
+    for (const setMs of [3_600_000, -3_600_000, 0]) {
+      const heard = b.connections.heard(A)!.at;
+      clock.setMs = setMs;
+      assert.ok(Math.abs(b.connections.heard(A)!.offsetMs + setMs) < 1000);
+      assert.equal(b.connections.heard(A)!.at, heard);
+      await wiring.until(() => Math.abs(a.connections.heard(B)!.offsetMs - setMs) < 1000);
+      assert.equal(linksOf(a), 1);
+    }
+  });
+
   it('say why a member cannot be reached', async () => {
     const [a] = await cluster(2);
     network.cut(() => false);

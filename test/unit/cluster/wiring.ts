@@ -155,6 +155,8 @@ export interface NodeOptions {
   readonly seeds?: readonly Place[];
   /** How far ahead its clock is, in milliseconds. */
   readonly aheadMs?: number;
+  /** By how much its clock was set since, in milliseconds. */
+  readonly setMs?: () => number;
 }
 
 /** Nodes, by their transports. */
@@ -183,6 +185,7 @@ export class Wiring {
       transport,
       replica: store,
       ground,
+      wallMs: () => now() + (options.setMs?.() ?? 0),
       uuid: options.cluster ?? CLUSTER,
       placeOf: (member) => this.places.get(member),
       seeds: () => options.seeds ?? [],

@@ -61,8 +61,14 @@ const BODIES: Bodies = {
   },
   probe: {
     type: 3,
-    write: ({ hash }) => [hexBytes(hash, HASH_BYTES)],
-    read: (reader) => ({ kind: 'probe', hash: hexOf(reader, HASH_BYTES) }),
+    write: ({ hash, wallMs }) => [
+      hexBytes(hash, HASH_BYTES),
+      ...(wallMs === undefined ? [] : [natural(wallMs)]),
+    ],
+    read: (reader) => {
+      const hash = hexOf(reader, HASH_BYTES);
+      return { kind: 'probe', hash, ...(!reader.absent() && { wallMs: reader.integer() }) };
+    },
   },
   ranges: {
     type: 4,

@@ -114,7 +114,7 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     'kind',
     'vector',
   ]),
-  record({ kind: fc.constant('probe' as const), hash: hex(16) }),
+  record({ kind: fc.constant('probe' as const), hash: hex(16), wallMs: natural }, ['kind', 'hash']),
   record({ kind: fc.constant('word' as const), vector }),
   record({ kind: fc.constant('want' as const), lacking: vector }),
   record({ kind: fc.constant('beacon' as const), root: id, number: natural, hops: natural }),

@@ -151,13 +151,15 @@ describe('frames', () => {
     refused(TYPE.ranges, cbor([]), Uint8Array.of(0x81), gigantic);
     refused(TYPE.ranges, gigantic);
     // In a field that is skipped.
-    refused(TYPE.probe, cbor([]), Uint8Array.of(0x82), cbor(Buffer.alloc(8)), gigantic);
+    refused(TYPE.probe, cbor([]), Uint8Array.of(0x83), cbor(Buffer.alloc(8)), cbor(5), gigantic);
   });
 
   it('skip fields that nested arrays end with, however deep', () => {
     const deep = Buffer.concat([Buffer.alloc(1_000_000, 0x81), Buffer.of(0)]);
-    const bytes = join(1, TYPE.probe, [cbor([]), Uint8Array.of(0x82), cbor(Buffer.alloc(8)), deep]);
-    assert.deepEqual(readAll(new FrameReader(ME), bytes), [{ kind: 'probe', hash: '00'.repeat(8) }]);
+    const bytes = join(1, TYPE.probe, [cbor([]), Uint8Array.of(0x83), cbor(Buffer.alloc(8)), cbor(5), deep]);
+    assert.deepEqual(readAll(new FrameReader(ME), bytes), [
+      { kind: 'probe', hash: '00'.repeat(8), wallMs: 5 },
+    ]);
   });
 
   it('refuse bodies that are nested deep', () => {
@@ -182,8 +184,11 @@ describe('frames', () => {
   it('ignore what a later release adds at the end of fields', () => {
     const more = [7, -1, 'x', null, 1.5, [1, { a: [true] }]];
     const hash = Buffer.alloc(8, 1);
-    const [probe] = readAll(new FrameReader(ME), frame(TYPE.probe, [hash, ...more]));
-    assert.deepEqual(probe, { kind: 'probe', hash: '01'.repeat(8) });
+    const [probe] = readAll(new FrameReader(ME), frame(TYPE.probe, [hash, 5, ...more]));
+    assert.deepEqual(probe, { kind: 'probe', hash: '01'.repeat(8), wallMs: 5 });
+    // As an earlier one sends it.
+    const [bare] = readAll(new FrameReader(ME), frame(TYPE.probe, [hash]));
+    assert.deepEqual(bare, { kind: 'probe', hash: '01'.repeat(8) });
     const row = [1, 4, 'x//1', '{}', null, null, ...more];
     const [range] = readAll(new FrameReader(ME), frame(TYPE.ranges, [[[0, 4, 5, [row], ...more]], ...more]));
     assert.deepEqual(range, ranges(record()));
