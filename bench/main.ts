@@ -23,7 +23,7 @@ async function labFor(kind: Row['lab']): Promise<void> {
   const up = Lab.find(LAB);
   if (kind === 'none' || (up && up.plan.docker === (kind === 'docker'))) return;
   if (up) await up.down();
-  await Lab.up({ name: LAB, hosts: 2, docker: kind === 'docker', say });
+  await Lab.up({ name: LAB, hosts: 2, cluster: false, docker: kind === 'docker', say });
 }
 
 function bench(): Bench {

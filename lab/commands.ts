@@ -44,13 +44,15 @@ export async function commandLine(argv: string[]): Promise<void> {
       new Option(
         '--link <link>',
         'how hosts are connected (default routed): each with a link of its own to tor, which it peers with, or all by ' +
-          'one link, without BGP with tor',
+          'one link, without BGP with tor: in a cluster they peer with each other',
       ).choices(links),
     )
     .option('--docker', 'start dockerd on the hosts (default)')
     .option('--no-docker', 'do not')
     .option('--daemon', 'start net-routed on the hosts (default)')
     .option('--no-daemon', 'do not')
+    .option('--cluster', 'make the hosts members of one cluster (default)')
+    .option('--no-cluster', 'do not')
     .option('--docker-args <words>', 'further arguments of dockerd', words)
     .option('--daemon-args <words>', 'further arguments of the net-routed daemon', words)
     .action(async ({ kernel: _, ...options }: LabOptions & { kernel: string }) => {

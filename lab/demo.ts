@@ -1,7 +1,9 @@
 /** The main job, shown on real Docker hosts: `npm run demo`. Ends with status 1 at the first thing that is wrong. */
 import { once } from 'node:events';
+import { torPeer } from './daemon.ts';
 import type { Host, Running } from './host.ts';
 import { Lab } from './lab.ts';
+import { underlay } from './topology.ts';
 import { until } from './wait.ts';
 
 const NAME = 'demo';
@@ -9,6 +11,8 @@ const CREATE = 'docker network create -d net-routed --ipam-driver ipam-routed --
 const ADDRESS: Readonly<Record<string, string>> = { h1: '10.1.0.2', h2: '10.1.0.3', h3: '10.1.0.4' };
 /** The plain host behind the router. */
 const OUTSIDE = '192.0.2.10';
+/** What the daemons are started with, besides their peer: they peer with the router, and have each other's networks. */
+const SETTINGS = ['--peering', 'fabric', '--docker-propagate', 'true'];
 /** Longest wait for a route to come or go, in milliseconds. */
 const ROUTE_MS = 10_000;
 
@@ -33,7 +37,23 @@ async function type(host: Host, command: string, show = true): Promise<string> {
   say(`${host.name}# ${command}`);
   const output = await host.must(['sh', '-c', command]);
   if (show) say(indent(output));
-  return output;
+  return output.trimEnd();
+}
+
+/** The same for a command that has to fail with these words, of which it shows the ones that match. */
+async function refused(host: Host, command: string, words: RegExp): Promise<void> {
+  say(`${host.name}# ${command}`);
+  const { status, stderr } = await host.exec(['sh', '-c', command]);
+  const [found] = words.exec(stderr) ?? [];
+  if (status === 0 || found === undefined) throw new Error(`it was to be refused, and said:\n${stderr}`);
+  say(indent(found));
+}
+
+/** Waits until a host's Docker has the network, or has it no more. */
+async function network(host: Host, there: boolean): Promise<void> {
+  const probe = async () =>
+    ((await host.exec(['docker', 'network', 'inspect', 'mine'])).status === 0) === there;
+  await until(`${there ? 'the' : 'no'} network mine on ${host.name}`, probe, { timeoutMs: ROUTE_MS });
 }
 
 function indent(text: string): string {
@@ -91,9 +111,23 @@ async function show(lab: Lab): Promise<void> {
   const { hosts, tor, out } = lab;
   const [h1, h2, h3] = hosts as [Host, Host, Host];
 
-  await step('create the network, on each host', async () => {
-    for (const host of hosts) await type(host, CREATE, false);
-    await type(h1, 'net-routed networks list');
+  await step('make a cluster of the hosts', async () => {
+    say('   each runs, with its own link to the router:');
+    for (const { name } of hosts)
+      say(`${name}# net-routed daemon ${[...torPeer(name), ...SETTINGS].join(' ')}`);
+    await type(h1, 'net-routed init');
+    for (const host of [h2, h3]) {
+      const token = await type(h1, 'net-routed token');
+      await type(host, `net-routed join ${underlay(h1.name).host4} --token ${token}`);
+    }
+    await type(h1, 'net-routed hosts');
+  });
+
+  await step('create the network on one host: the others have it', async () => {
+    await type(h1, CREATE, false);
+    for (const host of [h2, h3]) await network(host, true);
+    await type(h3, 'docker network ls --filter driver=net-routed');
+    await type(h3, 'net-routed networks');
   });
 
   await step('run a container on each host, with an address of our choice', async () => {
@@ -108,6 +142,22 @@ async function show(lab: Lab): Promise<void> {
     );
     await type(h1, 'docker exec web ip addr show eth0');
     await type(h1, 'docker exec web ip route');
+    await refused(
+      h2,
+      'docker run --rm --network mine --ip 10.1.0.2 busybox:local true',
+      /NR_ADDRESS_IN_USE: .*/,
+    );
+  });
+
+  await step('run one on each at once, with addresses of the cluster’s choice', async () => {
+    const run = 'docker run -d --name any --network mine busybox:local sleep 3600';
+    await Promise.all(hosts.map((host) => type(host, run, false)));
+    const inspect = "docker inspect -f '{{.NetworkSettings.Networks.mine.IPAddress}}' any";
+    const given: string[] = [];
+    for (const host of hosts) given.push(await type(host, inspect));
+    expect(new Set(given).size === hosts.length, `an address was given twice: ${given.join(', ')}`);
+    await type(h1, 'net-routed pools');
+    for (const host of hosts) await type(host, 'docker rm -f any', false);
   });
 
   await step('each reaches each, and the plain host behind the router', async () => {
@@ -160,7 +210,9 @@ async function show(lab: Lab): Promise<void> {
   await step('remove the rest', async () => {
     for (const host of [h1, h2]) await type(host, 'docker rm -f $(docker ps -q)', false);
     for (const address of Object.values(ADDRESS)) await route(tor, address, false);
-    for (const host of hosts) await type(host, 'docker network rm mine', false);
+    await type(h1, 'docker network rm mine', false);
+    for (const host of [h2, h3]) await network(host, false);
+    say('   the other hosts have it no more');
     for (const host of hosts) {
       const left = await host.must([
         'sh',
@@ -178,7 +230,9 @@ async function main(): Promise<number> {
   let lab: Lab | undefined;
   try {
     await Lab.down(NAME);
-    lab = await step('three Docker hosts and a fabric router', () => Lab.up({ name: NAME, hosts: 3, say }));
+    lab = await step('three Docker hosts and a fabric router', () =>
+      Lab.up({ name: NAME, hosts: 3, cluster: false, daemonArgs: SETTINGS, say }),
+    );
     await show(lab);
   } catch (error) {
     status = 1;

@@ -11,11 +11,12 @@
 
 import { type Birth, begin } from './birth.ts';
 import { clearLab, endHost, exists } from './clear.ts';
+import { formCluster } from './cluster.ts';
 import { torPeer } from './daemon.ts';
 import { LabError } from './errors.ts';
 import { callNeighbours, startFrr } from './frr.ts';
 import { Host } from './host.ts';
-import { checkChange, daemonArgs, defaults, merge, type Plan } from './plan.ts';
+import { checkChange, daemonArgs, defaults, merge, type Plan, peeringArgs } from './plan.ts';
 import { alive, type ProcessId } from './process.ts';
 import { releaseRoot } from './release.ts';
 import { alone, checkName, readState, type State, writeState } from './state.ts';
@@ -130,7 +131,7 @@ export class Lab {
       init: () => this.#init(name),
       reboot: () => this.#reboot(name),
       dockerArgs: plan.dockerArgs,
-      peerArgs: plan.link === 'shared' ? [] : torPeer(name),
+      peerArgs: [...(plan.link === 'shared' ? [] : torPeer(name)), ...peeringArgs(plan)],
       daemonArgs: daemonArgs(plan, name),
     });
   }
@@ -153,6 +154,7 @@ export class Lab {
     await this.#wire();
     this.#say(`lab ${name}: waiting for FRR on ${torName}${services(plan)}`);
     await all([this.#route(), ...docker.map((host) => this.#serve(host))]);
+    if (plan.daemon && plan.cluster) await formCluster(this.hosts, this.#say);
     this.#note({ phase: 'up' });
   }
 

@@ -6,8 +6,8 @@ export const releases = ['bookworm', 'trixie', 'sid'] as const;
 export type Release = (typeof releases)[number];
 
 /**
- * How hosts are connected. `routed`: each by a link of its own to the fabric router, which it peers with. `shared`: all by
- * one link, without BGP with the router.
+ * How hosts are connected. `routed`: each by a link of its own to the fabric router, which it peers with, and with nobody
+ * else in a cluster. `shared`: all by one link, without BGP with the router; in a cluster they peer with each other.
  */
 export const links = ['routed', 'shared'] as const;
 export type Link = (typeof links)[number];
@@ -25,6 +25,8 @@ export interface Plan {
   docker: boolean;
   /** Whether hosts run the net-routed daemon. */
   daemon: boolean;
+  /** Whether the daemons are members of one cluster. */
+  cluster: boolean;
   /** Further arguments of dockerd. */
   dockerArgs: string[];
   /** Further arguments of the net-routed daemon, for all hosts. */
@@ -40,10 +42,15 @@ export const defaults: Plan = {
   link: 'routed',
   docker: true,
   daemon: true,
+  cluster: true,
   dockerArgs: [],
   daemonArgs: [],
   hostDaemonArgs: {},
 };
+
+/** By which the daemons peer as the lab is to have it: with the router, or with each other. */
+export const peeringArgs = ({ link, cluster }: Plan): string[] =>
+  cluster && link === 'routed' ? ['--peering', 'fabric'] : [];
 
 /** Arguments of one host's daemon. */
 export const daemonArgs = (plan: Plan, host: string): string[] => [
@@ -62,10 +69,10 @@ export function merge(base: Plan, wanted: Partial<Plan>): Plan {
 
 /** A running lab can grow; anything else needs a new one. */
 export function checkChange(name: string, now: Plan, wanted: Plan): void {
-  const isOther = wanted.release !== now.release || wanted.engine !== now.engine || wanted.link !== now.link;
+  const isOther = (['release', 'engine', 'link', 'cluster'] as const).some((one) => wanted[one] !== now[one]);
   if (wanted.hosts < now.hosts || isOther)
     throw new LabError(
-      `lab ${name} is up with ${now.hosts} hosts, engine ${now.engine}, link ${now.link}, release ${now.release ?? 'of this machine'}; ` +
+      `lab ${name} is up with ${now.hosts} hosts, engine ${now.engine}, link ${now.link}, ${now.cluster ? 'in a cluster' : 'without a cluster'}, release ${now.release ?? 'of this machine'}; ` +
         'take it down first to have another',
     );
 }

@@ -23,7 +23,8 @@ export function eventually<T>(
 }
 
 /**
- * Has a lab made before the tests of the describe block, and removed after them. Its name has the release in it, so
+ * Has a lab made before the tests of the describe block, without a cluster unless the options say so, and removed after
+ * them. Its name has the release in it, so
  * that runs of several releases do not meet.
  */
 export function useLab(test: string, options: Omit<LabOptions, 'name'> = {}): () => Lab {
@@ -32,7 +33,7 @@ export function useLab(test: string, options: Omit<LabOptions, 'name'> = {}): ()
   before(async function () {
     this.timeout(300_000);
     await Lab.down(name);
-    lab = await Lab.up({ hosts: 2, ...(release && { release }), ...options, name });
+    lab = await Lab.up({ hosts: 2, cluster: false, ...(release && { release }), ...options, name });
   });
   after(async function () {
     this.timeout(60_000);
