@@ -41,6 +41,7 @@ describe('a call that is repeated before it is on disk', () => {
     it(`is not acknowledged when the disk refuses: ${what}`, async () => {
       const on = world();
       for (const [, step] of STEPS.slice(0, index)) await step(on);
+      on.store.flush(); // with the start of the host, which is not what is to fail
       const before = contents(on);
       on.store.failNextCommit();
       const both = await Promise.allSettled([call(on), call(on)]);
