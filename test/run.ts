@@ -74,6 +74,12 @@ const groups: Group[] = [
     ['test/unit/**/*.test.ts'],
     all ? { env: () => ({ NET_ROUTED_KILLS: '100' }) } : {},
   ),
+  mocha(
+    'simulation',
+    all ? 180 : 15,
+    ['test/sim/*.test.ts'],
+    all ? { env: () => ({ NET_ROUTED_SEEDS: '100000' }) } : {},
+  ),
   mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
   mocha('lab', all ? 60 : 15, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
   ...endToEnd(e2e),

@@ -1,3 +1,4 @@
+import { CHECK_MUTANTS } from './checks.ts';
 import { FORGETTING_MUTANTS } from './forgetting.ts';
 import { HOST_MUTANTS } from './hosts.ts';
 import type { Mutant } from './mutant.ts';
@@ -10,4 +11,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...OWNERSHIP_MUTANTS,
   ...FORGETTING_MUTANTS,
   ...HOST_MUTANTS,
+  ...CHECK_MUTANTS,
 ];

@@ -118,6 +118,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'done(undefined, { body: { unknown: unknown.map(({ nonce }) => nonce) } });',
       },
     ],
+    tests: ['test/unit/cluster/claims.test.ts'],
   },
   {
     name: 'refused-loan-frees',

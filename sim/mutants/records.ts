@@ -72,8 +72,8 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: REPLICA,
-        find: 'this.write([{ key: CLOCK, value: this.#clock.last }], () => {});',
-        replace: '',
+        find: 'must not win against us there.\n    this.write([{ key: CLOCK, value: this.#clock.last }], () => {});',
+        replace: 'must not win against us there.',
       },
     ],
     tests: ['test/contract/replica.test.ts'],
@@ -101,6 +101,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
           'if (coversAll(report.vector, new Map()) && this.#replica.known(report.id) >= (report.vector.get(report.id) ?? 0)) this.#settled',
       },
     ],
+    tests: ['test/unit/cluster/collector.test.ts'],
   },
   {
     name: 'age-collection',
@@ -120,6 +121,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       { file: COLLECTOR, find: 'if (this.#replica.known(id) < seal) return 0;', replace: 'void [id, seal];' },
     ],
+    tests: ['test/unit/cluster/collector.test.ts'],
   },
   {
     name: 'careless-drop',

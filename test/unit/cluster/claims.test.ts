@@ -192,6 +192,25 @@ describe('claims', () => {
     assert.match(claim(hosts, 1, 5), /NR_ADDRESS_IN_USE/, 'the release failed');
   });
 
+  it('are not unknown to their borrower because of what is on its way to the disk', () => {
+    const hosts = new Hosts(2);
+    claim(hosts, 1, 5);
+    const [lender, { store, cluster }] = hosts.nodes as [Node, Node];
+    const { nonce } = store.get(key(hosts, 1, 5))!.value as { nonce: string };
+    const audit = () =>
+      hosts.ended((done) => {
+        const body = { loans: [{ space: 's', value: '5', nonce }] };
+        cluster.serve('audit', lender.id, body, (error, answer) => {
+          if (!error) assert.deepEqual(answer?.body, { unknown: [] });
+          done(error);
+        });
+      });
+    store.write([{ key: key(hosts, 1, 5) }], () => {});
+    store.disk.failure = new Error('no space left on device');
+    assert.match(audit(), /NR_STORE_FAILED/);
+    assert.equal(audit(), 'done', 'it is there after all');
+  });
+
   it('leave a shared value in use when the disk refuses them', () => {
     const hosts = new Hosts(3);
     claim(hosts, 0, 5, true);

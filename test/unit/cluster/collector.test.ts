@@ -65,4 +65,42 @@ describe('tombstones', () => {
     hosts.run();
     assert.deepEqual([...b.store.tombstones()], []);
   });
+
+  it('stay while somebody who has seen them had heard of more than this host', () => {
+    const hosts = new Hosts(3);
+    const [a, b, c] = hosts.nodes as [Node, Node, Node];
+    a.store.write([{ key: 'policy/1', value: 1 }, { key: 'policy/1' }], () => {});
+    hosts.gossip();
+    a.cluster.collector.take(c.cluster.collector.report());
+    c.store.write([{ key: 'policy/2', value: 2 }], () => {});
+    hosts.run();
+    b.store.merge([c.store.range(c.id, b.store.known(c.id))]);
+    hosts.run();
+    a.cluster.collector.take(b.cluster.collector.report());
+    assert.equal(a.cluster.collector.collect(), 0, 'an older version may be among what c has written');
+    a.store.merge([b.store.range(c.id, a.store.known(c.id))]);
+    hosts.run();
+    assert.equal(a.cluster.collector.collect(), 1);
+  });
+
+  it('stay until all has arrived of who is gone', () => {
+    const hosts = new Hosts(3);
+    const [a, b, c] = hosts.nodes as [Node, Node, Node];
+    a.store.write([{ key: 'policy/1', value: 1 }, { key: 'policy/1' }], () => {});
+    c.store.write([{ key: `host/${c.id}`, value: 'last words' }], () => {});
+    hosts.run();
+    const seal = c.store.known(c.id);
+    a.store.write(
+      [{ key: `gone/${c.id}`, value: { seal, how: 'left', by: b.id, heir: b.id, last: 3 } }],
+      () => {},
+    );
+    hosts.run();
+    b.store.merge([a.store.range(a.id, b.store.known(a.id))]);
+    hosts.run();
+    a.cluster.collector.take(b.cluster.collector.report());
+    assert.equal(a.cluster.collector.collect(), 0);
+    a.store.merge([c.store.range(c.id, a.store.known(c.id))]);
+    hosts.run();
+    assert.equal(a.cluster.collector.collect(), 1);
+  });
 });
