@@ -6,7 +6,7 @@ import { Claims } from './claims.ts';
 import { Collector } from './collector.ts';
 import { Forgetting } from './forgetting.ts';
 import { Leaving } from './leaving.ts';
-import { Members } from './members.ts';
+import { Members, tellsOfMembers } from './members.ts';
 import { type Judge, Names } from './names.ts';
 import { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
@@ -93,7 +93,8 @@ export class Cluster {
     replica.admission = {
       // Nothing of who is not known as a member; who does not know all of them yet listens to all.
       limit: (origin) => (isMember(origin) || !members.knowsAll ? this.forgetting.limit(origin) : 0),
-      admits: ({ class: kind, origin }) => kind !== 'owned' || members.gone(origin) === undefined,
+      admits: (version) =>
+        (version.class !== 'owned' || members.gone(version.origin) === undefined) && tellsOfMembers(version),
       // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
       refusal: (keys) =>
         isMember(replica.origin) || keys.includes(`member/${replica.origin}`)

@@ -440,6 +440,7 @@ export class Connections implements Calls {
       case 'goodbye':
         return this.#heardGoodbye(connection, message.code, message.what);
       case 'hello':
+        this.#refused('second-hello', connection.remote);
         return this.#close(session, 'a second hello');
       default:
         session.link?.take(message);
@@ -475,6 +476,11 @@ export class Connections implements Calls {
 
   /** What others say of this host: that it is not who it thinks it is. */
   #heardGoodbye(connection: Connection, code: string, what: string): void {
+    // Who was sent away would have everybody stop.
+    if (this.#parts!.cluster.members.gone(connection.peer)) {
+      this.#refused('gone', connection.remote);
+      return connection.close('gone');
+    }
     const halt = haltOf((Object.keys(CODES) as Verdict[]).find((one) => CODES[one] === code));
     if (halt) this.#parts!.cluster.standing.halt(halt);
     this.#ground.log.info({ peer: connection.peer, code, what }, 'a member ended the connection');

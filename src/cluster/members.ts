@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { Change, Entry } from '../ports/store.ts';
+import type { Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import { spkiOf } from '../store/trust/identity.ts';
 
@@ -127,6 +128,20 @@ export class Members {
     const parsed = goneSchema.safeParse(entry?.value);
     if (parsed.success) this.#gone.set(id, { ...parsed.data, id });
     else this.#gone.delete(id);
+  }
+}
+
+/**
+ * Whether a version of a record may stand, as far as it says who is in: such records are never removed, and one that says
+ * nothing would take a member out of everybody's sight, so that nobody could be let in or forgotten any more.
+ */
+export function tellsOfMembers({ key, text }: Pick<Versioned, 'key' | 'text'>): boolean {
+  const schema = key.startsWith('member/') ? memberSchema : key.startsWith('gone/') ? goneSchema : undefined;
+  if (!schema) return true;
+  try {
+    return text !== undefined && schema.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
   }
 }
 

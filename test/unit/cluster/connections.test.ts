@@ -364,6 +364,71 @@ describe('connections', () => {
     await wiring.until(() => a!.cluster.standing.halted === 'passed', 1000);
   });
 
+  it('let nobody take a member out of sight', async () => {
+    const [a] = await cluster(2);
+    const before = a!.store.counts.refused;
+    const values = [undefined, '5', '{"number":"x"}'];
+    for (const text of values) {
+      for (const key of [`member/${A}`, `gone/${A}`]) {
+        const from = a!.store.known(B);
+        const dot = { origin: B, sequence: from + 1 };
+        const rank = a!.store.version(`member/${A}`)!.rank + 1_000_000;
+        const records = [{ key, class: 'shared' as const, text, ...dot, rank }];
+        a!.store.merge([{ origin: B, from, to: from + 1, records }]);
+        await a!.store.commit([]);
+      }
+    }
+    assert.equal(a!.store.counts.refused - before, 2 * values.length);
+    assert.equal(a!.cluster.members.get(A)?.number, 1);
+    assert.equal(a!.cluster.members.isPresent(A), true);
+  });
+
+  it('do not believe one that was sent away', async () => {
+    const [a, b] = await cluster(2);
+    await a!.store.commit([
+      { key: `gone/${C}`, value: { seal: 0, how: 'forgotten', by: A, heir: A, last: 2 } },
+    ]);
+    await wiring.until(() => b!.cluster.members.gone(C) !== undefined);
+    for (const node of [a!, b!]) {
+      const { here } = stranger(C, node);
+      here.send({ kind: 'goodbye', code: 'NR_MEMBER_GONE', what: 'so it is' });
+      await wiring.until(() => here.reason !== undefined, 1000);
+      assert.equal(node.cluster.standing.halted, undefined);
+    }
+    assert.equal(wiring.refused.get('gone'), 2);
+  });
+
+  it('count whom they do not let in, by why', async () => {
+    const [a, b] = await cluster(2);
+    const end = async (...said: Message[]) => {
+      const { here } = stranger(C, a!);
+      for (const one of said) here.send(one);
+      await wiring.until(() => here.reason !== undefined, 10_000);
+    };
+    await end(hello(C, { cluster: CLUSTER.replace('0f', '1f') }));
+    await end(hello(b!.id));
+    await end(hello(C, { protocol: 0 }));
+    await end({ kind: 'probe', hash: '0'.repeat(16) });
+    await end(hello(C, { founder: C }));
+    await end(hello(C), hello(C));
+    await end();
+    const counts = {
+      cluster: 1,
+      identity: 1,
+      protocol: 1,
+      'no-hello': 1,
+      founder: 1,
+      'second-hello': 1,
+      speechless: 1,
+    };
+    assert.deepEqual(Object.fromEntries(wiring.refused), counts);
+    // Of the founder that it knows nothing has to be said.
+    const { here } = stranger(C, a!);
+    here.send(hello(C));
+    await wiring.pass(100);
+    assert.equal(here.reason, undefined);
+  });
+
   it('write nothing for all on a host that has not been let in', async () => {
     const a = await start(A);
     await assert.rejects(write(a, 'policy/early'), /NR_MEMBER_INCOMPLETE/);

@@ -166,6 +166,8 @@ export class Wiring {
   readonly #manual: ManualClock | undefined;
   readonly nodes: Wired[] = [];
   readonly warnings: object[] = [];
+  /** How often somebody was refused, by reason. */
+  readonly refused = new Map<string, number>();
   readonly places = new Map<string, Place>();
   #seed = 1;
 
@@ -189,9 +191,11 @@ export class Wiring {
       uuid: options.cluster ?? CLUSTER,
       placeOf: (member) => this.places.get(member),
       seeds: () => options.seeds ?? [],
+      refused: (reason) => void this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1),
+      founder: (): string | undefined => cluster.members.founder(),
     });
     const whole = { ...ground, calls: connections };
-    const cluster = new Cluster({
+    const cluster: Cluster = new Cluster({
       replica: store,
       ground: whole,
       boot,

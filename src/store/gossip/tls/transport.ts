@@ -22,14 +22,16 @@ interface Options {
   readonly limits?: Partial<Limits>;
   /** Serves one who wants to join, until the promise ends. Absent: nobody joins here. */
   readonly join?: (channel: Channel) => Promise<void>;
-  /** Told of a connection that others opened and that did not come about; `remote` is an address with a port. */
+  /** Told of those that others opened and did not come about, or broke rules; `remote` is an address with a port. */
   readonly refused?: (reason: string, remote: string) => void;
 }
 
 /** Connections over TLS 1.3 between nodes that prove their ids. */
 export class TlsTransport implements Transport {
   readonly id: string;
-  /** Connections that did not come about, by reason; those of both directions. */
+  /**
+   * Connections that did not come about, or ended for what the other side sent, by reason; those of both directions.
+   */
   readonly refused = new Tally();
   /** Connections that ended, by reason. */
   readonly closed = new Tally();
@@ -53,11 +55,7 @@ export class TlsTransport implements Transport {
     this.#gate = new Gate({
       limits: this.#limits,
       clock: options.clock,
-      refused: (reason, remote) => {
-        this.refused.add(reason);
-        options.log.debug({ reason, remote }, 'connection refused');
-        options.refused?.(reason, remote);
-      },
+      refused: (reason, remote) => this.#refuse(reason, remote),
     });
   }
 
@@ -210,6 +208,12 @@ export class TlsTransport implements Transport {
     return taken.filter(({ peer }) => peer === id).length < this.#limits.perPeer ? undefined : 'too-many';
   }
 
+  #refuse(reason: string, remote: string): void {
+    this.refused.add(reason);
+    this.#options.log.debug({ reason, remote }, 'connection refused');
+    this.#options.refused?.(reason, remote);
+  }
+
   #connection(channel: Channel, peer: Peer, dialed: boolean): Connection {
     const { clock, log } = this.#options;
     const skipped = () => {
@@ -222,10 +226,14 @@ export class TlsTransport implements Transport {
     connection.onClose((reason) => {
       this.#connections.delete(connection);
       this.closed.add(reason);
+      if (WRONGS.includes(reason)) this.#refuse(reason, connection.remote);
     });
     return connection;
   }
 }
+
+/** Ends of a connection that the other side is to blame for: it says what no release of ours does, or nothing. */
+const WRONGS = [...FAULTS, 'speechless', 'unhandled'];
 
 const UNREACHABLE = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT'];
 

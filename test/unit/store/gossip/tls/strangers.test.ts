@@ -464,6 +464,7 @@ describe('strangers', () => {
       const memory = process.memoryUsage().arrayBuffers;
       channel.send(Buffer.of(0x40, 0, 0, 0, 1, 4));
       await until(() => member.transport.closed.of('too-large') === 1);
+      assert.equal(member.transport.refused.of('too-large'), 1, 'counted with those that never came in');
       assert.ok(process.memoryUsage().arrayBuffers - memory < 16 * 1024 * 1024);
       await unharmed();
     });
