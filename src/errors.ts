@@ -137,6 +137,10 @@ const TABLE = {
   NR_MEMBER_INCOMPLETE: [503, 'wait until more than half of the members can be reached'],
   NR_MEMBER_IN_USE: [409, 'remove the containers and networks of this host first'],
   NR_MEMBER_ALONE: [409, 'there is nobody to leave to; remove the state folder instead'],
+  NR_PROBES_BLOCKED: [
+    503,
+    'let UDP through between all hosts on the cluster port; until then a host that is gone shows later',
+  ],
   NR_MEMBER_CLOCK: [503, 'set the clocks of all hosts by NTP'],
   NR_MEMBER_CERTIFICATE: [
     503,

@@ -1,4 +1,5 @@
 import type { ClusterFacts } from '../cluster/facts.ts';
+import { livenessOf } from '../cluster/hosts.ts';
 import { isSilent } from '../cluster/problems.ts';
 import { problemOf } from './problem.ts';
 import type { ClusterView, HostView } from './views.ts';
@@ -35,11 +36,13 @@ export function showCluster(
 export function showHosts({ member }: ClusterFacts, now: number): HostView[] {
   return (member?.hosts ?? []).map((host) => {
     const { id, name, isSelf, state, address, port, isLinked, holdsKey, chunks, trouble, isBlocking } = host;
+    const { liveness, since } = livenessOf(host, now);
     return {
       id,
       name,
       self: isSelf,
-      state: state === 'present' && isSilent(host, now) ? 'silent' : state,
+      state: state === 'present' && liveness !== 'heard' ? liveness : state,
+      ...(since !== undefined && { away: secondsOf(now - since) }),
       ...(address !== undefined && { address }),
       ...(port !== undefined && { port }),
       linked: isLinked,
@@ -49,6 +52,7 @@ export function showHosts({ member }: ClusterFacts, now: number): HostView[] {
       chunks,
       ...(trouble !== undefined && { trouble }),
       blocking: isBlocking,
+      udpBlocked: host.isUdpBlocked,
     };
   });
 }

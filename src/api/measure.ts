@@ -122,6 +122,17 @@ function measureCluster(
     registers,
   });
   for (const [reason, count] of member.closed) closed.inc({ reason: wordOf(reason) }, count);
+  const { probes } = member;
+  counter('cluster_probe_sent_packets_total', 'UDP packets to other hosts', probes.traffic.sent);
+  counter('cluster_probe_received_packets_total', 'UDP packets that came', probes.traffic.received);
+  gauge('cluster_probe_health', 'How slow this host finds itself, from 0 to 8', probes.health);
+  const dropped = new Counter({
+    name: 'net_routed_cluster_probe_refused_total',
+    help: 'UDP packets that were not taken, by reason',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const [reason, count] of probes.refused) dropped.inc({ reason }, count);
 }
 
 /** A word for the label: some reasons are sentences, with ids in them. */

@@ -179,9 +179,12 @@ const hostView = z.object({
   /** Whether it is the one that answers. */
   self: z.boolean(),
   /**
-   * incomplete: let in, but half of the members or more may not know it yet. silent: a member that was not heard for 20 s.
+   * incomplete: let in, but half of the members or more may not know it yet. suspect: it has not answered a probe, nor
+   * through others. silent: nobody has heard it since it was suspected first.
    */
-  state: z.enum(['present', 'silent', 'incomplete', 'leaving', 'left', 'forgotten']),
+  state: z.enum(['present', 'suspect', 'silent', 'incomplete', 'leaving', 'left', 'forgotten']),
+  /** For how long it is suspect, or was not heard when it is silent; in seconds. */
+  away: z.number().optional(),
   /** Where it says that it can be reached. */
   address: z.string().optional(),
   port: z.number().optional(),
@@ -199,6 +202,8 @@ const hostView = z.object({
   trouble: z.string().optional(),
   /** Removed records are kept until it is heard, or forgotten. */
   blocking: z.boolean(),
+  /** It is there, but its UDP packets do not arrive: whether it is there shows later than of others. */
+  udpBlocked: z.boolean(),
 });
 
 export const hostsView = z.object({ hosts: z.array(hostView) });

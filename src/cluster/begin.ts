@@ -16,6 +16,8 @@ export interface Said {
   readonly port?: number | undefined;
   /** It holds the cluster's key, and can let hosts in. */
   readonly holdsKey?: boolean | undefined;
+  /** The public key of this start, for probes. */
+  readonly probeKey?: string | undefined;
 }
 
 /**

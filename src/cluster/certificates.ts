@@ -87,12 +87,13 @@ export class Certificates {
 
   /** If nobody else would hold the cluster's key after this host, another member does from now on. @throws CodedError */
   async keepHeld(): Promise<void> {
-    const { replica, cluster } = this.#options.node();
+    const { replica, cluster, probes } = this.#options.node();
     const others = cluster.members.present().filter(({ id, complete }) => complete && id !== replica.origin);
     if (!this.#options.folder.authority() || others.length === 0) return;
     const holders = new Set(holdersOf(replica));
     if (others.some(({ id }) => holders.has(id))) return;
-    await this.#first(others, ({ id }) => this.share(id));
+    const ids = others.map(({ id }) => id);
+    await this.#first(probes.thereFirst(ids), (id) => this.share(id));
   }
 
   /** From our own hands, or from a member that holds the key. */
@@ -100,11 +101,11 @@ export class Certificates {
     const { folder, identity, clock, node } = this.#options;
     const own = folder.authority();
     if (own) return issue(own, identity.publicKey, clock.now());
-    const { replica, cluster } = node();
+    const { replica, cluster, probes } = node();
     const holders = holdersOf(replica).filter((id) => cluster.members.isPresent(id));
     if (holders.length === 0)
       throw new CodedError('NR_CLUSTER_KEY', 'no member is known to hold the key of the cluster');
-    return this.#first(holders, async (holder) => {
+    return this.#first(probes.thereFirst(holders), async (holder) => {
       const { body } = await this.#ask(holder, 'renew', askRenewal(identity));
       return readRenewal(body, identity, authority, clock.now());
     });

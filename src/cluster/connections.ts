@@ -71,6 +71,7 @@ export class Connections implements Calls {
   readonly #founder: () => string | undefined;
   /** Made with a secret that is on its way out: another connection is to take their place. */
   readonly #outdated = new Set<Session>();
+  readonly #isAway: (member: string) => boolean;
   readonly #requests: Requests;
   readonly #backoff: Backoff;
   readonly #sessions = new Set<Session>();
@@ -102,9 +103,12 @@ export class Connections implements Calls {
     refused?: (reason: string, remote: string) => void;
     /** Who made the cluster; undefined until that is known. */
     founder?: () => string | undefined;
+    /** Whether it is no use to dial a member before others. A hint: it is dialled all the same, later. */
+    isAway?: (member: string) => boolean;
   }) {
     this.#refused = parts.refused ?? (() => {});
     this.#founder = parts.founder ?? (() => undefined);
+    this.#isAway = parts.isAway ?? (() => false);
     this.#methods = parts.methods ?? new Map();
     this.#transport = parts.transport;
     this.#replica = parts.replica;
@@ -212,7 +216,9 @@ export class Connections implements Calls {
     // No links, and so nothing told, before it is known that this host is who it was.
     if (!standing.starting && !standing.halted) {
       const areUnlinked = others.length > 0;
-      const next = rotates || !isFull ? this.#anyOf(others) : undefined;
+      // A rotation tries anybody: who seems to be away may be on the other side of a cut that is none any more.
+      const there = rotates ? [] : others.filter((id) => !this.#isAway(id));
+      const next = rotates || !isFull ? (this.#anyOf(there) ?? this.#anyOf(others)) : undefined;
       if (next !== undefined) this.#dialMember(next, 'link', () => this.#thin());
       // Those that are linked may be as cut off from the rest as this host, which nobody has told where they are.
       if (linked.size === 0 || (rotates && areUnlinked && next === undefined)) this.#dialSeeds();

@@ -43,6 +43,12 @@ export interface MemberFacts {
   /** Connections that ended, by reason. */
   readonly closed: ReadonlyMap<string, number>;
   readonly traffic: ClusterNode['transport']['traffic'];
+  readonly probes: {
+    readonly traffic: ClusterNode['probes']['traffic'];
+    readonly refused: ReadonlyMap<string, number>;
+    /** How slow this host finds itself, from 0 to 8. */
+    readonly health: number;
+  };
 }
 
 /**
@@ -75,6 +81,11 @@ export function factsOf(
     refused: node.transport.refused.counts,
     closed: node.transport.closed.counts,
     traffic: node.transport.traffic,
+    probes: {
+      traffic: node.probes.traffic,
+      refused: node.probes.refused.counts,
+      health: node.probes.health,
+    },
   };
   return { ...host, state: state(), member };
 }

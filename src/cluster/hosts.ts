@@ -1,6 +1,15 @@
 import type { Cluster } from './cluster.ts';
+import { reportPauseMs } from './gossip/gossip.ts';
 import type { ClusterNode } from './node.ts';
 import { holdersOf, placeOf } from './node.ts';
+import type { ProbeView } from './probes/detector.ts';
+
+/** A member that nothing was heard of for so long counts as away, in milliseconds, if no probe knows more. */
+export const SILENT_MS = 20_000;
+/** So many hosts are all linked with each other, and hear each other each second. */
+const LINKED_MAX = 4;
+/** For a report on its way, in milliseconds. */
+const MARGIN_MS = 5000;
 
 /** A member as this host sees it. */
 export interface HostView {
@@ -18,6 +27,12 @@ export interface HostView {
   readonly heardAt?: number | undefined;
   /** Since when nothing is heard of it: since the last word, or since this host is a member. */
   readonly silentSince: number;
+  /** How long that may be before it counts as silent, in milliseconds, if no probe knows more. */
+  readonly silentAfterMs: number;
+  /** What probes say, as far as it counts. */
+  readonly probe?: ProbeView | undefined;
+  /** It is there, and its packets for probes do not arrive. */
+  readonly isUdpBlocked: boolean;
   /** By how much its clock is ahead of this host's, in milliseconds, where there was a connection with it. */
   readonly clockOffsetMs?: number | undefined;
   readonly isLinked: boolean;
@@ -29,19 +44,44 @@ export interface HostView {
   readonly isBlocking: boolean;
 }
 
+/** Whether a member is heard. */
+export type Liveness = 'heard' | 'suspect' | 'silent';
+
+/** Whether a member is there, and since when it is not, in milliseconds since 1970 as `now`. Pure. */
+export function livenessOf(
+  { isSelf, state, silentSince, silentAfterMs, probe }: HostView,
+  now: number,
+): { readonly liveness: Liveness; readonly since?: number } {
+  if (isSelf || state === 'left' || state === 'forgotten') return { liveness: 'heard' };
+  if (probe?.verdict === 'dead') return { liveness: 'silent', since: silentSince };
+  if (probe?.verdict === 'suspect') return { liveness: 'suspect', since: probe.since };
+  if (probe || now - silentSince <= silentAfterMs) return { liveness: 'heard' };
+  return { liveness: 'silent', since: silentSince };
+}
+
 /** All members, those that are gone last. */
-export function viewHosts({ replica, cluster, connections, gossip, startedAt }: ClusterNode): HostView[] {
+export function viewHosts({
+  replica,
+  cluster,
+  connections,
+  gossip,
+  probes,
+  startedAt,
+}: ClusterNode): HostView[] {
   const { members, ownership, collector } = cluster;
   const blocking = new Set(collector.blocking());
   const holders = new Set(holdersOf(replica));
   const chunks = ownership.chunkCounts();
   const { peers } = connections;
   const heardAt = (id: string) => {
-    const times = [connections.heard(id)?.at, gossip.heardAt(id)].filter((at) => at !== undefined);
+    const all = [connections.heard(id)?.at, gossip.heardAt(id), probes.heardAt(id)];
+    const times = all.filter((at) => at !== undefined);
     return times.length > 0 ? Math.max(...times) : undefined;
   };
+  const present = members.present().map(({ id }) => id);
+  const pauseMs = present.length > LINKED_MAX ? reportPauseMs(replica.vector.size) + MARGIN_MS : 0;
   const gone = [...members.allGone()].map(({ id }) => id);
-  return [...members.present().map(({ id }) => id), ...gone].map((id) => ({
+  return [...present, ...gone].map((id) => ({
     id,
     name: members.nameOf(id),
     isSelf: id === replica.origin,
@@ -50,6 +90,9 @@ export function viewHosts({ replica, cluster, connections, gossip, startedAt }: 
     holdsKey: holders.has(id),
     heardAt: heardAt(id),
     silentSince: heardAt(id) ?? startedAt,
+    silentAfterMs: Math.max(SILENT_MS, pauseMs),
+    probe: probes.view(id),
+    isUdpBlocked: probes.isBlocked(id),
     clockOffsetMs: connections.heard(id)?.offsetMs,
     isLinked: peers.get(id)?.isLinked ?? false,
     chunks: chunks.get(id) ?? 0,

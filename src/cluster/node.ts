@@ -14,6 +14,7 @@ import { Gossip } from './gossip/gossip.ts';
 import { type ListenAt, Listening } from './listening.ts';
 import { publicKeyOf } from './members.ts';
 import type { Calls, Ground, Method } from './ports.ts';
+import { Probes } from './probes/probes.ts';
 import { sponsorOf } from './sponsor.ts';
 import { Strangers } from './strangers.ts';
 import type { Trust } from './trust.ts';
@@ -60,6 +61,7 @@ export class ClusterNode {
   readonly cluster: Cluster;
   readonly connections: Connections;
   readonly gossip: Gossip;
+  readonly probes: Probes;
   readonly transport: TlsTransport;
   readonly listening: Listening;
   /** Requests to other members, whose errors call them by name. */
@@ -73,7 +75,15 @@ export class ClusterNode {
     options: ClusterNodeOptions,
     parts: Pick<
       ClusterNode,
-      'replica' | 'cluster' | 'connections' | 'gossip' | 'transport' | 'listening' | 'calls' | 'strangers'
+      | 'replica'
+      | 'cluster'
+      | 'connections'
+      | 'gossip'
+      | 'probes'
+      | 'transport'
+      | 'listening'
+      | 'calls'
+      | 'strangers'
     >,
   ) {
     this.#options = options;
@@ -82,6 +92,7 @@ export class ClusterNode {
     this.cluster = parts.cluster;
     this.connections = parts.connections;
     this.gossip = parts.gossip;
+    this.probes = parts.probes;
     this.transport = parts.transport;
     this.listening = parts.listening;
     this.calls = parts.calls;
@@ -124,9 +135,24 @@ export class ClusterNode {
           strangers.refused(reason, remote);
         },
         founder: () => parts.cluster?.members.founder() ?? sponsorOf(replica)?.founder,
-        methods: new Map([['where', where(replica)], ...options.methods]),
+        methods: new Map([
+          ['where', where(replica)],
+          [
+            'alive',
+            (_from, _body, done) => {
+              cluster.standing.mayAnswer();
+              done(undefined, { body: {} });
+            },
+          ],
+          ...options.methods,
+        ]),
+        isAway: (member) => probes.isAway(member),
       });
-      const calls = named(connections, (member) => cluster.members.nameOf(member));
+      const calls = named(
+        connections,
+        (member) => cluster.members.nameOf(member),
+        (member) => silenceOf(probes, member, clock.now()),
+      );
       const whole = { ...ground, calls };
       const cluster: Cluster = new Cluster({
         ...options.rules,
@@ -137,6 +163,19 @@ export class ClusterNode {
       });
       parts.cluster = cluster;
       const gossip = new Gossip({ replica, cluster, ground: whole });
+      const probes: Probes = new Probes({
+        replica,
+        members: cluster.members,
+        standing: cluster.standing,
+        calls: connections,
+        clock,
+        random,
+        log,
+        uuid: credentials.cluster,
+        at: { address: options.listen.address, port: listening.port },
+        placeOf: (member) => placeOf(replica, member),
+        heardAt: (member) => latest(connections.heard(member)?.at, gossip.heardAt(member)),
+      });
       connections.start(cluster, gossip);
       // After the write that tells of this start, as every other one: nobody can be called before that is on disk.
       await tell(replica, {
@@ -144,8 +183,10 @@ export class ClusterNode {
         address: options.advertised ?? listening.ownAddress ?? saidAddress(replica),
         port: listening.port,
         holdsKey: trust.holdsKey(),
+        probeKey: probes.key,
       });
-      const made = { replica, cluster, connections, gossip, transport, listening, calls, strangers };
+      probes.start();
+      const made = { replica, cluster, connections, gossip, probes, transport, listening, calls, strangers };
       return new ClusterNode(options, made);
     } catch (error) {
       listening.stop();
@@ -188,6 +229,7 @@ export class ClusterNode {
 
   /** Ends all connections. The replica stays open. */
   async stop(): Promise<void> {
+    this.probes.stop();
     this.connections.stop();
     this.gossip.stop();
     this.cluster.stop();
@@ -235,14 +277,20 @@ const OF_ITSELF: ReadonlySet<string> = new Set([
   'NR_MEMBER_INCOMPLETE',
 ]);
 
-/** Requests whose errors call the member that was asked by its name. */
-export function named(calls: Calls, nameOf: (member: string) => string): Calls {
+/** Requests whose errors call the member that was asked by its name, and say for how long it is silent, in seconds. */
+export function named(
+  calls: Calls,
+  nameOf: (member: string) => string,
+  silenceOf: (member: string) => number | undefined = () => undefined,
+): Calls {
   return {
     ask: (member, method, body, ms, done) =>
       calls.ask(member, method, body, ms, (error, answer) => {
         const name = `host ${nameOf(member)}`;
         if (error?.what.includes(member)) {
-          const what = error.what.replaceAll(member, name);
+          const silence = error.code === 'NR_MEMBER_UNREACHABLE' ? silenceOf(member) : undefined;
+          const since = silence === undefined ? '' : `; it is silent for ${silence} s`;
+          const what = `${error.what.replaceAll(member, name)}${since}`;
           return done(new CodedError(error.code, what, { cause: error }));
         }
         if (error && OF_ITSELF.has(error.code))
@@ -250,6 +298,18 @@ export function named(calls: Calls, nameOf: (member: string) => string): Calls {
         done(error, answer);
       }),
   };
+}
+
+/** For how long a member is silent that no probe finds, in seconds. */
+function silenceOf(probes: Probes, member: string, now: number): number | undefined {
+  const view = probes.view(member);
+  if (view?.verdict !== 'dead') return undefined;
+  return Math.max(0, Math.round((now - (probes.heardAt(member) ?? view.since)) / 1000));
+}
+
+/** The later of two times that may not be known. */
+function latest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
 }
 
 /** Members that hold the cluster's key, as they say. */

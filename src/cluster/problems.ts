@@ -1,22 +1,23 @@
 import { asCoded, CodedError } from '../errors.ts';
 import { renewalAt } from '../store/trust/renewal.ts';
-import type { HostView } from './hosts.ts';
+import { type HostView, livenessOf } from './hosts.ts';
 import type { ClusterNode } from './node.ts';
 import { DEFAULT_DOMAIN } from './ownership.ts';
-import { SILENT_MS, TOLERANCE_MS } from './walltime.ts';
+import { TOLERANCE_MS } from './walltime.ts';
 
 /** How long a certificate may be due for renewal before somebody should look, in milliseconds. */
 const LATE_MS = 24 * 60 * 60 * 1000;
+/** Hosts that one line names. */
+const NAMES_MAX = 5;
 
 /** Whether nothing was heard of a member lately. `now`: milliseconds since 1970. */
-export function isSilent({ isSelf, state, silentSince }: HostView, now: number): boolean {
-  if (isSelf || state === 'left' || state === 'forgotten') return false;
-  return now - silentSince > SILENT_MS;
+export function isSilent(host: HostView, now: number): boolean {
+  return livenessOf(host, now).liveness === 'silent';
 }
 
 /** What of a member's cluster does not work, as it sees it, the worst first. `now`, `wallMs`: see factsOf. */
 export function problemsOf(
-  { cluster, listening, strangers }: ClusterNode,
+  { cluster, listening, strangers, probes }: ClusterNode,
   hosts: readonly HostView[],
   certificate: Parameters<typeof renewalAt>[0] | undefined,
   { now, wallMs }: { readonly now: number; readonly wallMs: number },
@@ -49,6 +50,9 @@ export function problemsOf(
       ),
     );
   }
+  const blocked = hosts.filter((host) => host.isUdpBlocked && !isSilent(host, now));
+  if (probes.trouble !== undefined || blocked.length > 0)
+    problems.push(new CodedError('NR_PROBES_BLOCKED', blockedText(listening.port, probes.trouble, blocked)));
   for (const { name, clockOffsetMs = 0 } of hosts.filter(({ state }) => state === 'present')) {
     if (Math.abs(clockOffsetMs) < TOLERANCE_MS) continue;
     const way = clockOffsetMs > 0 ? 'ahead of' : 'behind';
@@ -60,6 +64,14 @@ export function problemsOf(
     problems.push(new CodedError('NR_MEMBER_CERTIFICATE', `the certificate of this host ends at ${until}`));
   }
   return problems;
+}
+
+/** What is in the way of probes: all of it in one line, as it has one cause mostly. */
+function blockedText(port: number, trouble: string | undefined, hosts: readonly HostView[]): string {
+  if (trouble !== undefined) return `cannot listen on UDP port ${port}: ${trouble}`;
+  const names = hosts.slice(0, NAMES_MAX).map(({ name }) => name);
+  const more = hosts.length > names.length ? ` and ${hosts.length - names.length} more` : '';
+  return `UDP packets between port ${port} here and ${names.join(', ')}${more} do not arrive`;
 }
 
 function seconds(ms: number): number {

@@ -1,6 +1,3 @@
-/** A member that nothing was heard of for so long counts as away, in milliseconds: three reports and more. */
-export const SILENT_MS = 20_000;
-
 /** Clocks of hosts that keep time differ by less. */
 export const TOLERANCE_MS = 60_000;
 

@@ -91,7 +91,9 @@ export const settingsSchema = z.strictObject({
   clusterAddress: address()
     .optional()
     .describe('address to listen on for other hosts of the cluster; all by default'),
-  clusterPort: whole(1, 65535).default(CLUSTER_PORT).describe('TCP port for other hosts of the cluster'),
+  clusterPort: whole(1, 65535)
+    .default(CLUSTER_PORT)
+    .describe('TCP and UDP port for other hosts of the cluster'),
   clusterAdvertise: address()
     .optional()
     .describe("address that other hosts reach this one at; the host's own by default"),

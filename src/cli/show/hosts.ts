@@ -34,9 +34,10 @@ function offset(seconds: number | undefined): string {
   return `${seconds > 0 ? '+' : '-'}${duration(Math.abs(seconds))}`;
 }
 
-function note({ state, trouble, blocking }: HostView): string {
+function note({ state, trouble, blocking, udpBlocked }: HostView): string {
   if (state === 'left' || state === 'forgotten') return '';
-  return [trouble, blocking ? 'keeps removed records' : undefined]
+  const udp = udpBlocked ? 'no UDP from it' : undefined;
+  return [trouble, udp, blocking ? 'keeps removed records' : undefined]
     .filter((one) => one !== undefined)
     .join('; ');
 }

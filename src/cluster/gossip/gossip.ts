@@ -28,6 +28,11 @@ const TREE_ABOVE = 200;
 /** How long something may be on its way along the tree after there was word of it, and half as long by chance. */
 const OVERDUE_MS = 250;
 
+/** The longest pause between two reports of a host, of so many, that reach all of them. */
+export function reportPauseMs(hosts: number): number {
+  return Math.max(REPORT_MS, REPORT_MS_PER_ORIGIN * hosts) * 1.25 * REPEAT;
+}
+
 /** What of the protocol decides what is told to whom. */
 export type GossipCluster = Pick<Cluster, 'collector' | 'members' | 'standing'>;
 

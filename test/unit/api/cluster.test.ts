@@ -30,6 +30,8 @@ function host(name: string, more: Partial<HostView> = {}): HostView {
     holdsKey: false,
     heardAt: Date.now(),
     silentSince: Date.now(),
+    silentAfterMs: 20_000,
+    isUdpBlocked: false,
     isLinked: true,
     chunks: 2,
     isBlocking: false,
@@ -70,6 +72,7 @@ function member(more: Partial<MemberFacts> = {}): ClusterFacts {
         ['h2 counts as gone', 4],
       ]),
       traffic: { sentFrames: 1, sentBytes: 2, receivedFrames: 3, receivedBytes: 4 },
+      probes: { traffic: { sent: 5, received: 6 }, refused: new Map([['forged', 7]]), health: 1 },
       ...more,
     },
   };
@@ -129,6 +132,46 @@ describe('operator API of the cluster', () => {
     assert.deepEqual(healthView.parse(JSON.parse(health.payload)).status, 'degraded');
   });
 
+  it('tells what probes have found, as far as it is known', async () => {
+    const [now, long] = [Date.now(), Date.now() - 30_000];
+    const base = member();
+    const hosts = [
+      host('h1', { isSelf: true }),
+      host('h2', { heardAt: long, silentSince: long, probe: { verdict: 'alive', since: 0 } }),
+      host('h3', {
+        heardAt: now - 4000,
+        silentSince: now - 4000,
+        probe: { verdict: 'suspect', since: now - 2000 },
+      }),
+      host('h4', {
+        heardAt: now - 9000,
+        silentSince: now - 9000,
+        probe: { verdict: 'dead', since: now - 1000 },
+      }),
+      host('h5', { heardAt: long, silentSince: long, silentAfterMs: 40_000, isUdpBlocked: true }),
+      host('h6', { heardAt: long, silentSince: long, silentAfterMs: 20_000 }),
+      host('h7', { state: 'left', probe: { verdict: 'dead', since: now } }),
+      host('h8', { state: 'incomplete', probe: { verdict: 'dead', since: now } }),
+    ];
+    const it = { describe: () => ({ ...base, member: { ...base.member!, hosts } }) };
+    const { hosts: shown } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts')).payload));
+    assert.deepEqual(
+      shown.map(({ name, state, away, udpBlocked }) => [name, state, away, udpBlocked]),
+      [
+        ['h1', 'present', undefined, false],
+        ['h2', 'present', undefined, false],
+        ['h3', 'suspect', 2, false],
+        ['h4', 'silent', 9, false],
+        ['h5', 'present', undefined, true],
+        ['h6', 'silent', 30, false],
+        ['h7', 'left', undefined, false],
+        ['h8', 'incomplete', 0, false],
+      ],
+    );
+    const cluster = clusterView.parse(JSON.parse((await ask(it, '/v1/cluster')).payload));
+    assert.deepEqual(cluster.members, { total: 7, heard: 4 });
+  });
+
   it('has its metrics', async () => {
     const { payload } = await ask({ describe: () => member() }, '/metrics');
     for (const line of [
@@ -141,6 +184,10 @@ describe('operator API of the cluster', () => {
       'net_routed_cluster_sent_bytes_total 2',
       'net_routed_cluster_received_frames_total 3',
       'net_routed_cluster_refused_total{reason="untrusted"} 2',
+      'net_routed_cluster_probe_sent_packets_total 5',
+      'net_routed_cluster_probe_received_packets_total 6',
+      'net_routed_cluster_probe_refused_total{reason="forged"} 7',
+      'net_routed_cluster_probe_health 1',
     ])
       assert.ok(payload.includes(`${line}\n`), line);
     assert.match(payload, /^net_routed_store_records \d+$/m);

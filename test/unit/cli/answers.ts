@@ -254,6 +254,7 @@ export const HOSTS: HostView[] = [
     holdsKey: true,
     chunks: 1,
     blocking: false,
+    udpBlocked: false,
   },
   {
     id: 'b2'.repeat(16),
@@ -269,6 +270,7 @@ export const HOSTS: HostView[] = [
     chunks: 2,
     trouble: 'no route',
     blocking: true,
+    udpBlocked: false,
   },
   {
     id: 'c3'.repeat(16),
@@ -280,6 +282,7 @@ export const HOSTS: HostView[] = [
     chunks: 0,
     trouble: 'refused',
     blocking: false,
+    udpBlocked: false,
   },
 ];
 

@@ -73,6 +73,27 @@ describe('connections', () => {
     for (const { gossip } of nodes) assert.equal(new Set(gossip.peers).size, gossip.peers.length);
   });
 
+  it('are tried first with those that seem to be there, and with the others all the same', async () => {
+    const ids = IDS.slice(0, 6);
+    const a = await start(A, { isAway: (id) => id === B || id === C });
+    for (const id of ids.slice(1)) await start(id);
+    // Nobody answers, so that it goes on to try. The first attempt after its start may be at anybody.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    network.hold = promise;
+    await wiring.pass(1000);
+    await a.store.commit(wiring.members(ids));
+    await wiring.until(() => network.dials.length === 5);
+    const [first, rest] = [network.dials.slice(0, 3), network.dials.slice(3)];
+    assert.deepEqual(
+      [first.toSorted(), rest.toSorted()],
+      [
+        ['0>3', '0>4', '0>5'],
+        ['0>1', '0>2'],
+      ],
+    );
+    resolve();
+  });
+
   it('keep one link when two dial each other at once', async () => {
     const [a, b] = await cluster(2);
     network.cut(() => false);

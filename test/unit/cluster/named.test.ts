@@ -6,11 +6,12 @@ const MEMBER = 'ab'.repeat(16);
 
 describe('errors of other members', () => {
   /** What becomes of an error of the member. */
-  function told(code: ErrorCode, what: string): string | undefined {
+  function told(code: ErrorCode, what: string, silence?: number): string | undefined {
     let said: string | undefined;
     const calls = named(
       { ask: (_member, _method, _body, _ms, done) => done(new CodedError(code, what)) },
       () => 'h4',
+      () => silence,
     );
     calls.ask(MEMBER, 'claim', {}, 1000, (error) => {
       said = error && `${error.code}: ${error.what}`;
@@ -31,6 +32,11 @@ describe('errors of other members', () => {
       told('NR_MEMBER_UNREACHABLE', `${MEMBER} is away`),
       'NR_MEMBER_UNREACHABLE: host h4 is away',
     );
+    assert.equal(
+      told('NR_MEMBER_UNREACHABLE', `${MEMBER} is away`, 40),
+      'NR_MEMBER_UNREACHABLE: host h4 is away; it is silent for 40 s',
+    );
+    assert.equal(told('NR_MEMBER_BUSY', `${MEMBER} waits`, 40), 'NR_MEMBER_BUSY: host h4 waits');
     assert.equal(told('NR_ADDRESS_IN_USE', '10.1.0.1 is in use'), 'NR_ADDRESS_IN_USE: 10.1.0.1 is in use');
   });
 });

@@ -157,6 +157,8 @@ export interface NodeOptions {
   readonly aheadMs?: number;
   /** By how much its clock was set since, in milliseconds. */
   readonly setMs?: () => number;
+  /** Of whom it takes that it is away. */
+  readonly isAway?: (member: string) => boolean;
 }
 
 /** Nodes, by their transports. */
@@ -193,6 +195,7 @@ export class Wiring {
       seeds: () => options.seeds ?? [],
       refused: (reason) => void this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1),
       founder: (): string | undefined => cluster.members.founder(),
+      ...(options.isAway && { isAway: options.isAway }),
     });
     const whole = { ...ground, calls: connections };
     const cluster: Cluster = new Cluster({
