@@ -4,6 +4,8 @@ import { haltOf, judge } from '../src/cluster/greeting.ts';
 import { CLUSTER_CLASSES } from '../src/cluster/namespaces.ts';
 import type { Batch } from '../src/store/backing.ts';
 import { MemoryDisk, MemoryStore } from '../src/store/memory.ts';
+import { Sealer } from '../src/store/seal.ts';
+import { CheapSigner } from './signer.ts';
 import { overlaps } from './workload.ts';
 import type { World } from './world.ts';
 
@@ -123,6 +125,7 @@ export class Host {
       later: (ms, flush) => void flushAfter(ms + random.next() * FSYNC_MS, flush),
       report: (error) => world.fault(error),
     });
+    replica.sealer = new Sealer(new CheapSigner(this.id), 'simulated');
     const boot = `${this.name}-${life}`;
     const ground = {
       random: random.next,

@@ -233,6 +233,7 @@ export class Network {
             to.host.node.cluster.standing.halt(halt);
         });
       },
+      distrust: (error) => this.#world.fault(error), // nobody lies here
       send: (message) => {
         if (this.reaches(from, to.host)) this.#post(from, to, message);
       },

@@ -51,6 +51,10 @@ const TABLE = {
   NR_STORE_NEWER: [503, 'run the release that wrote the state, or a newer one'],
   NR_STORE_LOCKED: [503, 'stop the other daemon that uses this state folder'],
   NR_STORE_IDENTITY: [503, 'restore the state folder as a whole, or move it away to begin as a new host'],
+  NR_STORE_UNSEALED: [
+    503,
+    'remove the networks of the host, move its state folder away, and let it join again',
+  ],
   NR_STORE_CONFLICT: [409, 'try again: the record was changed in the meantime'],
   NR_STORE_RECORD: [500, 'report this: a record that the store cannot keep reached it'],
   NR_STORE_TOO_LARGE: [413, 'give fewer or shorter options; a record holds at most 64 KiB'],
@@ -127,6 +131,11 @@ const TABLE = {
   NR_MEMBER_PASSED: [409, 'remove the networks of the host, and let it join again with a new token'],
   NR_MEMBER_ROLLED_BACK: [409, 'let another host forget it, remove its networks, and let it join again'],
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
+  NR_RECORD_FORGED: [403, 'forget the host that the message names, and find out what runs on it'],
+  NR_RECORD_UNPROVEN: [
+    409,
+    'forget the host that wrote it if it was broken into; else let this host leave and join again',
+  ],
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],
   NR_MEMBER_HALTED: [
     503,

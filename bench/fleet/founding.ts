@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { memberChange } from '../../src/cluster/members.ts';
 import { JournalStore } from '../../src/store/journal.ts';
+import { Sealer } from '../../src/store/seal.ts';
 import { createAuthority, issue } from '../../src/store/trust/authority.ts';
 import { createIdentity, spkiOf } from '../../src/store/trust/identity.ts';
+import { IdentitySigner } from '../../src/store/trust/signer.ts';
 import { CLASSES, type Order } from './cluster.ts';
 
 /**
@@ -21,6 +23,7 @@ export async function foundCluster(
   const identities = Array.from({ length: count }, createIdentity);
   const fileOf = (node: number) => join(folder, `${node}.db`);
   const founder = new JournalStore({ file: fileOf(0), origin: identities[0]!.id, classes: CLASSES });
+  founder.sealer = new Sealer(new IdentitySigner(identities[0]!), authority.cluster);
   await founder.commit(
     identities.map(({ id, publicKey }, node) =>
       memberChange({

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import { Membership } from '../../src/cluster/membership.ts';
+import type { Change } from '../../src/ports/store.ts';
 import { removeStore } from '../../src/store/files.ts';
 import { JournalStore } from '../../src/store/journal.ts';
 import { TrustFolder } from '../../src/store/trust/folder.ts';
@@ -11,8 +12,9 @@ import { log } from './log.ts';
 import { now, type Place } from './protocol.ts';
 
 const HOUR_MS = 3_600_000;
-/** Hosts whose records a cluster is filled with. */
-const ORIGINS = 10;
+/** Addresses for each record of who owns them, and records that are written together. */
+const CHUNK = 64;
+const BATCH = 1000;
 
 /** What a host of a fleet does, one in each process. */
 export class HostCrew {
@@ -45,11 +47,11 @@ export class HostCrew {
   async found(records: number): Promise<{ readonly place: Place; readonly token: string }> {
     await this.#it.init();
     const { replica } = this.#it;
-    for (let origin = 0; origin < ORIGINS; origin++) {
-      const { ranges } = operations('both', records / ORIGINS / 2);
-      replica.merge(ranges.map((range) => ({ ...range, from: 0 })));
-      replica.flush();
-    }
+    const [range] = operations('both', records / 2, replica.origin).ranges;
+    const changes = range!.records.map(({ key, text }): Change => ({ key, value: JSON.parse(text!) }));
+    for (let chunk = 0; chunk < records / 2 / CHUNK; chunk++)
+      changes.push({ key: `chunk/bench/${chunk}`, value: { owner: replica.origin } });
+    for (let at = 0; at < changes.length; at += BATCH) await replica.commit(changes.slice(at, at + BATCH));
     return { place: this.#it.node!.place!, token: await this.#it.token(HOUR_MS) };
   }
 

@@ -50,7 +50,7 @@ async function run({ count, say }: Bench): Promise<Finding> {
     ],
     notes: [
       'init, token and join as the daemon does them, over TLS, founder and newcomer in processes of their own; records ' +
-        'of endpoints and addresses of 10 hosts, whose ids are random',
+        'of endpoints and addresses, and of who owns these, 64 at a time',
     ],
   };
 }

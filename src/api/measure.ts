@@ -110,7 +110,7 @@ function measureCluster(
   counter('cluster_received_frames_total', 'Messages from other hosts', receivedFrames);
   const refused = new Counter({
     name: 'net_routed_cluster_refused_total',
-    help: 'Connections that did not come about, by reason',
+    help: 'Connections that did not come about, and what members told that was not believed, by reason',
     labelNames: ['reason'],
     registers,
   });

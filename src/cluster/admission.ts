@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Replica } from '../store/replica.ts';
+import { GONE_DIGITS } from './departures.ts';
 import { type Member, type Members, majority, memberChange } from './members.ts';
 import type { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
+import { promiseOf } from './promise.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
@@ -74,7 +76,8 @@ export class Admission {
     );
     if (known.some((number) => number === 0))
       return done(new CodedError('NR_MEMBER_BUSY', 'another member is being admitted'));
-    const member: Member = { ...applicant, number: Math.max(...known) + 1, complete: false };
+    const number = Math.max(...known) + 1;
+    const member: Member = { ...applicant, number, complete: false, before: this.#before() };
     this.#replica.write([memberChange(member)], (error) => done(error, error ? undefined : answer()));
   };
 
@@ -84,6 +87,20 @@ export class Admission {
     // Members follow what is durable.
     done(undefined, { body: { stored: this.#members.get(id) !== undefined } });
   };
+
+  /** Who has gone, or is going, without anybody having to ask a newcomer: we have promised, or heard the same. */
+  #before(): Member['before'] {
+    const own = this.#members.get(this.#replica.origin)?.before;
+    const gone = [...this.#members.allGone()].map(({ id }) => id.slice(0, GONE_DIGITS)).join('');
+    const frozen: Record<string, string> = {};
+    for (const { key } of this.#replica.list('promise')) {
+      const id = key.slice('promise/'.length);
+      const promised = promiseOf(this.#replica, id);
+      if (promised) frozen[id] = promised.coordinator;
+    }
+    const before = { gone: gone + (own?.gone ?? ''), frozen: { ...own?.frozen, ...frozen } };
+    return before.gone === '' && Object.keys(before.frozen).length === 0 ? undefined : before;
+  }
 
   /** Goes on with an admission that is not complete. To be called from time to time. */
   tidy(): void {

@@ -4,6 +4,7 @@ import { Admission } from './admission.ts';
 import { Arrival } from './arrival.ts';
 import { Claims } from './claims.ts';
 import { Collector } from './collector.ts';
+import { Doubts } from './doubts.ts';
 import { Forgetting } from './forgetting.ts';
 import { Leaving } from './leaving.ts';
 import { Members, tellsOfMembers } from './members.ts';
@@ -55,6 +56,7 @@ export class Cluster {
   readonly forgetting: Forgetting;
   readonly leaving: Leaving;
   readonly collector: Collector;
+  readonly doubts: Doubts;
   readonly #ground: Ground;
   readonly #isUsed: (space: string) => boolean;
   readonly #methods: ReadonlyMap<string, Method>;
@@ -89,6 +91,7 @@ export class Cluster {
     this.forgetting = new Forgetting({ ...parts, claims });
     this.leaving = new Leaving(parts);
     this.collector = new Collector(parts);
+    this.doubts = new Doubts(parts);
     const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
       // Nothing of who is not known as a member; who does not know all of them yet listens to all.
@@ -100,6 +103,8 @@ export class Cluster {
         isMember(replica.origin) || keys.includes(`member/${replica.origin}`)
           ? undefined
           : new CodedError('NR_MEMBER_INCOMPLETE', 'this host has not been let into the cluster yet'),
+      heard: this.doubts.heard,
+      doubt: this.doubts.doubt,
     };
     // Also after a crash between the two.
     for (const { id } of members.allGone()) this.#left.add(id);
@@ -122,6 +127,7 @@ export class Cluster {
       ['left', this.leaving.serveLeft],
       ['create', this.names.serveCreate],
       ['remove', this.names.serveRemove],
+      ['evidence', this.doubts.serve],
     ]);
     this.arrival = new Arrival({ ...parts, boots: boots ?? (() => []) });
     this.#later();

@@ -409,6 +409,11 @@ export class Connections implements Calls {
         this.#send(connection, { kind: 'goodbye', code: CODES[verdict], what });
         this.#close(session, what);
       },
+      distrust: ({ code, what }: CodedError) => {
+        this.#ground.log.warn({ peer, code, what }, 'a member tells what is not true');
+        this.#send(connection, { kind: 'goodbye', code, what });
+        this.#close(session, what);
+      },
     };
     const link = purpose === 'link' ? this.#parts!.gossip.connected(peer, wire) : undefined;
     const session: Session = { connection, peer, hello, since: now, link, lastUse: now, isSuspect: false };

@@ -78,7 +78,7 @@ export function factsOf(
     hosts,
     problems: [...(host.waits ?? []), ...problemsOf(node, hosts, certificate, times)],
     links: hosts.filter(({ isLinked }) => isLinked).length,
-    refused: node.transport.refused.counts,
+    refused: new Map([...node.transport.refused.counts, ...node.cluster.doubts.counts]),
     closed: node.transport.closed.counts,
     traffic: node.transport.traffic,
     probes: {

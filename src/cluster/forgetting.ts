@@ -7,6 +7,7 @@ import type { Claims, Loan } from './claims.ts';
 import { type Gone, goneChange, type Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
+import { type Freeze, promiseOf, promiseSchema } from './promise.ts';
 import { chunkOf, type Spaces } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
@@ -15,14 +16,6 @@ const ASK_MS = 2000;
 const CATCH_UP_MS = 30_000;
 
 const victimsSchema = z.object({ attempt: z.number(), victims: z.array(z.string()).min(1) });
-const promiseSchema = z.object({
-  coordinator: z.string(),
-  attempt: z.number(),
-  limit: z.number(),
-  /** It is gone already, and not all that counted of it has arrived here. */
-  again: z.boolean().optional(),
-});
-type Freeze = z.infer<typeof promiseSchema>;
 const attemptSchema = z.object({ attempt: z.number() });
 const goingSchema = z.object({ going: z.boolean(), sequence: z.number() });
 const vectorSchema = z.record(z.string(), z.number().int().nonnegative());
@@ -210,8 +203,7 @@ export class Forgetting {
   }
 
   #promise(id: string): Freeze | undefined {
-    const entry = this.#replica.get(`promise/${id}`);
-    return entry && promiseSchema.parse(entry.value);
+    return promiseOf(this.#replica, id);
   }
 
   #promised(attempt: Attempt, from: string, error: CodedError | undefined, answer: Answer | undefined): void {

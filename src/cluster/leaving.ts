@@ -3,6 +3,7 @@ import { CodedError } from '../errors.ts';
 import type { Change } from '../ports/store.ts';
 import { coversAll } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
+import { farewellOf } from './departures.ts';
 import { goneChange, type Members } from './members.ts';
 import { DEFAULT_DOMAIN, type Ownership, ownedBy } from './ownership.ts';
 import type { Ended, Ground, Method } from './ports.ts';
@@ -13,6 +14,10 @@ const ASK_MS = 2000;
 
 const lentSchema = z.object({ borrowers: z.array(z.json()) });
 const loanSchema = z.object({ key: z.string(), borrowers: z.array(z.json()) });
+/** What a host says that has given all away, and its signature. */
+const farewellSchema = partingSchema.extend({
+  word: z.object({ key: z.string(), signature: z.string() }).optional(),
+});
 const handoverSchema = z.object({
   vector: z.record(z.string(), z.number().int().nonnegative()),
   loans: z.array(loanSchema),
@@ -108,7 +113,7 @@ export class Leaving {
 
   /** `left`: the member has given all away; nothing of it counts beyond what it says. */
   readonly serveLeft: Method = (from, body, done) => {
-    const { seal, heir } = partingSchema.parse(body);
+    const { seal, heir, word } = farewellSchema.parse(body);
     if (this.#members.gone(from)) return done(undefined, { body: {} });
     // Also by one that leaves itself: it may be the last one to do so.
     this.#standing.mayAnswer();
@@ -116,6 +121,9 @@ export class Leaving {
       return done(new CodedError('NR_FORGET_BUSY', `${from} is being forgotten`));
     if ((this.#replica.vector.get(from) ?? 0) < seal)
       return done(new CodedError('NR_MEMBER_BUSY', 'not all that the leaving host wrote has arrived'));
+    const { sealer } = this.#replica;
+    if (sealer && !(word && sealer.said(from, farewellOf(from, seal, heir), word)))
+      return done(new CodedError('NR_MEMBER_REFUSED', `${from} has not signed that it leaves`));
     const gone = {
       id: from,
       seal,
@@ -123,6 +131,7 @@ export class Leaving {
       by: this.#replica.origin,
       heir,
       last: this.#members.highest(),
+      word: word && { ...word, seal },
     };
     this.#replica.write([goneChange(gone)], (error) => done(error, { body: {} }));
   };
@@ -170,7 +179,10 @@ export class Leaving {
     const [to, ...others] = witnesses;
     if (to === undefined)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'nobody has noted it; try again'));
-    this.#ground.calls.ask(to, 'left', { ...parting }, ASK_MS, (error) => {
+    const { origin, sealer } = this.#replica;
+    const word = sealer?.word(farewellOf(origin, parting.seal, parting.heir));
+    const body = { ...parting, ...(word && { word: { ...word } }) };
+    this.#ground.calls.ask(to, 'left', body, ASK_MS, (error) => {
       if (error) return this.#farewell(parting, others, done);
       done(undefined);
     });

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
-import type { Change, Entry } from '../ports/store.ts';
+import type { Change, Entry, Json } from '../ports/store.ts';
 import type { Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import { spkiOf } from '../store/trust/identity.ts';
@@ -13,6 +13,15 @@ const memberSchema = z.object({
   /** A majority has it on disk: it may own something. */
   complete: z.boolean(),
   name: z.string().optional(),
+  /** What its sponsor knew of those who had gone by then, or were going: nobody can have asked it about them. */
+  before: z
+    .object({
+      /** The first digits of their ids, one after the other. */
+      gone: z.string(),
+      /** Who was being forgotten, by whom. */
+      frozen: z.record(z.string(), z.string()),
+    })
+    .optional(),
 });
 export type Member = z.infer<typeof memberSchema> & { readonly id: string };
 
@@ -25,6 +34,8 @@ const goneSchema = z.object({
   heir: z.string(),
   /** The highest admission number by then: who knows less does not know all members. */
   last: z.number().int().nonnegative(),
+  /** Of one that left: what it said of it, and its signature. */
+  word: z.object({ seal: z.number().int().nonnegative(), key: z.string(), signature: z.string() }).optional(),
 });
 export type Gone = z.infer<typeof goneSchema> & { readonly id: string };
 
@@ -118,15 +129,15 @@ export class Members {
 
   #member(key: string, entry: Entry | undefined): void {
     const id = key.slice('member/'.length);
-    const parsed = memberSchema.safeParse(entry?.value);
-    if (parsed.success) this.#members.set(id, { ...parsed.data, id });
+    const parsed = readMember(entry?.value);
+    if (parsed) this.#members.set(id, { ...parsed, id });
     else this.#members.delete(id);
   }
 
   #left(key: string, entry: Entry | undefined): void {
     const id = key.slice('gone/'.length);
-    const parsed = goneSchema.safeParse(entry?.value);
-    if (parsed.success) this.#gone.set(id, { ...parsed.data, id });
+    const parsed = readGone(entry?.value);
+    if (parsed) this.#gone.set(id, { ...parsed, id });
     else this.#gone.delete(id);
   }
 }
@@ -150,12 +161,27 @@ export function majority(count: number): number {
   return Math.floor(count / 2) + 1;
 }
 
-export function memberChange({ id, name, ...value }: Member): Change {
-  return { key: `member/${id}`, value: name === undefined ? value : { ...value, name } };
+export function memberChange({ id, ...value }: Member): Change {
+  return { key: `member/${id}`, value: given(value) };
 }
 
 export function goneChange({ id, ...value }: Gone): Change {
-  return { key: `gone/${id}`, value };
+  return { key: `gone/${id}`, value: given(value) };
+}
+
+/** A member record's value; undefined for a poison one. */
+export function readMember(value: unknown): Omit<Member, 'id'> | undefined {
+  return memberSchema.safeParse(value).data;
+}
+
+/** The same of who has gone. */
+export function readGone(value: unknown): Omit<Gone, 'id'> | undefined {
+  return goneSchema.safeParse(value).data;
+}
+
+/** Without what is undefined. */
+function given(value: object): Json {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as Json;
 }
 
 /** A public key as records have it: base64 of its SPKI. */

@@ -5,8 +5,10 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { TlsTransport } from '../store/gossip/tls/transport.ts';
 import type { Replica } from '../store/replica.ts';
+import { Sealer } from '../store/seal.ts';
 import type { Credentials } from '../store/trust/credentials.ts';
 import type { Identity } from '../store/trust/identity.ts';
+import { IdentitySigner } from '../store/trust/signer.ts';
 import { begin, say, tell } from './begin.ts';
 import { Cluster, type Rules } from './cluster.ts';
 import { Connections, type Place } from './connections.ts';
@@ -114,6 +116,9 @@ export class ClusterNode {
     });
     const listening = new Listening(transport, options.listen, { clock, log });
     try {
+      const sealer = new Sealer(new IdentitySigner(identity), credentials.cluster);
+      if (!replica.sealAll(sealer))
+        throw new CodedError('NR_STORE_UNSEALED', 'records of other hosts have no seals');
       await listening.start();
       await begin(replica, publicKeyOf(identity.publicKey), name);
       const boot = randomBytes(16).toString('hex');

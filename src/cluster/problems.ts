@@ -35,6 +35,7 @@ export function problemsOf(
     const what = `the cluster was made a second time with the same secret: ${all} is in the other one`;
     problems.push(new CodedError('NR_CLUSTER_FOUNDERS', what));
   }
+  problems.push(...cluster.doubts.problems());
   const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
   for (const host of hosts.filter((one) => isSilent(one, now))) {
     const { id, name, isBlocking, trouble, silentSince } = host;

@@ -9,6 +9,7 @@ import { checkNamespace, encode, isRecord, namespaceOf } from './encode.ts';
 import type { Range } from './gossip/messages.ts';
 import { Observers } from './observers.ts';
 import { Row } from './row.ts';
+import { isSealed, type Sealer } from './seal.ts';
 import { Shelf } from './shelf.ts';
 
 /** The local record of the last stamp when something was forgotten. */
@@ -28,6 +29,25 @@ export interface Admission {
   admits(version: Versioned, standing: Versioned | undefined): boolean;
   /** Why this host may not write now what everybody may write; nothing if it may. */
   refusal?(keys: readonly string[]): CodedError | undefined;
+  /** Sealed versions that have just come, before any range of theirs is taken over. */
+  heard?(versions: readonly Versioned[]): void;
+  /** Why a range is left out whole, with these sealed versions that would stand; nothing if it is not. */
+  doubt?(range: Range, versions: readonly Versioned[]): Doubt | undefined;
+}
+
+/** Why a range was left out. */
+export interface Doubt {
+  /** No honest host can have passed it on. If not, it may be that what shows it to be right has not come yet. */
+  readonly isForged: boolean;
+  readonly what: string;
+}
+
+/** What became of ranges from elsewhere. */
+export interface Taken {
+  /** Nothing was missing before any of them: what is missing comes when the other end learns what is known here. */
+  readonly isWhole: boolean;
+  /** Of those that were left out for a doubt, the worst one. */
+  readonly doubt: Doubt | undefined;
 }
 
 export interface ReplicaOptions {
@@ -81,6 +101,8 @@ interface Staged {
 export class Replica implements Store {
   readonly origin: string;
   admission: Admission = { limit: () => Number.POSITIVE_INFINITY, admits: () => true };
+  /** Seals what this host writes where others have to be sure of it; absent on a host that is in no cluster. */
+  sealer: Sealer | undefined;
   readonly #backing: Backing;
   readonly #classes: ReadonlyMap<string, Class>;
   readonly #schedule: (flush: () => void) => void;
@@ -233,28 +255,56 @@ export class Replica implements Store {
     return this.#vector.of(origin);
   }
 
-  /**
-   * Takes over what other replicas tell, in any order and as often as they like.
-   * @returns false if something was missing before a range, so that it had to be left out
-   */
+  /** As take. @returns false if something was missing before a range, so that it had to be left out */
   merge(ranges: readonly Range[]): boolean {
-    if (this.#closed) return true;
+    return this.take(ranges).isWhole;
+  }
+
+  /** Takes over what other replicas tell, in any order and as often as they like. */
+  take(ranges: readonly Range[]): Taken {
+    let isWhole = true;
+    let doubt: Doubt | undefined;
+    if (this.#closed) return { isWhole, doubt };
     const moves: Move[] = [];
-    let whole = true;
+    this.admission.heard?.(ranges.flatMap((range) => this.#sealed(range)));
     for (const range of ranges) {
       // What we have written ourselves nobody can tell us; who knows more of it than we do has met another one of us.
       if (range.origin === this.origin) continue;
       if (this.known(range.origin) < range.from) {
-        whole = false; // what is missing comes with the next exchange of vectors, and this again
+        isWhole = false; // what is missing comes with the next exchange of vectors, and this again
         continue;
       }
       // Not a part of it either: what counts may have been replaced, in this range, by what does not.
       if (range.to > this.admission.limit(range.origin)) continue;
+      const found = this.admission.doubt?.(range, this.#sealed(range));
+      if (found) {
+        if (!doubt?.isForged) doubt = found;
+        continue;
+      }
       for (const version of range.records) this.#take(version, moves);
       this.#vector.advance(range.origin, range.to);
     }
     this.#stageMoves(moves);
-    return whole;
+    return { isWhole, doubt };
+  }
+
+  /**
+   * Seals what this host has written so far, which nobody else has heard of: it was alone.
+   * @returns false if others' records are there without a seal
+   */
+  sealAll(sealer: Sealer): boolean {
+    this.sealer = sealer;
+    const moves: Move[] = [];
+    const all = [...this.#shelves.values()].flatMap((shelf) => shelf.list());
+    for (const before of [...all, ...this.#dead.values()]) {
+      if (!isSealed(before) || before.seal) continue;
+      if (before.origin !== this.origin) return false;
+      const after = new Row({ ...before, seal: sealer.seal(before, undefined) });
+      this.#put(before.key, after);
+      moves.push({ key: before.key, before, after });
+    }
+    if (moves.length > 0) this.#stageMoves(moves);
+    return true;
   }
 
   /**
@@ -440,6 +490,17 @@ export class Replica implements Store {
     this.#counts.merged++;
   }
 
+  /** What of a range has to prove itself before it may stand. */
+  #sealed({ origin, from, to, records }: Range): Versioned[] {
+    if (!this.sealer || origin === this.origin || this.known(origin) < from) return [];
+    if (to > this.admission.limit(origin)) return [];
+    return records.filter((version) => {
+      if (!isSealed(version) || this.#vector.covers(version)) return false;
+      const before = this.version(version.key);
+      return !before || stands(version, before);
+    });
+  }
+
   /** What every replica can see by the version alone. */
   #proper({ class: kind, key, origin, rank, sequence, text }: Versioned): boolean {
     const declared = this.#classes.get(namespaceIn(key));
@@ -471,7 +532,9 @@ export class Replica implements Store {
       if (!living(before) && text === undefined) continue; // gone already: nothing happens, so nothing is written
       const sequence = ++this.#sequence;
       const rank = this.#rank(kind, sequence, before?.rank ?? 0);
-      const row = new Row({ key, class: kind, text, origin: this.origin, sequence, rank });
+      const version = { key, class: kind, text, origin: this.origin, sequence, rank };
+      const seal = this.sealer && isSealed(version) ? this.sealer.seal(version, before) : undefined;
+      const row = new Row({ ...version, seal });
       // Nobody else has to hear that what was never told is gone.
       const after = kind === 'local' ? living(row) : row;
       this.#put(key, after);

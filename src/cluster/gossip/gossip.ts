@@ -1,3 +1,4 @@
+import { CodedError } from '../../errors.ts';
 import { type VectorView, vectorHash } from '../../store/crdt/vector.ts';
 import type { Beacon, Branch, Ranges } from '../../store/gossip/messages.ts';
 import type { Replica } from '../../store/replica.ts';
@@ -34,13 +35,15 @@ export function reportPauseMs(hosts: number): number {
 }
 
 /** What of the protocol decides what is told to whom. */
-export type GossipCluster = Pick<Cluster, 'collector' | 'members' | 'standing'>;
+export type GossipCluster = Pick<Cluster, 'collector' | 'doubts' | 'members' | 'standing'>;
 
 /** One end of a kept connection, as the gossip uses it. */
 export interface GossipWire extends Wire {
   send(message: LinkMessage | Beacon | Branch | ({ readonly kind: 'report' } & Report)): void;
   /** Ends the connection, and says why. */
   refuse(verdict: Verdict): void;
+  /** The same for what the peer has told. */
+  distrust(error: CodedError): void;
 }
 
 export type GossipMessage = Parameters<GossipWire['send']>[0];
@@ -157,10 +160,15 @@ export class Gossip {
       this.#tell(message, key);
     } else if (message.kind === 'beacon' || message.kind === 'branch') {
       if (this.#isLarge) this.#tree.take(key, message, this.#ground.timer.now());
-    } else if (link.take(message) === 'ahead') this.#cluster.standing.halt('rollback');
-    else if (message.kind === 'word') {
-      this.#words.take(link, message.vector, this.#ground.timer.now());
-      this.#await();
+    } else {
+      const found = link.take(message);
+      if (found === 'ahead') this.#cluster.standing.halt('rollback');
+      else if (found?.isForged) wire.distrust(new CodedError('NR_RECORD_FORGED', found.what));
+      else if (found) this.#cluster.doubts.ask(link.peer, () => link.tell());
+      else if (message.kind === 'word') {
+        this.#words.take(link, message.vector, this.#ground.timer.now());
+        this.#await();
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import { sizeOf } from '../../store/crdt/record.ts';
 import { Vector, type VectorView, vectorHash } from '../../store/crdt/vector.ts';
 import type { Knowledge, Probe, Range, Ranges, Want, Word } from '../../store/gossip/messages.ts';
-import { RANGE_BYTES, type Replica } from '../../store/replica.ts';
+import { type Doubt, RANGE_BYTES, type Replica } from '../../store/replica.ts';
 
 /** Records in one message: it ends with the range that makes it as large as a single one may be. */
 const RECORDS_MAX = 1000;
@@ -68,9 +68,10 @@ export class Link {
 
   /**
    * Takes what the peer sends.
-   * @returns `ahead` when the peer knows writes of ours that we do not know: this is not the host that wrote them
+   * @returns `ahead` when the peer knows writes of ours that we do not know: this is not the host that wrote them; why
+   * something that it told was left out
    */
-  take(message: LinkMessage): 'ahead' | undefined {
+  take(message: LinkMessage): 'ahead' | Doubt | undefined {
     switch (message.kind) {
       case 'probe':
         if (message.hash !== vectorHash(this.#replica.vector)) this.#tellVector();
@@ -85,8 +86,7 @@ export class Link {
         return undefined;
       case 'ranges':
         for (const { origin, to } of message.ranges) this.#has?.advance(origin, to);
-        if (!this.#replica.merge(message.ranges)) this.#tellVector();
-        return undefined;
+        return this.#takeRanges(message.ranges);
     }
   }
 
@@ -127,6 +127,13 @@ export class Link {
     if (!isFirst && !isAnswer && this.#isBehind(vector)) this.#tellVector(true);
     this.flush();
     return undefined;
+  }
+
+  #takeRanges(ranges: readonly Range[]): Doubt | undefined {
+    const { isWhole, doubt } = this.#replica.take(ranges);
+    // What was left out for a doubt comes again after the next probe: the same at once would be in vain.
+    if (!isWhole) this.#tellVector();
+    return doubt;
   }
 
   /** What there is beyond `from`, and the peer may be told. */

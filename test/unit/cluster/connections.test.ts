@@ -600,4 +600,18 @@ describe('connections', () => {
     await nodes[0]!.stop();
     await wiring.until(() => linksOf(nodes[1]!) === 0, 1000);
   });
+
+  it('end with a member that tells what is not sealed, and say why', async () => {
+    const a = await start(A, { isSealed: true });
+    await a.store.commit(wiring.members([A, B]));
+    const b = await start(B);
+    b.store.merge([a.store.range(A, 0)]);
+    await wiring.until(() => linksOf(a) > 0);
+    assert.deepEqual(wiring.warnings, []);
+    await b.store.commit([{ key: `gone/${A}`, value: {} }]);
+    await wiring.until(() => linksOf(a) === 0);
+    assert.match(JSON.stringify(wiring.warnings[0]), /NR_RECORD_FORGED.*it has no seal/);
+    assert.equal(a.store.get(`gone/${A}`), undefined);
+    assert.ok(a.cluster.doubts.counts.get('forged')! > 0);
+  });
 });

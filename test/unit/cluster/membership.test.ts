@@ -66,6 +66,40 @@ describe('membership', () => {
     b.it.node!.cluster.standing.mayGive();
   });
 
+  it('seals what it wrote alone, and believes nothing that is not sealed', async () => {
+    const a = await machine('a');
+    await a.it.replica.commit([{ key: 'chunk/s/1', value: { owner: a.it.id } }]);
+    assert.equal(a.it.replica.version('chunk/s/1')?.seal, undefined);
+    await a.it.init();
+    const before = a.it.replica.version('chunk/s/1');
+    assert.equal(before?.seal?.length, 96);
+    const b = await machine('b');
+    await b.it.join(a.place, await a.it.token(HOUR_MS));
+    await until(() => b.it.replica.version('chunk/s/1')?.seal !== undefined);
+    const there = b.it.replica.version('chunk/s/1')?.seal ?? Buffer.alloc(0);
+    assert.equal(Buffer.compare(there, before.seal), 0, 'others have the same');
+    // A member that keeps no rule.
+    b.it.replica.sealer = undefined;
+    await b.it.replica.commit([{ key: 'chunk/s/1', value: { owner: b.it.id } }]);
+    await until(() => (a.it.describe().member?.refused.get('forged') ?? 0) > 0);
+    assert.deepEqual(a.it.replica.version('chunk/s/1'), before);
+    await until(() => a.log.some(({ text }) => text === 'a member tells what is not true'));
+  });
+
+  it('refuses a store with records of others that have no seals', async () => {
+    const [a] = (await cluster('a', 'b')) as [Machine];
+    const value = { number: 3, key: 'k', complete: true };
+    const version = { key: 'member/x', class: 'shared', text: JSON.stringify(value), rank: 9 } as const;
+    const { replica } = a.it;
+    replica.sealer = undefined;
+    const origin = a.it.hosts().find(({ name }) => name === 'b')!.id;
+    const from = replica.known(origin);
+    replica.merge([{ origin, from, to: from + 1, records: [{ ...version, origin, sequence: from + 1 }] }]);
+    await replica.commit([]);
+    await a.stop();
+    await assert.rejects(a.start(), coded('NR_STORE_UNSEALED'));
+  });
+
   it('redirects who asks another member than the one that admits', async () => {
     const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
     // The second holder of the key takes the certificate's part, the first one decides.

@@ -11,6 +11,7 @@ import { type Connection, DialError, type Transport } from '../../../src/store/g
 import { Splitter } from '../../../src/store/gossip/wire/splitter.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory.ts';
 import { ManualClock } from '../store/manualclock.ts';
+import { sealerOf } from './sealed.ts';
 
 export const CLUSTER = '0f3b2c1a-0000-4000-8000-1234567890ab';
 const FRAME_MAX = 4 * 1024 * 1024;
@@ -159,6 +160,8 @@ export interface NodeOptions {
   readonly setMs?: () => number;
   /** Of whom it takes that it is away. */
   readonly isAway?: (member: string) => boolean;
+  /** It seals what it writes, and believes nothing that is not sealed. */
+  readonly isSealed?: boolean;
 }
 
 /** Nodes, by their transports. */
@@ -183,6 +186,7 @@ export class Wiring {
     const { disk = new MemoryDisk(transport.id), boot = `boot-${this.#seed}` } = options;
     const now = () => this.clock.now() + (options.aheadMs ?? 0);
     const store = new MemoryStore({ disk, classes: CLUSTER_CLASSES, wallMs: now });
+    if (options.isSealed) store.sealer = sealerOf(transport.id);
     const log = { warn: (what: object) => void this.warnings.push(what), info: () => {} };
     const ground = { timer: { now, after: this.clock.after }, random: () => this.#random(), log };
     const connections = new Connections({

@@ -43,7 +43,7 @@ export class Hosts {
     }
     const members = this.nodes.map(({ id }, index) => ({
       key: `member/${id}`,
-      value: { number: index + 1, key: 'k', complete: true, name: `h${index + 1}` },
+      value: { number: index + 1, key: id, complete: true, name: `h${index + 1}` },
     }));
     this.at(0).store.write([...members, { key: 'space/s', value: SPACE }], () => {});
     this.gossip();

@@ -4,7 +4,7 @@ export const VERSION = 1;
 /** Most bytes of a frame behind its length field; also of what is inflated from it, and of its texts. */
 export const FRAME_MAX = 4 * 1024 * 1024;
 /** Most bytes of a record's seal: some signatures and what proves their keys. */
-export const SEAL_MAX = 1024;
+export const SEAL_MAX = 4096;
 /** Most bytes of a name: of a method, an error's code, a boot. */
 export const NAME_MAX = 64;
 /** Most bytes of a sentence for people; a longer one is cut. */

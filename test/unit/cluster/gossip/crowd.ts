@@ -1,6 +1,7 @@
 import { Random } from '../../../../sim/random.ts';
 import { Timeline } from '../../../../sim/timeline.ts';
 import { Collector } from '../../../../src/cluster/collector.ts';
+import { Doubts } from '../../../../src/cluster/doubts.ts';
 import { Gossip, type GossipLink, type GossipMessage } from '../../../../src/cluster/gossip/gossip.ts';
 import { Members, memberChange } from '../../../../src/cluster/members.ts';
 import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
@@ -63,6 +64,7 @@ export class Crowd {
     const wire = (to: 0 | 1) => ({
       waiting: 0,
       refuse: () => {},
+      distrust: () => {},
       send: (message: GossipMessage) => {
         this.sent.set(message.kind, (this.sent.get(message.kind) ?? 0) + 1);
         if (message.kind === 'ranges')
@@ -145,7 +147,8 @@ export class Crowd {
     };
     const ground = { calls: { ask: () => {} }, timer, random: this.random.next, log };
     const collector = new Collector({ replica: store, members, standing });
-    const cluster = { collector, members, standing };
+    const doubts = new Doubts({ replica: store, members, ground });
+    const cluster = { collector, doubts, members, standing };
     return { store, gossip: new Gossip({ replica: store, cluster, ground, treeAbove }), links: new Set() };
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Collector } from '../../../../src/cluster/collector.ts';
+import { Doubts } from '../../../../src/cluster/doubts.ts';
 import { Gossip, type GossipMessage } from '../../../../src/cluster/gossip/gossip.ts';
 import { Members, memberChange } from '../../../../src/cluster/members.ts';
 import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
@@ -23,10 +24,12 @@ function gossiping() {
   const log = { warn: () => {}, info: () => {} };
   const timer = { now: () => clock.now(), after: clock.after };
   const ground = { calls: { ask: () => {} }, timer, random: () => 0.5, log };
-  const gossip = new Gossip({ replica: store, cluster: { collector, members, standing }, ground });
+  const doubts = new Doubts({ replica: store, members, ground });
+  const gossip = new Gossip({ replica: store, cluster: { collector, doubts, members, standing }, ground });
   const connect = (peer: string): GossipMessage[] => {
     const sent: GossipMessage[] = [];
-    gossip.connected(peer, { waiting: 0, refuse: () => {}, send: (message) => void sent.push(message) });
+    const send = (message: GossipMessage) => void sent.push(message);
+    gossip.connected(peer, { waiting: 0, refuse: () => {}, distrust: () => {}, send });
     return sent;
   };
   const write = () => {

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { CodedError } from '../errors.ts';
+import type { Json } from '../ports/store.ts';
+import type { Versioned } from '../store/crdt/record.ts';
+import type { Doubt, Replica } from '../store/replica.ts';
+import { Departures } from './departures.ts';
+import { Entitlement } from './entitlement.ts';
+import type { Members } from './members.ts';
+import type { Ground, Method } from './ports.ts';
+
+const ASK_MS = 1000;
+/** Somebody is asked for what is missing so often, in milliseconds. */
+const AGAIN_MS = 2000;
+/** What is not shown to be right by then is surely wrong, or will never be shown. */
+const LASTING_MS = 60_000;
+
+const evidenceSchema = z.object({
+  versions: z.array(
+    z.object({
+      key: z.string(),
+      class: z.enum(['shared', 'ownership']),
+      text: z.string().optional(),
+      origin: z.string(),
+      sequence: z.number().int().positive(),
+      rank: z.number().int().nonnegative(),
+      seal: z.base64(),
+    }),
+  ),
+});
+
+interface Lasting {
+  readonly since: number;
+  readonly what: string;
+  isTold: boolean;
+}
+
+/** What others tell and this host does not believe. */
+export class Doubts {
+  readonly #replica: Replica;
+  readonly #members: Members;
+  readonly #ground: Ground;
+  readonly #entitlement: Entitlement | undefined;
+  /** By whose writes they are: nothing more is taken over of these. */
+  readonly #open = new Map<string, Lasting>();
+  /** When a member was asked for evidence. */
+  readonly #asked = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
+
+  constructor(parts: { replica: Replica; members: Members; ground: Ground }) {
+    this.#replica = parts.replica;
+    this.#members = parts.members;
+    this.#ground = parts.ground;
+    const { sealer } = parts.replica;
+    if (!sealer) return;
+    this.#entitlement = new Entitlement({
+      ...parts,
+      sealer,
+      departures: new Departures({ ...parts, sealer }),
+    });
+  }
+
+  /** Ranges that were refused for good, by reason: `forged`, `unproven`. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  /** As Admission has it. */
+  readonly heard = (versions: readonly Versioned[]): void => this.#entitlement?.heard(versions);
+
+  /** As Admission has it. */
+  readonly doubt = (
+    range: { readonly origin: string },
+    versions: readonly Versioned[],
+  ): Doubt | undefined => {
+    const doubt = this.#entitlement?.doubt(versions);
+    if (!doubt) this.#open.delete(range.origin);
+    else if (doubt.isForged) {
+      this.#count('forged');
+      this.#ground.log.info({ origin: range.origin, what: doubt.what }, 'refused a forged record');
+    } else this.#lasts(range.origin, doubt.what);
+    return doubt;
+  };
+
+  /** What has not been shown to be right for long. */
+  problems(): CodedError[] {
+    return [...this.#open]
+      .filter(([, { since }]) => this.#ground.timer.now() - since > LASTING_MS)
+      .map(([origin, { what }]) => {
+        const who = this.#members.nameOf(origin);
+        return new CodedError(
+          'NR_RECORD_UNPROVEN',
+          `nothing more of host ${who} is taken over here: ${what}`,
+        );
+      });
+  }
+
+  /** `evidence`: all that the right to write something may stand on. */
+  readonly serve: Method = (_from, _body, done) => {
+    const founder = this.#members.founder();
+    const keys = [
+      ...(founder === undefined ? [] : [`member/${founder}`]),
+      ...[...this.#replica.list('gone'), ...this.#replica.list('treasury')].map(({ key }) => key),
+    ];
+    const versions = keys.flatMap((key): Json[] => {
+      const { class: kind, text, origin, sequence, rank, seal } = this.#replica.version(key) ?? {};
+      if (!seal || text === undefined) return [];
+      const base64 = Buffer.from(seal).toString('base64');
+      return [{ key, class: kind!, text, origin: origin!, sequence: sequence!, rank: rank!, seal: base64 }];
+    });
+    // Not before it is durable.
+    this.#replica.write([], (error) => done(error, { body: { versions } }));
+  };
+
+  /**
+   * Asks a member for what may be missing, as it believes itself what it has told; but not all the time. Without that,
+   * two ranges could wait for each other: each has behind its first part what the other one's first part stands on.
+   */
+  ask(member: string, done: () => void): void {
+    const now = this.#ground.timer.now();
+    if (now - (this.#asked.get(member) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
+    this.#asked.set(member, now);
+    this.#ground.calls.ask(member, 'evidence', {}, ASK_MS, (error, answer) => {
+      const evidence = error ? undefined : evidenceSchema.safeParse(answer?.body).data;
+      if (!evidence) return;
+      const versions = evidence.versions.map(({ text, seal, ...version }) => ({
+        ...version,
+        text,
+        seal: Buffer.from(seal, 'base64'),
+      }));
+      const { limit } = this.#replica.admission;
+      this.heard(versions.filter(({ origin, sequence }) => sequence <= limit(origin)));
+      done();
+    });
+  }
+
+  #lasts(origin: string, what: string): void {
+    const now = this.#ground.timer.now();
+    const open = this.#open.get(origin) ?? { since: now, what, isTold: false };
+    this.#open.set(origin, { ...open, what });
+    if (open.isTold || now - open.since <= LASTING_MS) return;
+    this.#open.set(origin, { ...open, what, isTold: true });
+    this.#count('unproven');
+    this.#ground.log.warn({ origin, what }, 'refused records that nobody could show to be right');
+  }
+
+  #count(reason: string): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,197 @@
+import { namespaceIn, type Versioned } from '../store/crdt/record.ts';
+import type { Doubt, Replica } from '../store/replica.ts';
+import { isSealed, ownerIn, type Sealer, type Transfer } from '../store/seal.ts';
+import { type Departures, HEARD_MAX } from './departures.ts';
+import { type Members, readMember } from './members.ts';
+import { DEFAULT_DOMAIN } from './ownership.ts';
+
+const DEFAULT = `treasury/${DEFAULT_DOMAIN}`;
+/** In which order the versions of a range are judged: what comes later may stand on what came before. */
+const ORDER = ['member', 'gone', 'treasury', 'chunk'];
+
+/**
+ * Whether who has written something was the one to write it: what is another's is given by that one, or taken over by
+ * its heir; members are let in by the treasury. What cannot be shown yet is not a lie, as that may come later.
+ */
+export class Entitlement {
+  readonly #replica: Replica;
+  readonly #members: Members;
+  readonly #sealer: Sealer;
+  readonly #departures: Departures;
+  /** Treasury records that came in ranges which were left out so far. */
+  readonly #treasuries = new Map<string, Versioned>();
+  #founder: string | undefined;
+
+  constructor(parts: { replica: Replica; members: Members; sealer: Sealer; departures: Departures }) {
+    this.#replica = parts.replica;
+    this.#members = parts.members;
+    this.#sealer = parts.sealer;
+    this.#departures = parts.departures;
+  }
+
+  /** Takes note of what others may stand on, wherever it comes from, and whether its range is taken over or not. */
+  heard(versions: readonly Versioned[]): void {
+    for (const version of versions) {
+      const namespace = namespaceIn(version.key);
+      if (namespace === 'chunk' || !isWell(version) || this.#fault(version)) continue;
+      if (namespace === 'gone') this.#departures.heard(version);
+      else if (namespace === 'member') this.#heardMember(version);
+      else if ((this.#treasuries.get(version.key)?.rank ?? 0) < version.rank) {
+        if (this.#treasuries.size >= HEARD_MAX) this.#treasuries.clear();
+        this.#treasuries.set(version.key, version);
+      }
+    }
+  }
+
+  /** Why a range cannot be taken over, with these versions of it that would stand. */
+  doubt(versions: readonly Versioned[]): Doubt | undefined {
+    if (versions.length === 0) return undefined;
+    const ordered = versions.filter(isWell).sort((a, b) => orderOf(a) - orderOf(b));
+    for (const version of ordered) {
+      const fault = this.#fault(version);
+      if (fault) return { isForged: true, what: `${version.key} of ${version.origin}: ${fault}` };
+    }
+    for (const version of ordered) {
+      const what = this.#unproven(version);
+      if (what) return { isForged: false, what: `${version.key} of ${version.origin}: ${what}` };
+    }
+    return undefined;
+  }
+
+  /** What is wrong with it whoever looks at it. */
+  #fault(version: Versioned): string | undefined {
+    const fault = this.#sealer.fault(version, this.#replica.version(version.key));
+    if (fault) return fault;
+    const namespace = namespaceIn(version.key);
+    const id = version.key.slice(namespace.length + 1);
+    if (namespace === 'member') {
+      const member = readMember(parsedOf(version));
+      if (!member) return 'it is no record of a member';
+      if (this.#sealer.memberOf(member.key) !== id) return 'it has the key of another member';
+      if (member.number === 1 && version.origin !== id) return 'who makes the cluster says so itself';
+    }
+    return namespace === 'gone' ? this.#departures.fault(version) : undefined;
+  }
+
+  /** What is missing for it to be right. */
+  #unproven(version: Versioned): string | undefined {
+    switch (namespaceIn(version.key)) {
+      case 'member':
+        return this.#unprovenMember(version);
+      case 'gone':
+        return this.#departures.unproven(version);
+      default:
+        return this.#unprovenOwner(version);
+    }
+  }
+
+  #heardMember(version: Versioned): void {
+    if (readMember(parsedOf(version))?.number === 1) this.#founder ??= version.origin;
+  }
+
+  #unprovenMember(version: Versioned): string | undefined {
+    const id = version.key.slice('member/'.length);
+    const member = readMember(parsedOf(version))!;
+    const standing = this.#members.get(id);
+    if (standing && (standing.number !== member.number || standing.key !== member.key))
+      return 'it was let in under another number or key';
+    if (standing?.complete && !member.complete) return 'it was complete before';
+    if (member.number === 1)
+      return (this.#founderId() ?? id) === id ? undefined : 'another one has made the cluster';
+    return this.#isTreasurer(version.origin) ? undefined : 'its writer is not known to let members in';
+  }
+
+  #unprovenOwner(version: Versioned): string | undefined {
+    const standing = this.#replica.version(version.key);
+    const transfers = this.#sealer.transfers(version);
+    const above = standing?.rank ?? 0;
+    // Of the same rank: what counts is who could give it.
+    const from = standing && standing.rank === version.rank ? standing.rank - 1 : above;
+    const steps = transfers.filter(({ rank }) => rank > from);
+    const first = steps.at(-1);
+    if (!first) return 'it is of no rank';
+    if (standing && first.rank !== from + 1)
+      return `it went from hand to hand ${version.rank - above} times since this host heard of it`;
+    const owner =
+      from === 0 ? undefined : from === above ? ownerIn(standing!) : ownerAt(this.#sealer, standing!, from);
+    if (from === 0) {
+      if (!this.#isTreasurer(first.origin, version.key))
+        return 'its first owner is not known to have had it to give';
+    } else if (!this.#follows(owner, first)) return 'its owner has not given it';
+    for (const [at, step] of steps.entries()) {
+      const before = steps[at + 1];
+      // There is a gap behind the first of very many.
+      if (before && before.rank === step.rank - 1 && !this.#follows(before.owner, step))
+        return 'its owner has not given it';
+    }
+    return undefined;
+  }
+
+  /** Whether the step's writer had it from its owner, or in its place. */
+  #follows(owner: string | undefined, { origin }: Transfer): boolean {
+    return owner !== undefined && (owner === origin || this.#departures.mayTakeOver(owner, origin));
+  }
+
+  /** Whether a host decides, or has decided, what is nobody's by name. */
+  #isTreasurer(id: string, key?: string): boolean {
+    const seen = new Set<string>();
+    for (const one of this.#treasurers(key)) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      if (one === id || this.#departures.mayTakeOver(one, id)) return true;
+    }
+    return false;
+  }
+
+  /** Who had a treasury, when it comes to the first record of a key: one of a treasury stands on the default one's. */
+  *#treasurers(key = ''): Iterable<string> {
+    const founder = this.#founderId();
+    if (founder !== undefined) yield founder;
+    if (key === DEFAULT) return;
+    const isTreasury = key.startsWith('treasury/');
+    for (const { key: name } of this.#replica.list('treasury')) {
+      const version = this.#replica.version(name);
+      if (version?.seal && (!isTreasury || name === DEFAULT)) yield* this.#owners(version);
+    }
+    for (const [name, version] of this.#treasuries) {
+      const standing = this.#replica.version(name);
+      if ((isTreasury && name !== DEFAULT) || (standing && standing.rank >= version.rank)) continue;
+      if (!this.#unprovenOwner(version)) yield* this.#owners(version);
+    }
+  }
+
+  *#owners(version: Versioned): Iterable<string> {
+    for (const { origin, owner } of this.#sealer.transfers(version)) {
+      yield origin;
+      if (owner !== undefined) yield owner;
+    }
+  }
+
+  #founderId(): string | undefined {
+    return this.#members.founder() ?? this.#founder;
+  }
+}
+
+function orderOf({ key }: Versioned): number {
+  return ORDER.indexOf(namespaceIn(key));
+}
+
+/** Whether it is of the class of its namespace: one that is not is not taken over, and nothing stands on it. */
+function isWell(version: Versioned): boolean {
+  if (!isSealed(version)) return false;
+  return version.class === (orderOf(version) < 2 ? 'shared' : 'ownership');
+}
+
+function parsedOf({ text }: Versioned): unknown {
+  try {
+    return JSON.parse(text ?? 'null');
+  } catch {
+    return undefined; // as of no record at all
+  }
+}
+
+/** Who owned it before the version that stands, as that one says. */
+function ownerAt(sealer: Sealer, standing: Versioned, rank: number): string | undefined {
+  if (!standing.seal) return undefined;
+  return sealer.transfers(standing).find((one) => one.rank === rank)?.owner;
+}
