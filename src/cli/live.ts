@@ -27,11 +27,15 @@ export interface Life {
 }
 
 /**
- * Runs it until SIGTERM or SIGINT, and answers the exit status. A second SIGINT ends the process at once. An
+ * Runs it until SIGTERM or SIGINT, and answers the exit status; SIGHUP has it reload. A second SIGINT ends the process at once. An
  * uncaught exception does so too, because after one nothing can be relied upon.
  */
 export async function live(daemon: Living, { log, up, down, unhandled }: Life): Promise<number> {
   const signalled = signals();
+  process.on('SIGHUP', () => {
+    log.info({}, 'reads again what may change while it runs');
+    daemon.reload?.();
+  });
   process.on('unhandledRejection', (reason) => {
     log.error({ err: asCoded(reason) }, 'a promise was rejected and nobody listened');
     unhandled?.();
@@ -46,10 +50,6 @@ export async function live(daemon: Living, { log, up, down, unhandled }: Life): 
     await stop(daemon, log);
     throw error;
   }
-  process.on('SIGHUP', () => {
-    log.info({}, 'reads again what may change while it runs');
-    daemon.reload?.();
-  });
   up?.();
   log.info({ signal: await signalled }, 'daemon ends; routes and interfaces stay');
   down?.();

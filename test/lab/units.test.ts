@@ -68,7 +68,7 @@ describe('the units of systemd', function () {
     });
     cpSync(join(CHECKOUT, 'bin'), join(root, INSTALLED, 'bin'), { recursive: true });
     mkdirSync(join(root, 'bin'));
-    writeFileSync(join(root, 'bin/true'), '', { mode: 0o755 });
+    for (const program of ['true', 'kill']) writeFileSync(join(root, 'bin', program), '', { mode: 0o755 });
     for (const unit of unitNames) cpSync(join(UNITS, unit), file(unit));
     writeFileSync(file('docker.service'), DOCKER);
     writeFileSync(file('docker.socket'), DOCKER_SOCKET);

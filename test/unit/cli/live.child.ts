@@ -16,6 +16,9 @@ const daemon = {
       if (how === 'throws') throw new Error('never caught');
     }, 1);
   },
+  reload() {
+    say('reloaded');
+  },
   async stop() {
     say('stopped');
     if (how === 'hangs') await new Promise(() => {});

@@ -35,6 +35,18 @@ describe('life of the daemon', () => {
     });
   }
 
+  it('reloads at SIGHUP, as often as that comes', async () => {
+    const { child, said, ended, until } = begin('well');
+    await until('up');
+    for (let times = 1; times <= 2; times++) {
+      child.kill('SIGHUP');
+      while (said.filter((one) => one === 'reloaded').length < times)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0);
+  });
+
   it('ends at once at a second SIGINT', async () => {
     const { child, ended, until } = begin('hangs');
     await until('up');
