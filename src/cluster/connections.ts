@@ -26,6 +26,9 @@ const STABLE_MS = 5000;
 /** Who was not heard for so long is not taken for a second one of its identity that is still there. */
 const SILENT_MS = 60_000;
 
+/** For how long nobody is linked with a member that has told what is not true: it would tell the same again. */
+const DISTRUSTED_MS = 60_000;
+
 /** Where a member can be reached. */
 export interface Place {
   readonly address: string;
@@ -79,6 +82,8 @@ export class Connections implements Calls {
   readonly #dialing = new Map<string, Found[]>();
   /** When a member was last heard, and by how much its clock was ahead of our timer, in milliseconds. */
   readonly #heard = new Map<string, { at: number; aheadMs: number }>();
+  /** When a member has told what is not true. */
+  readonly #distrusted = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
   #parts: { readonly cluster: Cluster; readonly gossip: Gossip } | undefined;
   #rotateAt = 0;
@@ -209,7 +214,7 @@ export class Connections implements Calls {
       .present()
       .map(({ id }) => id)
       .filter((id) => id !== this.#transport.id && !linked.has(id) && !this.#dialing.has(id))
-      .filter((id) => this.#backoff.isReady(id) && !standing.frozen(id));
+      .filter((id) => this.#backoff.isReady(id) && !standing.frozen(id) && !this.#isDistrusted(id));
     const rotates = now >= this.#rotateAt;
     if (rotates) this.#rotateAt = now + ROTATE_MS * (0.5 + this.#ground.random());
     const isFull = this.#links().filter(({ connection }) => connection.dialed).length >= DEGREE;
@@ -386,7 +391,14 @@ export class Connections implements Calls {
       const what = `${hello.id} is being forgotten, or this host has just started`;
       return refuse('busy', 'NR_MEMBER_BUSY', what);
     }
+    if (hello.purpose === 'link' && this.#isDistrusted(hello.id))
+      return refuse('distrusted', 'NR_RECORD_FORGED', `${hello.id} has told what is not true a moment ago`);
     return true;
+  }
+
+  #isDistrusted(member: string): boolean {
+    const at = this.#distrusted.get(member) ?? Number.NEGATIVE_INFINITY;
+    return this.#ground.timer.now() - at < DISTRUSTED_MS;
   }
 
   #opened(connection: Connection, hello: Hello, purpose: Hello['purpose']): Session {
@@ -410,6 +422,7 @@ export class Connections implements Calls {
         this.#close(session, what);
       },
       distrust: ({ code, what }: CodedError) => {
+        this.#distrusted.set(peer, this.#ground.timer.now());
         this.#ground.log.warn({ peer, code, what }, 'a member tells what is not true');
         this.#send(connection, { kind: 'goodbye', code, what });
         this.#close(session, what);

@@ -608,10 +608,16 @@ describe('connections', () => {
     b.store.merge([a.store.range(A, 0)]);
     await wiring.until(() => linksOf(a) > 0);
     assert.deepEqual(wiring.warnings, []);
-    await b.store.commit([{ key: `gone/${A}`, value: {} }]);
+    await b.store.commit([{ key: 'member/x', value: {} }]);
     await wiring.until(() => linksOf(a) === 0);
     assert.match(JSON.stringify(wiring.warnings[0]), /NR_RECORD_FORGED.*it has no seal/);
-    assert.equal(a.store.get(`gone/${A}`), undefined);
+    const dials = network.dials.length;
+    await wiring.pass(50_000);
+    assert.equal(wiring.warnings.length, 1, 'no link with it for a minute');
+    assert.equal(a.connections.peers.get(B)?.isLinked ?? false, false);
+    assert.ok(network.dials.length - dials < 40, `${network.dials.length - dials} dials`);
+    await wiring.until(() => wiring.warnings.length > 1);
+    assert.equal(a.store.get('member/x'), undefined);
     assert.ok(a.cluster.doubts.counts.get('forged')! > 0);
   });
 });
