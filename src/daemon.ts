@@ -19,6 +19,7 @@ import { createPlugins, IPAM_PLUGIN, NETWORK_PLUGIN } from './cnm/plugins.ts';
 import type { Settings } from './config/settings.ts';
 import { DockerClient } from './docker/client.ts';
 import { Current } from './driver/current.ts';
+import { keptOf } from './driver/kept.ts';
 import { StandIn } from './driver/standin.ts';
 import { Address } from './net/address.ts';
 import { type Place, parsePlace } from './net/place.ts';
@@ -156,6 +157,7 @@ export class Daemon {
         await this.#current.clear(DRAIN_MS);
         await serving?.stop();
       },
+      kept: () => keptOf(this.#opened!.state),
     };
   }
 

@@ -126,10 +126,16 @@ const TABLE = {
     'bring the host back, or forget it if it will not return: net-routed forget HOST',
   ],
   NR_MEMBER_REFUSED: [403, 'join the cluster first: net-routed join HOST --token TOKEN'],
-  NR_MEMBER_GONE: [409, 'remove the networks of the host, and let it join again with a new token'],
-  NR_MEMBER_CLONED: [409, 'decide which of the two hosts is to stay, and let the other one join anew'],
-  NR_MEMBER_PASSED: [409, 'remove the networks of the host, and let it join again with a new token'],
-  NR_MEMBER_ROLLED_BACK: [409, 'let another host forget it, remove its networks, and let it join again'],
+  NR_MEMBER_GONE: [409, 'nothing: the host comes back by itself, unless it is banned'],
+  NR_MEMBER_CLONED: [
+    409,
+    'stop the one that is not to stay, and let another host forget them: the other one comes back by itself',
+  ],
+  NR_MEMBER_PASSED: [409, 'nothing: the host comes back by itself'],
+  NR_MEMBER_ROLLED_BACK: [
+    409,
+    'make sure that no copy of it runs, and let another host forget it: it comes back by itself',
+  ],
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
   NR_RECORD_FORGED: [403, 'forget the host that the message names, and find out what runs on it'],
   NR_RECORD_UNPROVEN: [
@@ -139,6 +145,19 @@ const TABLE = {
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],
   NR_MEMBER_HALTED: [
     503,
+    'wait if it was forgotten, as it comes back by itself; net-routed status tells what stands in the way',
+  ],
+  NR_RETURN_BANNED: [
+    403,
+    'let it come back, on a member: net-routed unban HOST; or remove its networks and let it join with a token',
+  ],
+  NR_RETURN_WAITS: [
+    409,
+    'stop whatever copy of this host runs, and let another one forget it: it comes back by itself then',
+  ],
+  NR_RETURN_UNREACHABLE: [503, 'bring a host back that holds the key of the cluster: net-routed hosts'],
+  NR_RETURN_REFUSED: [
+    403,
     'remove the networks of this host, and let it join again: net-routed join HOST --token TOKEN',
   ],
   NR_MEMBER_STARTING: [503, 'wait a few seconds: it asks the other hosts first'],

@@ -8,6 +8,7 @@ import { Driver } from './driver/driver.ts';
 import { Janitor } from './driver/janitor.ts';
 import { Naming } from './driver/naming.ts';
 import { Propagation } from './driver/propagation.ts';
+import { Regain } from './driver/regain.ts';
 import { vethNames } from './net/ifname.ts';
 import { Prefix } from './net/prefix.ts';
 import type { State } from './plan/state.ts';
@@ -39,6 +40,7 @@ export interface Parts {
   readonly janitor: Janitor;
   readonly naming: Naming;
   readonly propagation: Propagation;
+  readonly regain: Regain;
 }
 
 /** Puts the parts together, and has each told of what it needs to know; nothing is begun yet. */
@@ -71,6 +73,7 @@ export function buildParts(given: {
     state,
     host: () => host.view,
     alive: (endpoint) => liveness.alive(endpoint),
+    isOut: () => cluster.standing.out,
     changed: (endpoint) => reconciler.mark(endpoint),
   });
   const reconciler: Reconciler = new Reconciler({
@@ -136,6 +139,10 @@ export function buildParts(given: {
   const janitor = new Janitor(context, driver, docker);
   const naming = new Naming(context, driver.logicals, docker);
   const propagation = new Propagation(context, docker, settings.dockerPropagate);
+  const regain = new Regain(context, driver);
+  cluster.standing.onHalt(() => {
+    for (const { id } of state.endpoints.all()) reconciler.mark(id);
+  });
 
   /** The host or the pools have changed, and with them what may be announced, and how. */
   const renew = (concerned: Iterable<{ readonly id: string }>) => {
@@ -180,6 +187,7 @@ export function buildParts(given: {
     janitor,
     naming,
     propagation,
+    regain,
   };
 }
 

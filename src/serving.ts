@@ -62,8 +62,8 @@ export class Serving {
       endWith(kernel, firewall, flows, speaker);
       const facts = await kernel.facts();
       const parts = buildParts({ ...given, adapters, opened, facts, cluster, log });
-      const { underlay, reconciler, learned, mesh, routing, janitor, naming, propagation } = parts;
-      endWith(underlay, reconciler, learned, mesh, routing, janitor, naming, propagation);
+      const { underlay, reconciler, learned, mesh, routing, janitor, naming, propagation, regain } = parts;
+      endWith(underlay, reconciler, learned, mesh, routing, janitor, naming, propagation, regain);
 
       const found = await kernel.read();
       // After a boot nothing of before is there.
@@ -75,6 +75,7 @@ export class Serving {
       janitor.start();
       naming.start();
       propagation.start();
+      regain.start();
 
       const { stateDir, runDir, pluginDir, dockerSocket, engineSocket, gobgpd } = settings;
       const services: Services = {
@@ -83,10 +84,12 @@ export class Serving {
         ...adapters,
         clock,
         log,
+        store: opened.store,
         identity: () => parts.routing.identity,
         identityStale: () => parts.routing.stale,
         facts: () => parts.host.facts,
         host: () => parts.host.view,
+        standing: () => cluster.standing,
         storeCounts: () => opened.store.counts,
         storeRefusal: () => opened.store.refusal,
         storeRecords: () => opened.store.size,

@@ -7,6 +7,7 @@ import type { Docker } from '../ports/docker.ts';
 import type { Log } from '../ports/log.ts';
 import { diagnose } from './doctor/diagnose.ts';
 import { repair } from './doctor/repair.ts';
+import { showElsewhere } from './elsewhere.ts';
 import { showEndpoints } from './endpoints.ts';
 import { checkHealth } from './health.ts';
 import { type Member, memberRoutes } from './joining.ts';
@@ -65,12 +66,14 @@ export function routesOf({ current, membership, metrics, docker, clock }: ApiPar
       names.found(async (known) => findNetwork(idOf(request), await networks(shown, known))),
     ),
     get('/v1/endpoints', async (shown, request) => {
-      const name = queryOf(request, 'name');
+      const name = queryOf(request, 'name', 'all');
       const named = (known: Known) =>
         name === undefined
           ? endpoints(shown, known)
           : lookUpAll(name, endpoints(shown, known), endpointKeys, 'NR_ENDPOINT_UNKNOWN');
-      return { endpoints: await names.found(named) };
+      const here = await names.found(named);
+      if (queryOf(request, 'all', 'name') === undefined) return { endpoints: here };
+      return { endpoints: here, elsewhere: await showElsewhere(shown.services) };
     }),
     get('/v1/endpoints/{id}', async (shown, request) =>
       names.found((known) =>
@@ -122,10 +125,10 @@ function prefixOf(request: Request): string | undefined {
   return prefix;
 }
 
-/** The one parameter that a path takes. @throws NR_QUERY_INVALID */
-function queryOf(request: Request, name: string): string | undefined {
+/** A parameter of a path, which takes no other ones but `also`. @throws NR_QUERY_INVALID */
+function queryOf(request: Request, name: string, ...also: readonly string[]): string | undefined {
   const { [name]: value, ...others } = request.query as Record<string, unknown>;
-  const unknown = Object.keys(others);
+  const unknown = Object.keys(others).filter((one) => !also.includes(one));
   if (unknown.length > 0)
     throw new CodedError('NR_QUERY_INVALID', `unknown query parameter: ${unknown.join(', ')}`);
   if (value === undefined || typeof value === 'string') return value;

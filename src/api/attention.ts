@@ -6,9 +6,14 @@ export function attentionOf(
   { loop, store, failures, docker, engine, host, pools, cluster }: Omit<StatusView, 'attention'>,
   peers: readonly PeerView[],
   endpoints: readonly EndpointView[],
-  conflicts: readonly { readonly name: string; readonly why: string }[] = [],
-  obstacles: readonly Obstacle[] = [],
+  more: {
+    readonly conflicts?: readonly { readonly name: string; readonly why: string }[];
+    readonly obstacles?: readonly Obstacle[];
+    /** Hosts that are not heard, with how many endpoints they have. */
+    readonly lost?: readonly { readonly name: string; readonly endpoints: number }[];
+  } = {},
 ): StatusView['attention'] {
+  const { conflicts = [], obstacles = [], lost: missing = [] } = more;
   const list: StatusView['attention'] = [];
   const add = (what: string, remedy: string) => list.push({ what, remedy });
   if (!loop.live)
@@ -20,6 +25,11 @@ export function attentionOf(
     add(`${first.code}: ${first.what}, for ${first.seconds} s${more}`, remedy);
   }
   for (const { code, what, remedy } of cluster.problems) add(`${code}: ${what}`, remedy);
+  for (const { name, endpoints: count } of missing)
+    add(
+      `endpoints of host ${name}, which is not heard, are lost: ${count}`,
+      'net-routed endpoints --all lists them; if the host will not return: net-routed forget',
+    );
   if (host.routerId === undefined) {
     add(
       'the routing engine is not started: the host has no address to make a BGP router id of',
@@ -51,6 +61,21 @@ export function attentionOf(
     const long = `for ${docker.seconds} s, ${docker.count} times`;
     add(`${docker.code}: no comparison with Docker ${long}: ${docker.what}`, docker.remedy);
   }
+  for (const { id, container, addresses } of endpoints) {
+    for (const { address, lost } of addresses) {
+      if (lost === undefined) continue;
+      add(
+        `${container?.name ?? `endpoint ${id.slice(0, 12)}`} has lost ${address}, which was given away while this host was forgotten: ${lost}`,
+        'docker restart gives the container another address; with --ip, stop the one that has it first',
+      );
+    }
+  }
+  const withheld = endpoints.filter(({ state }) => state === 'withheld').length;
+  if (withheld > 0)
+    add(
+      `endpoints that others do not reach until they are given their addresses again: ${withheld}`,
+      'nothing: they are asked for; net-routed hosts tells whether a host is silent that has to answer',
+    );
   for (const { addresses } of endpoints) {
     for (const { address, conflict } of addresses) {
       if (conflict === undefined) continue;

@@ -37,6 +37,7 @@ export function showHosts({ member }: ClusterFacts, now: number): HostView[] {
   return (member?.hosts ?? []).map((host) => {
     const { id, name, isSelf, state, address, port, isLinked, holdsKey, chunks, trouble, isBlocking } = host;
     const { liveness, since } = livenessOf(host, now);
+    const { isBanned, returnedAs } = host;
     return {
       id,
       name,
@@ -51,6 +52,8 @@ export function showHosts({ member }: ClusterFacts, now: number): HostView[] {
       ...(host.clockOffsetMs !== undefined && { clockOffset: Math.round(host.clockOffsetMs) / 1000 }),
       chunks,
       ...(trouble !== undefined && { trouble }),
+      ...(isBanned && { banned: true }),
+      ...(returnedAs !== undefined && { returnedAs }),
       blocking: isBlocking,
       udpBlocked: host.isUdpBlocked,
     };

@@ -61,29 +61,45 @@ function showEndpoint(
 
 function stateOf(
   endpoint: Endpoint,
-  { reconciler }: Services,
+  services: Services,
   problems: readonly FailureView[],
 ): EndpointView['state'] {
+  const { reconciler } = services;
   if (endpoint.phase !== 'joined') return endpoint.phase;
   if (problems.length > 0) return 'failing';
   const owner = ownerOf(endpoint.id);
   if (reconciler.kernel.tracker.owned(owner).size === 0) return 'gone';
+  if (endpoint.lost) return 'lost';
+  if (withheldOf(endpoint, services).length > 0) return 'withheld';
   const { kernel, firewall, inside } = reconciler;
   return [kernel, firewall, inside.lane].every(({ tracker }) => tracker.settled(owner)) ? 'up' : 'pending';
 }
 
-function addressesOf(endpoint: Endpoint, { reconciler, host, learned }: Services): AddressView[] {
+/** Addresses that nobody is led to here, as somebody else may have been given them. */
+function withheldOf(endpoint: Endpoint, { state, standing }: Services): readonly string[] {
+  return standing().out ? state.claimed(endpoint) : (endpoint.unconfirmed ?? []);
+}
+
+function addressesOf(endpoint: Endpoint, services: Services): AddressView[] {
+  const { reconciler, host, learned } = services;
+  const withheld = new Set(withheldOf(endpoint, services));
+  const lost = new Map(endpoint.lost?.map(({ address, why }) => [address, why]));
   const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
   return [...own, ...endpoint.aliases].map((address, index) => {
-    const note = unannounceable(address, host());
+    const why = lost.get(address);
+    const note = withheld.has(address)
+      ? 'withheld until it is given again, as this host was forgotten'
+      : unannounceable(address, host());
     const prefix = Prefix.host(Address.parse(address));
     const other = learned.holder(Address.parse(address));
-    const conflict = other && !(endpoint.anycast && other.anycast) ? other.holder : undefined;
+    const isShared = why !== undefined || (endpoint.anycast && other?.anycast);
+    const conflict = other && !isShared ? other.holder : undefined;
     return {
       address,
       kind: index < own.length ? 'address' : 'alias',
       announced: reconciler.speaker.tracker.there().has(`announcement ${prefix}`),
       ...(note !== undefined && { note }),
+      ...(why !== undefined && { lost: why }),
       ...(conflict !== undefined && { conflict }),
     };
   });

@@ -11,7 +11,7 @@ import type { ClusterView } from './views.ts';
 /** What changes a host's membership: as much of it as the api asks for. */
 export type Member = Pick<
   Membership,
-  'describe' | 'hosts' | 'init' | 'token' | 'share' | 'join' | 'leave' | 'stay' | 'forget'
+  'describe' | 'hosts' | 'init' | 'token' | 'share' | 'join' | 'leave' | 'stay' | 'forget' | 'unban'
 >;
 
 /** Longest that a change is waited for, in milliseconds: it waits for others a minute itself. */
@@ -30,7 +30,9 @@ const joinBody = z.strictObject({
 const forgetBody = z.strictObject({
   hosts: z.array(hostName).min(1).max(1000),
   force: z.boolean().default(false),
+  ban: z.boolean().default(false),
 });
+const unbanBody = forgetBody.pick({ hosts: true });
 const tokenBody = z.strictObject({
   /** Seconds. */
   lifetime: z.number().int().min(60).max(LIFETIME_MAX_S).default(HOUR_S),
@@ -68,7 +70,8 @@ export function memberRoutes(member: Member, clock: Clock): MemberRoute[] {
     change('join', joinBody, ({ host, port, token }) => member.join(placeOf(host, port), token)),
     change('leave', nothing, () => member.leave()),
     change('stay', nothing, () => member.stay()),
-    change('forget', forgetBody, ({ hosts, force }) => member.forget(hosts, force)),
+    change('forget', forgetBody, ({ hosts, force, ban }) => member.forget(hosts, { force, ban })),
+    change('unban', unbanBody, ({ hosts }) => member.unban(hosts)),
     change('share', shareBody, ({ host }) => member.share(host)),
     post('token', tokenBody, async ({ lifetime }) => {
       const token = await member.token(lifetime * 1000);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Services } from '../driver/services.ts';
 import { attentionOf } from './attention.ts';
 import { showCluster } from './cluster.ts';
+import { lostElsewhere } from './elsewhere.ts';
 import { showEndpoints } from './endpoints.ts';
 import type { Known } from './names.ts';
 import { conflictsOf } from './networks.ts';
@@ -45,8 +46,8 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     log: logTarget(),
   };
   const { obstacles } = services.propagation;
-  const attention = attentionOf(facts, peers, endpoints, conflictsOf(services, known), obstacles);
-  return { ...facts, attention };
+  const more = { conflicts: conflictsOf(services, known), obstacles, lost: lostElsewhere(services) };
+  return { ...facts, attention: attentionOf(facts, peers, endpoints, more) };
 }
 
 function showTrouble({ janitor, clock, storeRefusal }: Services): Pick<StatusView, 'store' | 'docker'> {

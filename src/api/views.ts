@@ -85,8 +85,10 @@ const addressView = z.object({
   address: z.string(),
   kind: z.enum(['address', 'alias']),
   announced: z.boolean(),
-  /** Why it is not announced, and shall not be. */
+  /** Why it is not announced. */
   note: z.string().optional(),
+  /** Somebody else was given it while this host was forgotten: why it has no route to the container. */
+  lost: z.string().optional(),
   /** Who announces it as well although it is not shared: two hosts have given the same address. */
   conflict: z.string().optional(),
 });
@@ -99,9 +101,11 @@ export const endpointView = z.object({
   phase: z.enum(['created', 'joined', 'left']),
   /**
    * created: not joined yet. up: all is as planned. pending: being made. failing: see problems. left: the container
-   * is ending. gone: the sandbox does not exist any more, and Docker has not said so yet.
+   * is ending. gone: the sandbox does not exist any more, and Docker has not said so yet. lost: somebody else has one
+   * of its addresses, given while this host was forgotten. withheld: this host was forgotten, and has not been given
+   * one of its addresses again yet.
    */
-  state: z.enum(['created', 'up', 'pending', 'failing', 'left', 'gone']),
+  state: z.enum(['created', 'up', 'pending', 'failing', 'left', 'gone', 'lost', 'withheld']),
   address: z.string().optional(),
   addressV6: z.string().optional(),
   aliases: z.array(z.string()),
@@ -122,7 +126,28 @@ export const endpointView = z.object({
 
 export const poolsView = z.object({ pools: z.array(poolView) });
 export const networksView = z.object({ networks: z.array(networkView) });
-export const endpointsView = z.object({ endpoints: z.array(endpointView) });
+/** An endpoint of another host of the cluster, as that one's records have it. */
+const elsewhereView = z.object({
+  id: z.string(),
+  host: namedView,
+  /** By the id that it has in that host's Docker, with the cluster's name. */
+  network: namedView,
+  /** What that Docker has called last; lost: nothing is heard of the host any more. */
+  state: z.enum(['created', 'joined', 'left', 'lost']),
+  addresses: z.array(
+    z.object({
+      address: z.string(),
+      /** Somebody else was given it while its host was forgotten. */
+      lost: z.string().optional(),
+    }),
+  ),
+});
+
+export const endpointsView = z.object({
+  endpoints: z.array(endpointView),
+  /** With `all`: those of the other hosts, at most 10,000. */
+  elsewhere: z.array(elsewhereView).optional(),
+});
 
 /** ok, missing, stray (there and not wanted), differs, pending (see problem), unknown (could not be read). */
 const routeState = z.enum(['ok', 'missing', 'stray', 'differs', 'pending', 'unknown']);
@@ -200,6 +225,10 @@ const hostView = z.object({
   chunks: z.number(),
   /** Why it could not be reached. */
   trouble: z.string().optional(),
+  /** It was forgotten, and may not come back by itself. */
+  banned: z.boolean().optional(),
+  /** It was forgotten, and has come back under this id. */
+  returnedAs: z.string().optional(),
   /** Removed records are kept until it is heard, or forgotten. */
   blocking: z.boolean(),
   /** It is there, but its UDP packets do not arrive: whether it is there shows later than of others. */
@@ -328,6 +357,7 @@ export type FailureView = z.infer<typeof failureView>;
 export type NamedView = z.infer<typeof namedView>;
 export type PoolView = z.infer<typeof poolView>;
 export type NetworkView = z.infer<typeof networkView>;
+export type ElsewhereView = z.infer<typeof elsewhereView>;
 export type AddressView = z.infer<typeof addressView>;
 export type EndpointView = z.infer<typeof endpointView>;
 export type SideView = z.infer<typeof sideView>;

@@ -66,13 +66,24 @@ export function addCluster(program: Command): void {
 
   changing(program, 'forget', 'forget hosts that will not come back')
     .description(
-      'Has all other members agree that these hosts are gone for good, and frees what they held. Make sure before that ' +
-        'they are off, or cut off from the network: their containers keep their addresses.',
+      'Has all other members agree that these hosts are gone, and frees what they held. Make sure before that they ' +
+        'are off, or cut off from the network: their containers keep their addresses. A host that is there again comes ' +
+        'back by itself, as a new member, unless it is banned.',
     )
     .argument('<HOST...>', 'names or ids, as net-routed hosts lists them')
     .option('--force', 'even if they are half of all members or more')
-    .action(async (hosts: string[], { force }: { force?: boolean }, command: Command) => {
-      await change(command, 'forget', { hosts, force: force === true }, () => `forgot ${hosts.join(', ')}`);
+    .option('--ban', 'they may not come back by themselves; also for those that are forgotten already')
+    .action(async (hosts: string[], options: { force?: boolean; ban?: boolean }, command: Command) => {
+      const [force, ban] = [options.force === true, options.ban === true];
+      const done = `${ban ? 'forgot and banned' : 'forgot'} ${hosts.join(', ')}`;
+      await change(command, 'forget', { hosts, force, ban }, () => done);
+    });
+
+  changing(program, 'unban', 'let hosts come back that were forgotten and banned')
+    .description('Takes back forget --ban: the hosts come back by themselves, if they are there.')
+    .argument('<HOST...>', 'names or ids, as net-routed hosts lists them')
+    .action(async (hosts: string[], _options: object, command: Command) => {
+      await change(command, 'unban', { hosts }, () => `${hosts.join(', ')} may come back`);
     });
 
   changing(program, 'share', "let another member hold the cluster's key too")

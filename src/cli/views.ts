@@ -55,13 +55,13 @@ export function addViews(program: Command): void {
     program,
     'endpoints',
     'endpoint',
-    'endpoints of this host: containers in networks',
+    'endpoints: containers in networks, on this host or on all',
     'A container has one in each of its networks.',
   );
-  view(list(endpoints, 'endpoints'), {
+  view(list(endpoints, 'endpoints').option('--all', 'those of the other hosts, too'), {
     view: endpointsView,
-    render: ({ endpoints: all }) => renderEndpoints(all),
-    path: () => '/v1/endpoints',
+    render: ({ endpoints: here, elsewhere }) => renderEndpoints(here, elsewhere),
+    path: (_id, { all }) => (all === true ? '/v1/endpoints?all=yes' : '/v1/endpoints'),
   });
   view(
     one(

@@ -105,13 +105,21 @@ export class Claims {
    *
    * A value that others have is given, too, if all of them share it: each holder's allocation says so. If `use` throws,
    * this host does not take it.
+   * `again`: tells this use of the value from every other, for who may ask for it again without knowing that it did.
    * @throws (to `done`) what `use` throws, NR_ADDRESS_IN_USE, NR_ADDRESS_RESERVED, NR_MEMBER_UNREACHABLE naming the owner, and what
    * Standing.mayGive throws
    */
-  claim(space: Space, value: bigint, use: (grant: Grant) => readonly Change[], done: Ended): void {
-    if (!this.#replica.get(`returning/${space.id}/${value}`)) return this.#claim(space, value, use, done);
+  claim(
+    space: Space,
+    value: bigint,
+    use: (grant: Grant) => readonly Change[],
+    done: Ended,
+    again?: string,
+  ): void {
+    const claim = () => this.#claim(space, value, use, done, again);
+    if (!this.#replica.get(`returning/${space.id}/${value}`)) return claim();
     // A release that is on its way to the disk may yet be refused: its loan is not to be replaced before.
-    this.#replica.write([], (error) => (error ? done(error) : this.#claim(space, value, use, done)));
+    this.#replica.write([], (error) => (error ? done(error) : claim()));
   }
 
   /** Whether somebody has a value of ours in a space. */
@@ -229,8 +237,14 @@ export class Claims {
     for (const [member, list] of loans) this.#audit(member, list.slice(0, 500));
   }
 
-  #claim(space: Space, value: bigint, use: (grant: Grant) => readonly Change[], done: Ended): void {
-    const nonce = `${this.#boot}-${++this.#count}`;
+  #claim(
+    space: Space,
+    value: bigint,
+    use: (grant: Grant) => readonly Change[],
+    done: Ended,
+    again: string | undefined,
+  ): void {
+    const nonce = again ?? `${this.#boot}-${++this.#count}`;
     const returning = this.#replica.get(`returning/${space.id}/${value}`);
     const replaces = returning && nonceIn(returning);
     const granted: Done<Grant> = (error, grant) => {

@@ -6,7 +6,7 @@ import { problemsOf } from './problems.ts';
 
 /** What is being done to a host's membership, for who waits for it. */
 export interface Change {
-  readonly what: 'init' | 'join' | 'leave' | 'form';
+  readonly what: 'init' | 'join' | 'leave' | 'form' | 'return';
   readonly step: string;
   /** Milliseconds since 1970. */
   readonly since: number;
@@ -51,16 +51,20 @@ export interface MemberFacts {
   };
 }
 
-/**
- * What there is to say of a host and the running part of its membership. `now`: when, on the
- * clock that nobody sets; `wallMs`: on the computer's; both in milliseconds since 1970.
- */
+/** What there is to say of a host and the running part of its membership. */
 export function factsOf(
   { isForming, ...host }: Pick<ClusterFacts, 'id' | 'name' | 'change' | 'waits'> & { isForming: boolean },
   node: ClusterNode | undefined,
-  certificate: X509Certificate | undefined,
-  times: { readonly now: number; readonly wallMs: number },
+  more: {
+    readonly certificate: X509Certificate | undefined;
+    /** Why this host, which has stopped, does not come back. */
+    readonly returning: CodedError | undefined;
+    /** When, on the clock that nobody sets, and on the computer's, in milliseconds since 1970. */
+    readonly now: number;
+    readonly wallMs: number;
+  },
 ): ClusterFacts {
+  const { certificate, returning } = more;
   if (!node) return { ...host, state: isForming ? 'waiting' : 'alone' };
   const { standing, members } = node.cluster;
   const hosts = viewHosts(node);
@@ -76,7 +80,12 @@ export function factsOf(
     holdsKey: hosts.some(({ isSelf, holdsKey }) => isSelf && holdsKey),
     certifiedUntil: certificate?.validToDate.getTime(),
     hosts,
-    problems: [...(host.waits ?? []), ...problemsOf(node, hosts, certificate, times)],
+    problems: [
+      // Why it does not come back is the worst for a host that has stopped, and tells what to do.
+      ...(returning ? [returning] : []),
+      ...(host.waits ?? []),
+      ...problemsOf(node, hosts, certificate, more),
+    ],
     links: hosts.filter(({ isLinked }) => isLinked).length,
     refused: new Map([...node.transport.refused.counts, ...node.cluster.doubts.counts]),
     closed: node.transport.closed.counts,

@@ -3,6 +3,7 @@ import { reportPauseMs } from './gossip/gossip.ts';
 import type { ClusterNode } from './node.ts';
 import { holdersOf, placeOf } from './node.ts';
 import type { ProbeView } from './probes/detector.ts';
+import { isBanned, returnedAs } from './readmissions.ts';
 
 /** A member that nothing was heard of for so long counts as away, in milliseconds, if no probe knows more. */
 export const SILENT_MS = 20_000;
@@ -40,6 +41,10 @@ export interface HostView {
   readonly chunks: number;
   /** Why it could not be reached, if it was tried. */
   readonly trouble?: string | undefined;
+  /** It is gone, and a person has said that it may not come back by itself. */
+  readonly isBanned: boolean;
+  /** The id under which it has come back. */
+  readonly returnedAs?: string | undefined;
   /** Removed records cannot be forgotten for good as long as nothing is heard of it. */
   readonly isBlocking: boolean;
 }
@@ -98,6 +103,8 @@ export function viewHosts({
     chunks: chunks.get(id) ?? 0,
     // What was once in the way is no news while there is a connection.
     trouble: peers.has(id) ? undefined : connections.trouble(id),
+    isBanned: isBanned(replica, id),
+    returnedAs: returnedAs(replica, id),
     isBlocking: blocking.has(id),
   }));
 }

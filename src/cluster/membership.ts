@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUID, type X509Certificate } from 'node:crypto';
 import { asCoded, CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
 import { createAuthority, issue } from '../store/trust/authority.ts';
-import type { Sponsor, TrustFolder, Turn } from '../store/trust/folder.ts';
+import type { Kept, Sponsor, TrustFolder, Turn } from '../store/trust/folder.ts';
 import { createIdentity, type Identity } from '../store/trust/identity.ts';
 import { drawToken, parseToken, ticketOf, tokenText } from '../store/trust/token.ts';
 import { startAlone } from './alone.ts';
@@ -21,6 +21,8 @@ import { publicKeyOf } from './members.ts';
 import { News } from './news.ts';
 import { type Addresses, ClusterNode, type ClusterNodeOptions } from './node.ts';
 import type { Ended } from './ports.ts';
+import { banChange, bannedIn, isBanned } from './readmissions.ts';
+import { Rejoining, type Return } from './rejoining.ts';
 import type { SecretFile } from './secrets.ts';
 import { sponsorChange } from './sponsor.ts';
 import { RecordTickets } from './tickets.ts';
@@ -53,6 +55,8 @@ export interface Upper {
   attach(cluster: Cluster): Promise<void>;
   /** The store is about to be closed. */
   detach(): Promise<void>;
+  /** What this host has of its own that stays with it when it comes back as somebody else. Asked after detach. */
+  kept?(): readonly Kept[];
 }
 
 type Common = Pick<
@@ -82,6 +86,7 @@ export class Membership {
   #cluster: Cluster | undefined;
   #node: ClusterNode | undefined;
   #certificates: Certificates | undefined;
+  #rejoining: Rejoining | undefined;
   #change: Change | undefined;
   #forming: Forming | undefined;
   #mdns: Mdns | undefined;
@@ -116,8 +121,13 @@ export class Membership {
     const waits = [this.#forming?.trouble, secret?.trouble].filter((one) => one !== undefined);
     const host = { id: this.id, name, change: this.#change, isForming: this.#forming !== undefined, waits };
     const secrets = this.#node && secret && !this.#certificates ? secret.names : undefined;
-    const times = { now: clock.now(), wallMs: this.#wall.now() };
-    return { ...factsOf(host, this.#node, this.#certificates?.current, times), secrets };
+    const facts = factsOf(host, this.#node, {
+      certificate: this.#certificates?.current,
+      returning: this.#rejoining?.trouble,
+      now: clock.now(),
+      wallMs: this.#wall.now(),
+    });
+    return { ...facts, secrets };
   }
 
   /** What is being done to this host's membership. */
@@ -270,14 +280,36 @@ export class Membership {
   }
 
   /**
-   * Forgets members that will not come back, by id or name. `force`: even if they are half of all or more.
+   * Forgets members that will not come back, by id or name. `force`: even if they are half of all or more. `ban`: they
+   * may not come back by themselves; also for those that are forgotten already.
    * @throws NR_CLUSTER_NONE, NR_MEMBER_UNKNOWN, NR_ID_AMBIGUOUS, NR_FORGET_*, NR_MEMBER_UNREACHABLE
    */
-  async forget(hosts: readonly string[], force = false): Promise<void> {
-    const { cluster } = this.#member();
-    const ids = hosts.map((host) => this.#idOf(host));
+  async forget(hosts: readonly string[], { force = false, ban = false } = {}): Promise<void> {
+    const { cluster, replica } = this.#member();
+    const gone = [...cluster.members.allGone()].map(({ id }) => id);
+    const ids = hosts.map((host) => this.#idOf(host, ban ? gone : []));
+    const banned = ban ? ids.filter((id) => !isBanned(replica, id)) : [];
+    // First: whoever hears that it is gone has heard of this as well.
+    if (banned.length > 0) await replica.commit(banned.map((id) => banChange(id, this.id)));
     const error = await ended((done) => cluster.forgetting.forget(ids, force, done));
-    if (error) throw error;
+    if (!error) return;
+    const vain = banned.filter((id) => !cluster.members.gone(id));
+    if (vain.length > 0) await replica.commit(vain.map((id) => banChange(id, undefined)));
+    throw error;
+  }
+
+  /** Lets hosts come back after all that were banned, by id or name. @throws NR_CLUSTER_NONE, NR_MEMBER_UNKNOWN */
+  async unban(hosts: readonly string[]): Promise<void> {
+    const { cluster, replica } = this.#member();
+    const ids = hosts.flatMap((host) => {
+      const found = bannedIn(replica).filter(
+        (id) =>
+          id === host || cluster.members.get(id)?.name === host || (host.length >= 4 && id.startsWith(host)),
+      );
+      if (found.length === 0) throw new CodedError('NR_MEMBER_UNKNOWN', `no host ${host} is banned`);
+      return found;
+    });
+    await replica.commit([...new Set(ids)].map((id) => banChange(id, undefined)));
   }
 
   /** All members, those that are gone last. @throws NR_CLUSTER_NONE */
@@ -289,11 +321,13 @@ export class Membership {
     return this.#node?.cluster.members.get(this.id)?.complete ?? false;
   }
 
-  /** The member of that id, the beginning of it, or that name. */
-  #idOf(host: string): string {
+  /** The member of that id, the beginning of it, or that name; `gone`: else one of these. */
+  #idOf(host: string, gone: readonly string[] = []): string {
     const { members } = this.#member().cluster;
-    const all = members.present();
-    const exact = all.filter(({ id, name }) => id === host || name === host);
+    const isNamed = (one: { id: string; name?: string | undefined }) => one.id === host || one.name === host;
+    const before = gone.flatMap((id) => members.get(id) ?? []);
+    const all = members.present().some(isNamed) ? members.present() : [...members.present(), ...before];
+    const exact = all.filter(isNamed);
     const found = exact.length > 0 || host.length < 4 ? exact : all.filter(({ id }) => id.startsWith(host));
     const [one, other] = found;
     if (one && other)
@@ -327,8 +361,10 @@ export class Membership {
     });
   }
 
-  /** A member by the secret that was forgotten, or is a copy, begins anew as soon as it has nothing any more. */
+  /** A member by the secret that cannot come back, as it is a copy, begins anew as soon as it has nothing any more. */
   async #beginAnew(): Promise<void> {
+    const why = this.#rejoining?.trouble?.code;
+    if (why === undefined || why === 'NR_RETURN_BANNED') return;
     if ([...this.replica.list('network')].length > 0) return;
     await this.#alone('form', 'begins anew', () => this.#turn({ identity: createIdentity() }));
   }
@@ -389,6 +425,39 @@ export class Membership {
     if (this.#change) this.#change = { ...this.#change, step };
   }
 
+  /** It was forgotten, and comes back as somebody else: with its containers, whose addresses it has to get again. */
+  async #comeBack({ certificate, sponsor, anew, at }: Return): Promise<void> {
+    await this.#alone('return', 'comes back as another member', async () => {
+      const { folder, upper } = this.#options;
+      const founder = this.#member().cluster.members.founder();
+      const by = { id: sponsor, ...at, founder };
+      const joins = { ...(await this.#belonging(anew, certificate)), sponsor: by };
+      // Nothing changes any more: what is written down is what there is.
+      await this.#detach();
+      try {
+        folder.keepTurn({
+          identity: anew,
+          joins,
+          keeps: upper.kept?.() ?? [],
+          holds: certificate === undefined,
+        });
+      } finally {
+        await this.#again();
+      }
+    });
+  }
+
+  /** How one that comes back belongs to the cluster: by the certificate, by one that it makes, or by the secret. */
+  async #belonging(anew: Identity, given: X509Certificate | undefined) {
+    const { folder } = this.#options;
+    const membership = folder.membership();
+    if (!membership) return { cluster: this.#member().uuid };
+    const { authority } = membership;
+    if (given) return { certificate: given, authority };
+    const certificate = await issue(this.#certificates!.authority(), anew.publicKey, this.#wall.now());
+    return { certificate, authority };
+  }
+
   /** Becomes somebody else. What is written down first happens, whatever ends this process. */
   async #turn(turn: Turn): Promise<void> {
     this.#options.folder.keepTurn(turn);
@@ -444,7 +513,12 @@ export class Membership {
     const store = { isEmpty: true, wallMs: () => this.#wall.now() };
     const { replica } = await upper.open(turn.identity.id, store);
     try {
-      if (turn.joins) await replica.commit([sponsorChange(turn.joins.sponsor)]);
+      const kept = (turn.keeps ?? []).map(({ namespace, id, value }) => ({
+        key: `${namespace}/${turn.identity.id}/${id}`,
+        value,
+      }));
+      const sponsor = turn.joins ? [sponsorChange(turn.joins.sponsor)] : [];
+      await replica.commit([...sponsor, ...kept]);
     } finally {
       await replica.close();
     }
@@ -493,6 +567,13 @@ export class Membership {
     this.#certificates?.start();
     const applying = new Applying(node, { key: publicKeyOf(this.#identity.publicKey), name, clock });
     const news = new News(node, log);
+    this.#rejoining = new Rejoining({
+      ...this.#options,
+      node,
+      wall: this.#wall,
+      identity: this.#identity,
+      readmitted: (way) => this.#comeBack(way),
+    });
     let cancel = () => {};
     const look = () => {
       cancel = clock.after(AGAIN_MS, look);
@@ -508,6 +589,7 @@ export class Membership {
       () => this.#certificates?.stop(),
       () => applying.stop(),
       () => news.stop(),
+      () => this.#rejoining?.stop(),
       () => cancel(),
     );
   }
@@ -576,8 +658,8 @@ export class Membership {
 
   async #down(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
-    if (this.#isAttached) await this.#options.upper.detach();
-    this.#isAttached = false;
+    this.#rejoining = undefined;
+    await this.#detach();
     const node = this.#node;
     this.#node = undefined;
     this.#certificates = undefined;
@@ -587,6 +669,11 @@ export class Membership {
     this.#mdns?.stop();
     this.#mdns = undefined;
     await this.#replica?.close();
+  }
+
+  async #detach(): Promise<void> {
+    if (this.#isAttached) await this.#options.upper.detach();
+    this.#isAttached = false;
   }
 
   async #until(condition: () => boolean, failure: () => CodedError): Promise<void> {

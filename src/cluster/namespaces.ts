@@ -6,6 +6,10 @@ export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
   ['member', 'shared'],
   /** Who left or was forgotten, and up to which of its writes it counts: `gone/ID`. */
   ['gone', 'shared'],
+  /** Who of those may not come back by itself: `banned/ID`. */
+  ['banned', 'shared'],
+  /** Who of those has come back, and as whom: `returned/ID`. */
+  ['returned', 'shared'],
   /** Integer spaces: `space/UID`. */
   ['space', 'shared'],
   /** Who decides names and owns the unwritten chunks of a domain's spaces: `treasury/DOMAIN`, `treasury/default`. */

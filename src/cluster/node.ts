@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { serveReturn } from '../store/gossip/tls/readmit.ts';
 import { TlsTransport } from '../store/gossip/tls/transport.ts';
 import type { Replica } from '../store/replica.ts';
 import { Sealer } from '../store/seal.ts';
@@ -17,6 +18,7 @@ import { type ListenAt, Listening } from './listening.ts';
 import { publicKeyOf } from './members.ts';
 import type { Calls, Ground, Method } from './ports.ts';
 import { Probes } from './probes/probes.ts';
+import { RecordReadmissions } from './readmissions.ts';
 import { sponsorOf } from './sponsor.ts';
 import { Strangers } from './strangers.ts';
 import type { Trust } from './trust.ts';
@@ -72,6 +74,7 @@ export class ClusterNode {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly #options: ClusterNodeOptions;
+  #credentials: Credentials;
 
   private constructor(
     options: ClusterNodeOptions,
@@ -89,6 +92,7 @@ export class ClusterNode {
     >,
   ) {
     this.#options = options;
+    this.#credentials = options.trust.credentials;
     this.startedAt = options.clock.now();
     this.replica = parts.replica;
     this.cluster = parts.cluster;
@@ -113,6 +117,15 @@ export class ClusterNode {
       log,
       refused: (reason, remote) => strangers.refused(reason, remote),
       join: (channel) => trust.serve(channel, { replica, cluster: parts.cluster }),
+      readmit: async (channel, peer) => {
+        const id = await serveReturn(channel, peer, {
+          authority: trust.authority,
+          readmissions: new RecordReadmissions(replica),
+          refused: (one) => replica.get(`gone/${one}`) !== undefined,
+          now: () => wall.now(),
+        });
+        log.info({ id, was: peer.id }, 'lets a host come back that was forgotten');
+      },
     });
     const listening = new Listening(transport, options.listen, { clock, log });
     try {
@@ -221,8 +234,14 @@ export class ClusterNode {
     });
   }
 
+  /** What this host shows to others now. */
+  get credentials(): Credentials {
+    return this.#credentials;
+  }
+
   /** Shows another certificate, or uses other secrets, from now on. @throws Error for another node's */
   use(credentials: Credentials): void {
+    this.#credentials = credentials;
     this.transport.use(credentials);
     this.connections.renew((connection) => this.transport.isOutdated(connection));
   }

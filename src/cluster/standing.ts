@@ -28,6 +28,7 @@ export class Standing {
   readonly #replica: Replica;
   readonly #members: Members;
   readonly #waiting: (() => void)[] = [];
+  readonly #halting = new Set<() => void>();
   #halt: Halt | undefined;
   #bootSequence: number | undefined;
   #unwritten: CodedError | undefined;
@@ -36,6 +37,7 @@ export class Standing {
   constructor(replica: Replica, members: Members) {
     this.#replica = replica;
     this.#members = members;
+    replica.observe('gone', () => this.#tellHalt());
   }
 
   get halted(): Halt | undefined {
@@ -49,6 +51,22 @@ export class Standing {
   halt(why: Halt): void {
     this.#halt ??= why;
     this.#tell();
+    this.#tellHalt();
+  }
+
+  /** Calls back when this host stops, perhaps more than once. Returns the way to end that. */
+  onHalt(call: () => void): () => void {
+    this.#halting.add(call);
+    return () => void this.#halting.delete(call);
+  }
+
+  /**
+   * Whether others may have been given what this host had: it was forgotten. One that has stopped for another reason
+   * has it until then.
+   */
+  get out(): boolean {
+    const { halted } = this;
+    return halted === 'gone' || halted === 'passed';
   }
 
   /** Until it is known that no other member knows more of this host than its own disk. */
@@ -131,6 +149,10 @@ export class Standing {
     if (this.#starting)
       throw new CodedError('NR_MEMBER_STARTING', 'this host has not heard yet what others know of it');
     if (this.parting) throw new CodedError('NR_MEMBER_LEAVING', 'this host has given all away');
+  }
+
+  #tellHalt(): void {
+    if (this.halted) for (const call of this.#halting) call();
   }
 
   #tell(): void {

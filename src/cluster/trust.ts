@@ -20,6 +20,8 @@ export interface Trust {
   readonly credentials: Credentials;
   /** Whether it holds the key of the cluster's authority. */
   readonly holdsKey: () => boolean;
+  /** With its key, where it holds that. */
+  readonly authority: () => Authority | undefined;
   /** Serves one that connects as a newcomer. */
   readonly serve: (
     channel: Channel,
@@ -40,6 +42,7 @@ export function certifiedTrust(
   return {
     credentials: certified(given, certificates),
     holdsKey: () => authority() !== undefined,
+    authority,
     serve: async (channel, { replica }) => {
       const id = await serveJoin(channel, {
         certificate: certificates.authority,
@@ -68,6 +71,7 @@ export function sharedTrust(identity: Identity, secrets: Secrets): Trust {
   return {
     credentials: shared(identity, secrets),
     holdsKey: () => false,
+    authority: () => undefined,
     serve: async (channel, { replica, cluster }) => {
       const { origin: id } = replica;
       const founder =

@@ -1,6 +1,6 @@
 import type { Grant } from '../cluster/claims.ts';
 import { CodedError } from '../errors.ts';
-import { addressesOf, type Endpoint } from '../model/endpoint.ts';
+import { addressesOf, confirmed, type Endpoint } from '../model/endpoint.ts';
 import type { Allocation, Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { isLinkLocal } from '../net/special.ts';
@@ -255,14 +255,24 @@ export class Addresses {
    * @throws as hold(), and NR_ENDPOINT_UNKNOWN when the endpoint has gone meanwhile
    */
   adopt(place: Place, id: string): Promise<void> {
-    return this.#claim(place, (grant) => {
-      const endpoint = this.#context.state.endpoints.get(id);
-      if (!endpoint)
-        throw new CodedError('NR_ENDPOINT_UNKNOWN', `endpoint ${id.slice(0, 12)} has gone meanwhile`);
-      if (grant.shared && !endpoint.anycast) throw this.#sharedBy(place);
-      const bound = { ...this.#allocation(place, 'endpoint'), endpoint: id };
-      return endpoint.anycast ? { ...bound, shared: true } : bound;
-    });
+    return this.#claim(place, (grant) => this.#adopted(place, id, grant));
+  }
+
+  /**
+   * Gets an address again for an endpoint that had it before this host was forgotten. Asked again, over restarts too, it
+   * is the same use of the address.
+   * @throws as adopt()
+   */
+  regain(place: Place, id: string): Promise<void> {
+    const { state, store } = this.#context;
+    const also = () => {
+      const endpoint = state.endpoints.get(id);
+      return endpoint
+        ? [{ key: state.endpoints.key(id), value: record(confirmed(endpoint, place.address)) }]
+        : [];
+    };
+    const nonce = `${store.origin}-${id}-${place.address}`;
+    return this.#claim(place, (grant) => this.#adopted(place, id, grant), { nonce, also });
   }
 
   /** Whether this host has the address for an endpoint, living or not, or has asked for it. */
@@ -412,16 +422,33 @@ export class Addresses {
     return { pool: pool.id, address, use, since: this.#context.clock.now() };
   }
 
-  /** Takes an address that this host does not use, or that rests. */
-  #claim(place: Place, use: (grant: Grant) => Allocation): Promise<void> {
+  /** What an endpoint has by a grant. @throws NR_ENDPOINT_UNKNOWN, NR_ADDRESS_IN_USE */
+  #adopted(place: Place, id: string, grant: Grant): Allocation {
+    const endpoint = this.#context.state.endpoints.get(id);
+    if (!endpoint)
+      throw new CodedError('NR_ENDPOINT_UNKNOWN', `endpoint ${id.slice(0, 12)} has gone meanwhile`);
+    if (grant.shared && !endpoint.anycast) throw this.#sharedBy(place);
+    const bound = { ...this.#allocation(place, 'endpoint'), endpoint: id };
+    return endpoint.anycast ? { ...bound, shared: true } : bound;
+  }
+
+  /**
+   * Takes an address that this host does not use, or that rests. `also`: what is written with it; `nonce`: tells this
+   * use of it from every other.
+   */
+  #claim(
+    place: Place,
+    use: (grant: Grant) => Allocation,
+    more: { readonly nonce?: string; readonly also?: () => readonly Change[] } = {},
+  ): Promise<void> {
     const { claims } = this.#context.cluster;
     const space = this.choice.space(place.pool);
     const value = placeOf(place.pool, Address.parse(place.address));
     const taken = (grant: Grant) => {
       this.#refuseGone(place.pool);
-      return [this.change({ ...use(grant), ...granted(grant) })];
+      return [this.change({ ...use(grant), ...granted(grant) }), ...(more.also?.() ?? [])];
     };
-    return promised((done) => claims.claim(space, value, taken, done));
+    return promised((done) => claims.claim(space, value, taken, done, more.nonce));
   }
 
   #bound(standing: Allocation, endpoint: string, anycast: boolean): Change {

@@ -1,4 +1,5 @@
 import { asCoded } from '../errors.ts';
+import { standingOf } from '../model/endpoint.ts';
 import type { Pool } from '../model/pool.ts';
 import { Address } from '../net/address.ts';
 import type { Addresses } from './addresses.ts';
@@ -68,10 +69,14 @@ export class Cover {
       prefix.contains(Address.parse(alias)) &&
       !reserved.has(alias) &&
       !this.#addresses.has({ pool, address: alias });
-    return [...endpoints.all()].flatMap(({ id, network, aliases }) =>
-      networks.get(network)?.tenant === pool.tenant
-        ? aliases.filter(isMissing).map((alias) => ({ id, alias }))
-        : [],
-    );
+    return [...endpoints.all()].flatMap((endpoint) => {
+      const { id, network, unconfirmed = [] } = endpoint;
+      if (networks.get(network)?.tenant !== pool.tenant) return [];
+      // What a host that was forgotten has to be given again is asked for elsewhere.
+      const standing = standingOf(endpoint).filter((one) => !unconfirmed.includes(one));
+      return endpoint.aliases
+        .filter((alias) => standing.includes(alias) && isMissing(alias))
+        .map((alias) => ({ id, alias }));
+    });
   }
 }

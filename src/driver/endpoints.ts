@@ -275,7 +275,8 @@ export class Endpoints {
 
 /** @throws NR_ENDPOINT_EXISTS unless the endpoint was made by the same call */
 function refuseOther(standing: Endpoint, wanted: Endpoint): void {
-  const made = { ...standing, phase: 'created', sandbox: undefined, incarnation: undefined, ports: [] };
+  const { unconfirmed: _, lost: __, ...as } = standing;
+  const made = { ...as, phase: 'created', sandbox: undefined, incarnation: undefined, ports: [] };
   if (same({ ...made, createdAt: 0 }, { ...wanted, createdAt: 0 })) return;
   const what = `endpoint ${wanted.id.slice(0, 12)} exists with other settings`;
   throw new CodedError('NR_ENDPOINT_EXISTS', what);

@@ -292,8 +292,11 @@ export class Pools {
     return this.get(pool.id);
   }
 
-  /** Makes a pool again that this host uses: whoever removed it had not heard of that. */
-  async #restore(use: PoolUse): Promise<void> {
+  /**
+   * Makes a pool again that this host uses: whoever removed it had not heard of that.
+   * @throws NR_POOL_OVERLAP, NR_MEMBER_UNREACHABLE
+   */
+  async restore(use: PoolUse): Promise<void> {
     const { tenant, prefix } = poolName(use.pool);
     const { gateway, gatewayGiven, auxiliary, automatic } = use;
     const fresh = this.#fresh(tenant, Prefix.parse(prefix), automatic);
@@ -302,7 +305,7 @@ export class Pools {
   }
 
   #restoreLogged(use: PoolUse): void {
-    this.#restore(use).catch((error: unknown) => {
+    this.restore(use).catch((error: unknown) => {
       this.#context.log.warn({ err: asCoded(error), pool: use.pool }, 'could not make a pool again');
     });
   }

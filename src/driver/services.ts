@@ -8,6 +8,7 @@ import type { Firewall } from '../ports/firewall.ts';
 import type { HostFacts, Kernel } from '../ports/kernel.ts';
 import type { Log } from '../ports/log.ts';
 import type { Identity, Speaker } from '../ports/speaker.ts';
+import type { Store } from '../ports/store.ts';
 import type { Learned } from '../reconcile/learned.ts';
 import type { Mesh } from '../reconcile/mesh.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
@@ -22,6 +23,7 @@ export interface Services {
   readonly startedAt: number;
   readonly clock: Clock;
   readonly log: Log;
+  readonly store: Pick<Store, 'get' | 'slice'>;
   readonly state: State;
   readonly driver: Driver;
   readonly janitor: Janitor;
@@ -37,6 +39,8 @@ export interface Services {
   readonly docker: Docker;
   /** How this host is in its cluster. */
   readonly membership: { describe(): ClusterFacts };
+  /** Whether others may have been given what it had. */
+  readonly standing: () => { readonly out: boolean };
   /** Who this host is to its peers; undefined while it has no address to make a router id of. */
   readonly identity: () => Identity | undefined;
   /** Whether the address that the router id was made of is gone. */

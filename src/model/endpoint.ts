@@ -28,6 +28,10 @@ export const endpointSchema = z.object({
   /** The host's incarnation at Join: after a reboot nothing of the sandbox is left. */
   incarnation: z.string().optional(),
   ports: z.array(portSchema),
+  /** Addresses that its host has to be given again, since it was forgotten: until then nobody is led here by them. */
+  unconfirmed: z.array(z.string()).optional(),
+  /** Addresses that somebody else was given meanwhile: they are its own no more, although its container has them. */
+  lost: z.array(z.object({ address: z.string(), why: z.string() })).optional(),
   createdAt: z.number(),
 });
 /** One interface of one container in one network. */
@@ -36,4 +40,16 @@ export type Endpoint = z.infer<typeof endpointSchema>;
 /** All of an endpoint's addresses: IPv4, IPv6, aliases. */
 export function addressesOf(endpoint: Endpoint): string[] {
   return [endpoint.address, endpoint.addressV6, ...endpoint.aliases].filter((one) => one !== undefined);
+}
+
+/** The same without those that it has lost. */
+export function standingOf(endpoint: Endpoint): string[] {
+  const lost = new Set(endpoint.lost?.map(({ address }) => address));
+  return addressesOf(endpoint).filter((address) => !lost.has(address));
+}
+
+/** The endpoint without an address that was answered for. */
+export function confirmed({ unconfirmed, ...endpoint }: Endpoint, address: string): Endpoint {
+  const rest = (unconfirmed ?? []).filter((one) => one !== address);
+  return rest.length > 0 ? { ...endpoint, unconfirmed: rest } : endpoint;
 }

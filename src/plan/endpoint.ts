@@ -1,5 +1,5 @@
 import type { Endpoint } from '../model/endpoint.ts';
-import { addressesOf } from '../model/endpoint.ts';
+import { standingOf } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
 import { Address } from '../net/address.ts';
@@ -22,6 +22,9 @@ export interface HostView {
   readonly exportable: readonly Prefix[];
 }
 
+/** What of a pool its endpoints are wired by. */
+export type Wiring = Pick<Pool, 'id' | 'gateway' | 'gatewayGiven'>;
+
 /** Everything that one endpoint needs on its host. */
 export interface EndpointPlan {
   readonly kernel: readonly KernelResource[];
@@ -41,7 +44,7 @@ export const NOTHING: EndpointPlan = { kernel: [], sandbox: [], firewall: [], an
 export function planEndpoint(
   endpoint: Endpoint,
   network: Network,
-  pools: readonly Pool[],
+  pools: readonly Wiring[],
   host: HostView,
   alive: boolean,
   siblings: readonly Endpoint[] = [],
@@ -58,8 +61,10 @@ export function planEndpoint(
   // After Leave, Docker still has to take the interface out; its other end stays until DeleteEndpoint.
   if (endpoint.phase === 'left') return { ...NOTHING, kernel: [veth] };
 
-  const addresses = addressesOf(endpoint).map(Address.parse);
-  const sources = [endpoint, ...siblings].flatMap(addressesOf).map(Address.parse);
+  const standing = standingOf(endpoint);
+  const addresses = standing.map(Address.parse);
+  const sources = [endpoint, ...siblings].flatMap(standingOf).map(Address.parse);
+  const announced = standing.filter((one) => !endpoint.unconfirmed?.includes(one)).map(Address.parse);
   const { sandbox } = endpoint;
   return {
     kernel: [
@@ -68,18 +73,20 @@ export function planEndpoint(
       ...pools.flatMap((pool) => gatewayAddresses(link, pool)),
       ...addresses.map((address) => hostRoute(link, address, host)),
     ],
-    sandbox: endpoint.aliases.map((alias) => ({
-      kind: 'sandbox-address',
-      sandbox,
-      link,
-      address: Prefix.host(Address.parse(alias)).toString(),
-    })),
+    sandbox: endpoint.aliases
+      .filter((alias) => standing.includes(alias))
+      .map((alias) => ({
+        kind: 'sandbox-address',
+        sandbox,
+        link,
+        address: Prefix.host(Address.parse(alias)).toString(),
+      })),
     firewall: [
       ...guards(link, endpoint.ingress),
       ...sources.map((one) => permit(link, one)),
-      ...publishedPorts(endpoint),
+      ...publishedPorts(endpoint, standing),
     ],
-    announcements: addresses.flatMap((address) => announce(address, host, endpoint.anycast)),
+    announcements: announced.flatMap((address) => announce(address, host, endpoint.anycast)),
   };
 }
 
@@ -88,7 +95,7 @@ export function aliasOf(endpoint: string): string {
   return `net-routed endpoint ${endpoint}`;
 }
 
-function gatewayAddresses(link: string, pool: Pool): KernelResource[] {
+function gatewayAddresses(link: string, pool: Wiring): KernelResource[] {
   const gateway = Address.parse(pool.gateway);
   if (gateway.family === 4) return [{ kind: 'address', link, address: `${gateway}/32` }];
   // The /64 gives the host a route to answer neighbour discovery from the sandbox's link-local address.
@@ -124,14 +131,14 @@ function guards(link: string, ingress: readonly string[] | undefined): FirewallR
 
 const PROTOCOL: Readonly<Record<number, 'tcp' | 'udp' | 'sctp'>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
-/** What the firewall needs for an endpoint's published ports; pure. */
-export function publishedPorts({
-  address,
-  addressV6,
-  ports,
-}: Pick<Endpoint, 'address' | 'addressV6' | 'ports'>): PublishedPort[] {
+/** What the firewall needs for an endpoint's published ports, to those of its addresses that stand; pure. */
+export function publishedPorts(
+  { address, addressV6, ports }: Pick<Endpoint, 'address' | 'addressV6' | 'ports'>,
+  standing?: readonly string[],
+): PublishedPort[] {
+  const its = [address, addressV6].filter((one) => one === undefined || !standing || standing.includes(one));
   return ports.flatMap((port) =>
-    [address, addressV6].flatMap((to): PublishedPort[] => {
+    its.flatMap((to): PublishedPort[] => {
       const protocol = PROTOCOL[port.protocol];
       const at = port.hostAddress === '' ? undefined : Address.tryParse(port.hostAddress);
       if (to === undefined || !protocol || port.hostPort === 0) return [];

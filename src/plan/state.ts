@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Declined, declinedSchema } from '../model/declined.ts';
-import { type Endpoint, endpointSchema } from '../model/endpoint.ts';
+import { type Endpoint, endpointSchema, standingOf } from '../model/endpoint.ts';
 import { type Logical, logicalSchema, type NetworkName, networkNameSchema } from '../model/logical.ts';
 import { type Network, networkSchema } from '../model/network.ts';
 import {
@@ -8,10 +8,14 @@ import {
   allocationSchema,
   type Pool,
   type PoolUse,
+  poolName,
   poolSchema,
   poolUseSchema,
 } from '../model/pool.ts';
+import { Address } from '../net/address.ts';
+import { Prefix } from '../net/prefix.ts';
 import type { Entry, Store } from '../ports/store.ts';
+import type { Wiring } from './endpoint.ts';
 import { NAMESPACES } from './namespaces.ts';
 
 /**
@@ -47,6 +51,31 @@ export class State {
   /** The pools of a network that exist, IPv4 first. */
   poolsOf(network: Network): Pool[] {
     return network.pools.map((id) => this.pools.get(id)).filter((pool) => pool !== undefined);
+  }
+
+  /** What endpoints of a network are wired by, also while the pool itself has not arrived here. */
+  wiringOf(network: Network): Wiring[] {
+    return network.pools.flatMap((id) => {
+      const use = this.poolUses.get(id);
+      return this.pools.get(id) ?? (use && { ...use, id }) ?? [];
+    });
+  }
+
+  /** Addresses of an endpoint that are of a pool, and that it has not lost: the cluster's to give. */
+  claimed(endpoint: Endpoint): string[] {
+    const tenant = this.networks.get(endpoint.network)?.tenant;
+    const names = [
+      ...[...this.pools.all()].map(({ id }) => id),
+      ...[...this.poolUses.all()].map(({ pool }) => pool),
+    ];
+    const prefixes = [...new Set(names)]
+      .map(poolName)
+      .filter((name) => name.tenant === tenant)
+      .map(({ prefix }) => Prefix.parse(prefix));
+    return standingOf(endpoint).filter((text) => {
+      const address = Address.parse(text);
+      return prefixes.some((prefix) => prefix.contains(address));
+    });
   }
 
   endpointsOf(network: string): Endpoint[] {

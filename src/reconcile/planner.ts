@@ -9,19 +9,22 @@ export class Planner {
   readonly #state: State;
   readonly #host: () => HostView;
   readonly #alive: (endpoint: Endpoint) => boolean;
+  readonly #isOut: () => boolean;
   readonly #sandboxes: Sandboxes;
 
-  /** `changed` is told of endpoints whose plan another endpoint's change concerns. */
+  /** `isOut`: others may have been given this host's addresses, so that nobody is led here by them. `changed` is told of endpoints whose plan another endpoint's change concerns. */
   constructor(parts: {
     store: Pick<Store, 'observe'>;
     state: State;
     host: () => HostView;
     alive: (endpoint: Endpoint) => boolean;
+    isOut?: () => boolean;
     changed: (endpoint: string) => void;
   }) {
     this.#state = parts.state;
     this.#host = parts.host;
     this.#alive = parts.alive;
+    this.#isOut = parts.isOut ?? (() => false);
     this.#sandboxes = new Sandboxes(parts.store, parts.state.endpoints, parts.changed);
   }
 
@@ -30,9 +33,10 @@ export class Planner {
     const endpoint = this.#state.endpoints.get(id);
     const network = endpoint && this.#state.networks.get(endpoint.network);
     if (!network) return NOTHING;
-    const pools = this.#state.poolsOf(network);
+    const wiring = this.#state.wiringOf(network);
     const siblings = this.#siblings(endpoint);
-    return planEndpoint(endpoint, network, pools, this.#host(), this.#alive(endpoint), siblings);
+    const its = this.#isOut() ? { ...endpoint, unconfirmed: this.#state.claimed(endpoint) } : endpoint;
+    return planEndpoint(its, network, wiring, this.#host(), this.#alive(endpoint), siblings);
   }
 
   /** Ids of all endpoints. */

@@ -1,7 +1,12 @@
-import type { AddressView, EndpointView } from '../../api/views.ts';
+import type { AddressView, ElsewhereView, EndpointView } from '../../api/views.ts';
 import { facts, short, table } from '../table.ts';
 
-export function renderEndpoints(endpoints: readonly EndpointView[]): string {
+/** `elsewhere`: those of other hosts, if they are to be shown as well. */
+export function renderEndpoints(
+  endpoints: readonly EndpointView[],
+  elsewhere?: readonly ElsewhereView[],
+): string {
+  if (elsewhere) return renderAll(endpoints, elsewhere);
   if (endpoints.length === 0) return 'no endpoints';
   return table(
     ['ENDPOINT', 'CONTAINER', 'NETWORK', 'STATE', 'INTERFACE', 'ADDRESSES'],
@@ -13,6 +18,29 @@ export function renderEndpoints(endpoints: readonly EndpointView[]): string {
       endpoint.interface,
       endpoint.addresses.map(({ address }) => address).join(', '),
     ]),
+  );
+}
+
+function renderAll(here: readonly EndpointView[], elsewhere: readonly ElsewhereView[]): string {
+  if (here.length + elsewhere.length === 0) return 'no endpoints';
+  const row = (
+    { id, network, state, addresses }: EndpointView | ElsewhereView,
+    host: string,
+    container: string,
+  ) => [
+    short(id),
+    host,
+    container,
+    network.name ?? short(network.id),
+    state,
+    addresses.map(({ address }) => address).join(', '),
+  ];
+  return table(
+    ['ENDPOINT', 'HOST', 'CONTAINER', 'NETWORK', 'STATE', 'ADDRESSES'],
+    [
+      ...here.map((one) => row(one, 'this host', one.container?.name ?? '')),
+      ...elsewhere.map((one) => row(one, one.host.name ?? short(one.host.id), '')),
+    ],
   );
 }
 
@@ -49,6 +77,7 @@ function named({ id, name }: { id: string; name?: string | undefined }): string 
   return name === undefined ? id : `${name} (${short(id)})`;
 }
 
-function describe({ address, announced, note }: AddressView): string {
+function describe({ address, announced, note, lost }: AddressView): string {
+  if (lost !== undefined) return `${address}  lost: ${lost}`;
   return `${address}  ${announced ? 'announced' : (note ?? 'not announced yet')}`;
 }

@@ -34,8 +34,11 @@ function offset(seconds: number | undefined): string {
   return `${seconds > 0 ? '+' : '-'}${duration(Math.abs(seconds))}`;
 }
 
-function note({ state, trouble, blocking, udpBlocked }: HostView): string {
-  if (state === 'left' || state === 'forgotten') return '';
+function note({ state, trouble, blocking, udpBlocked, banned, returnedAs }: HostView): string {
+  if (state === 'left' || state === 'forgotten') {
+    if (returnedAs !== undefined) return `came back as ${short(returnedAs)}`;
+    return banned ? 'banned' : '';
+  }
   const udp = udpBlocked ? 'no UDP from it' : undefined;
   return [trouble, udp, blocking ? 'keeps removed records' : undefined]
     .filter((one) => one !== undefined)

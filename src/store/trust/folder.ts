@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { CodedError } from '../../errors.ts';
+import type { Json } from '../../ports/store.ts';
 import { type Authority, authorityOf } from './authority.ts';
 import { readPrivate, removePrivate, writePrivate } from './files.ts';
 import { createIdentity, type Identity, identityOf } from './identity.ts';
@@ -12,6 +13,7 @@ const CLUSTER_KEY = 'cluster.key';
 /** UUID of the cluster whose secret this host has, where it is in one without authority. */
 const CLUSTER = 'cluster.id';
 const TURN = 'node.next';
+const ANEW = 'node.anew';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -38,6 +40,17 @@ export type Sponsor = z.infer<typeof sponsorSchema>;
 export interface Turn {
   readonly identity: Identity;
   readonly joins?: ((Membership | Shared) & { readonly sponsor: Sponsor }) | undefined;
+  /** What it begins with of its own. */
+  readonly keeps?: readonly Kept[] | undefined;
+  /** It goes on to hold the cluster's key. */
+  readonly holds?: boolean | undefined;
+}
+
+/** A record of this host's own, without the host's id in its key. */
+export interface Kept {
+  readonly namespace: string;
+  readonly id: string;
+  readonly value: Json;
 }
 
 /** In a cluster whose members share a secret. */
@@ -54,6 +67,8 @@ const turnSchema = z.object({
       z.object({ cluster: z.string().regex(UUID), sponsor: sponsorSchema }),
     ])
     .optional(),
+  keeps: z.array(z.object({ namespace: z.string(), id: z.string(), value: z.json() })).optional(),
+  holds: z.boolean().optional(),
 });
 
 /** Keys and certificates of this host, in files of a folder of its own. */
@@ -66,19 +81,24 @@ export class TrustFolder {
 
   /** The node's key, drawn when there is none. @throws NR_TRUST_FAILED */
   identity(): Identity {
-    return this.#guarded(NODE_KEY, () => {
-      const kept = readPrivate(this.#path, NODE_KEY);
-      if (kept !== undefined) return identityOf(createPrivateKey(kept));
-      const identity = createIdentity();
-      writePrivate(this.#path, NODE_KEY, pem(identity.privateKey));
-      return identity;
-    });
+    return this.#drawn(NODE_KEY);
+  }
+
+  /**
+   * Who this host asks to be from now on, drawn when there is nobody yet: whoever it asks takes no other one instead.
+   * Forgotten when it is somebody else.
+   * @throws NR_TRUST_FAILED
+   */
+  anew(): Identity {
+    return this.#drawn(ANEW);
   }
 
   /** Writes down what is about to begin. From then on it happens. @throws NR_TRUST_FAILED */
-  keepTurn({ identity, joins }: Turn): void {
-    const written: z.input<typeof turnSchema> = {
+  keepTurn({ identity, joins, keeps, holds }: Turn): void {
+    const written = {
       key: pem(identity.privateKey),
+      ...(keeps && { keeps }),
+      ...(holds !== undefined && { holds }),
       ...(joins && {
         joins:
           'cluster' in joins
@@ -98,9 +118,11 @@ export class TrustFolder {
     return this.#guarded(TURN, () => {
       const text = readPrivate(this.#path, TURN);
       if (text === undefined) return undefined;
-      const { key, joins } = turnSchema.parse(JSON.parse(text));
+      const { key, joins, keeps, holds } = turnSchema.parse(JSON.parse(text));
       return {
         identity: identityOf(createPrivateKey(key)),
+        keeps,
+        holds,
         joins:
           joins && 'certificate' in joins
             ? {
@@ -114,10 +136,10 @@ export class TrustFolder {
   }
 
   /** Makes this host who it is to be, and ends the turn. May be done again after a crash. @throws NR_TRUST_FAILED */
-  take({ identity, joins }: Turn): void {
+  take({ identity, joins, holds }: Turn): void {
     this.#guarded(NODE_KEY, () => {
-      for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE, CLUSTER])
-        removePrivate(this.#path, name);
+      for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE, CLUSTER, ANEW])
+        if (name !== CLUSTER_KEY || !holds) removePrivate(this.#path, name);
       writePrivate(this.#path, NODE_KEY, pem(identity.privateKey));
     });
     if (joins && 'cluster' in joins) this.keepShared(joins.cluster);
@@ -182,6 +204,16 @@ export class TrustFolder {
   /** From here on this host is in the cluster of that UUID, by its secret. @throws NR_TRUST_FAILED */
   keepShared(cluster: string): void {
     this.#guarded(CLUSTER, () => writePrivate(this.#path, CLUSTER, `${cluster}\n`));
+  }
+
+  #drawn(name: string): Identity {
+    return this.#guarded(name, () => {
+      const kept = readPrivate(this.#path, name);
+      if (kept !== undefined) return identityOf(createPrivateKey(kept));
+      const identity = createIdentity();
+      writePrivate(this.#path, name, pem(identity.privateKey));
+      return identity;
+    });
   }
 
   #guarded<T>(name: string, work: () => T): T {

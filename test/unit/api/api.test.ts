@@ -296,6 +296,11 @@ describe('operator API', () => {
       assert.equal((await ask('/v1/endpoints/etc', endpointView)).id, id('eeee'));
     });
 
+    it('are shown of all hosts only where that is asked for', async () => {
+      assert.equal((await ask('/v1/endpoints', endpointsView)).elsewhere, undefined);
+      assert.deepEqual((await ask('/v1/endpoints?all=yes', endpointsView)).elsewhere, []);
+    });
+
     it('are all shown that a name is meant for: a container has one in each of its networks', async () => {
       await alsoIn(it_, id('bbbb'), 'other', id('ffff'), '10.2.0.2');
       for (const name of ['web', id('cccc'), 'cccc00000000']) {

@@ -27,7 +27,7 @@ describe('attention', () => {
 
   it('is drawn to what stands in the way of networks of the cluster', () => {
     const error = new CodedError('NR_PROPAGATE_IN_USE', 'it has active endpoints');
-    assert.deepEqual(attentionOf(facts, [], [], [], [{ network: 'mine', error }]), [
+    assert.deepEqual(attentionOf(facts, [], [], { obstacles: [{ network: 'mine', error }] }), [
       { what: 'NR_PROPAGATE_IN_USE: network mine: it has active endpoints', remedy: error.remedy },
     ]);
   });
@@ -106,5 +106,25 @@ describe('attention', () => {
     assert.equal(first([{ ...pool, free: '13' }]), undefined);
     assert.equal(first([pool]), 'pool 10.1.0.0/16 has 12 of 256 addresses left');
     assert.equal(first([{ ...pool, range: '10.1.4.0/24' }]), 'pool 10.1.4.0/24 has 12 of 256 addresses left');
+  });
+
+  it('is drawn to addresses that are lost or withheld, and to endpoints of hosts that are not heard', () => {
+    const lost = {
+      id: 'ab'.repeat(32),
+      state: 'lost',
+      container: { id: 'c', name: 'web' },
+      addresses: [{ address: '10.1.0.2', kind: 'address', announced: false, lost: 'in use on host h2' }],
+    } as EndpointView;
+    const { container: _, ...unnamed } = lost;
+    const withheld = { ...lost, state: 'withheld', addresses: [] } as EndpointView;
+    const list = attentionOf(facts, [], [lost, unnamed, withheld, withheld], {
+      lost: [{ name: 'h3', endpoints: 7 }],
+    });
+    const [elsewhere, first, second, third, ...rest] = list.map(({ what }) => what);
+    assert.equal(elsewhere, 'endpoints of host h3, which is not heard, are lost: 7');
+    assert.match(first!, /^web has lost 10\.1\.0\.2, .*: in use on host h2$/);
+    assert.match(second!, /^endpoint abababababab has lost 10\.1\.0\.2, /);
+    assert.match(third!, /given their addresses again: 2$/);
+    assert.deepEqual(rest, []);
   });
 });

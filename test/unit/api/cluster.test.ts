@@ -34,6 +34,7 @@ function host(name: string, more: Partial<HostView> = {}): HostView {
     isUdpBlocked: false,
     isLinked: true,
     chunks: 2,
+    isBanned: false,
     isBlocking: false,
     ...more,
   };
@@ -62,7 +63,7 @@ function member(more: Partial<MemberFacts> = {}): ClusterFacts {
           isLinked: false,
           trouble: 'no',
         }),
-        host('h3', { state: 'forgotten', silentSince: long }),
+        host('h3', { state: 'forgotten', silentSince: long, isBanned: true, returnedAs: 'x' }),
       ],
       problems: [problem],
       links: 1,
@@ -117,6 +118,14 @@ describe('operator API of the cluster', () => {
     assert.deepEqual([cluster.cluster, cluster.members], [UUID, { total: 2, heard: 1 }]);
     assert.equal(cluster.problems[0]?.remedy, problem.remedy);
     const { hosts } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts')).payload));
+    assert.deepEqual(
+      hosts.map(({ banned, returnedAs }) => [banned, returnedAs]),
+      [
+        [undefined, undefined],
+        [undefined, undefined],
+        [true, 'x'],
+      ],
+    );
     assert.deepEqual(
       hosts.map(({ name, state, heard, clockOffset }) => [name, state, heard, clockOffset]),
       [
@@ -203,7 +212,7 @@ describe('operator API of the cluster', () => {
       };
     const it = {
       ...Object.fromEntries(
-        ['init', 'token', 'share', 'join', 'leave', 'stay', 'forget'].map((n) => [n, say(n)]),
+        ['init', 'token', 'share', 'join', 'leave', 'stay', 'forget', 'unban'].map((n) => [n, say(n)]),
       ),
       describe: () => member(),
     } as Partial<Member>;
@@ -213,6 +222,7 @@ describe('operator API of the cluster', () => {
       ['leave', {}],
       ['stay', undefined],
       ['forget', { hosts: ['h2'] }],
+      ['unban', { hosts: ['h2'] }],
       ['share', { host: 'h2' }],
     ] as const) {
       const { statusCode, payload } = await ask(it, `/v1/cluster/${name}`, 'POST', body);
@@ -228,7 +238,8 @@ describe('operator API of the cluster', () => {
       ['join', { address: '2001:db8::1', port: 15800 }, 'nrj1_x'],
       ['leave'],
       ['stay'],
-      ['forget', ['h2'], false],
+      ['forget', ['h2'], { force: false, ban: false }],
+      ['unban', ['h2']],
       ['share', 'h2'],
       ['token', 120_000],
     ]);

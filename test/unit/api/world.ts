@@ -71,7 +71,7 @@ export async function world() {
   const speaker = new MemorySpeaker(fabric, [HOST]);
   const tor = new MemorySpeaker(fabric, [TOR]);
   const clock = systemClock;
-  const host = { docker: [] as DockerMode, aliases: [] as string[] };
+  const host = { docker: [] as DockerMode, aliases: [] as string[], out: false };
 
   kernel.hostFacts = {
     incarnation: 'this boot',
@@ -174,6 +174,8 @@ export async function world() {
     storeRecords: () => store.size,
     storeDigest: () => digest(store),
     membership: { describe: () => ALONE },
+    standing: () => ({ out: host.out }),
+    store,
     paths: {
       stateDir: '/tmp',
       runDir: '/nowhere/run',

@@ -1,6 +1,7 @@
 import type {
   ClusterView,
   DoctorView,
+  ElsewhereView,
   EndpointView,
   FailureView,
   HostView,
@@ -309,3 +310,20 @@ export const STATUS: StatusView = {
   log: 'journal',
   attention: [{ what: 'peers that are down: eth1', remedy: 'net-routed peers tells why' }],
 };
+
+export const ENDPOINTS_ELSEWHERE: ElsewhereView[] = [
+  {
+    id: 'ab'.repeat(32),
+    host: { id: 'b2'.repeat(16), name: 'h2' },
+    network: { id: 'cd'.repeat(32), name: 'mine' },
+    state: 'lost',
+    addresses: [{ address: '10.1.0.9' }, { address: 'fd00:9::9' }],
+  },
+  {
+    id: 'ac'.repeat(32),
+    host: { id: 'c3'.repeat(16), name: 'h3' },
+    network: { id: 'ce'.repeat(32) },
+    state: 'joined',
+    addresses: [{ address: '10.1.0.10', lost: '10.1.0.10 is in use on host h2' }],
+  },
+];

@@ -10,7 +10,7 @@ describe('command line: the cluster', () => {
   let daemon: FakeDaemon;
   beforeEach(async () => {
     daemon = await fakeDaemon();
-    for (const name of ['init', 'join', 'leave', 'stay', 'forget', 'share'])
+    for (const name of ['init', 'join', 'leave', 'stay', 'forget', 'unban', 'share'])
       daemon.says(`POST /v1/cluster/${name}`, CLUSTER);
     daemon.says('POST /v1/cluster/token', { token: 'nrj1_x', expires: '2026-01-02T03:04:05.000Z' });
     daemon.says('GET /v1/hosts', { hosts: HOSTS });
@@ -28,6 +28,18 @@ h2    b2b2b2b2b2b2  silent     [fd00::2]:15800  1 min 5 s ago  yes   -    2     
 h3    c3c3c3c3c3c3  forgotten  -                -              -     -    -       -           -
 `,
     );
+    const [own, , gone] = HOSTS;
+    const banned = { ...gone, banned: true };
+    const back = { ...gone, id: 'd4'.repeat(16), banned: true, returnedAs: own!.id };
+    daemon.says('GET /v1/hosts', { hosts: [banned, back] });
+    assert.equal(
+      (await daemon.run('hosts')).stdout,
+      golden`
+HOST  ID            STATE      ADDRESS  HEARD  LINK  KEY  CHUNKS  CLOCK  NOTE
+h3    c3c3c3c3c3c3  forgotten  -        -      -     -    -       -      banned
+h3    d4d4d4d4d4d4  forgotten  -        -      -     -    -       -      came back as a1a1a1a1a1a1
+`,
+    );
     daemon.says('GET /v1/hosts', { hosts: [] });
     assert.equal((await daemon.run('hosts')).stdout, 'no hosts: this one is in no cluster\n');
   });
@@ -36,7 +48,9 @@ h3    c3c3c3c3c3c3  forgotten  -                -              -     -    -     
     ['init', {}, `made the cluster ${CLUSTER.cluster}\n`],
     ['leave', {}, 'left the cluster\n'],
     ['stay', {}, `stays in the cluster ${CLUSTER.cluster}\n`],
-    ['forget h2 h3 --force', { hosts: ['h2', 'h3'], force: true }, 'forgot h2, h3\n'],
+    ['forget h2 h3 --force', { hosts: ['h2', 'h3'], force: true, ban: false }, 'forgot h2, h3\n'],
+    ['forget h2 --ban', { hosts: ['h2'], force: false, ban: true }, 'forgot and banned h2\n'],
+    ['unban h2', { hosts: ['h2'] }, 'h2 may come back\n'],
     ['share h2', { host: 'h2' }, 'h2 holds the key of the cluster too\n'],
     ['token --lifetime 7d', { lifetime: 604_800 }, 'nrj1_x\n'],
     ['token', { lifetime: 3600 }, 'nrj1_x\n'],
@@ -79,6 +93,7 @@ h3    c3c3c3c3c3c3  forgotten  -                -              -     -    -     
     ['join', 'h1', '--token-file', '/nowhere'],
     ['token', '--lifetime', 'soon'],
     ['forget'],
+    ['unban'],
     ['share'],
     ['init', 'now'],
   ])
@@ -104,7 +119,7 @@ h3    c3c3c3c3c3c3  forgotten  -                -              -     -    -     
 
   it('is in the help', async () => {
     const { stdout } = await cli(['--help']);
-    for (const name of ['init', 'join', 'token', 'leave', 'stay', 'forget', 'share', 'hosts']) {
+    for (const name of ['init', 'join', 'token', 'leave', 'stay', 'forget', 'unban', 'share', 'hosts']) {
       assert.match(stdout, new RegExp(`^  ${name}\\b`, 'm'));
       const help = await cli([name, '--help']);
       assert.deepEqual(

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { DOCTOR, ELSEWHERE, ENDPOINTS, NETWORK, PEERS, POOLS, ROUTES, STATUS } from './answers.ts';
+import {
+  DOCTOR,
+  ELSEWHERE,
+  ENDPOINTS,
+  ENDPOINTS_ELSEWHERE,
+  NETWORK,
+  PEERS,
+  POOLS,
+  ROUTES,
+  STATUS,
+} from './answers.ts';
 import { type FakeDaemon, fakeDaemon } from './harness.ts';
 
 /** Text without the line end before it. */
@@ -13,6 +23,7 @@ describe('command line: views', () => {
     daemon.says('GET /v1/networks', { networks: [NETWORK, ELSEWHERE] });
     daemon.says('GET /v1/networks/mine', NETWORK);
     daemon.says('GET /v1/endpoints', { endpoints: ENDPOINTS });
+    daemon.says('GET /v1/endpoints?all=yes', { endpoints: ENDPOINTS, elsewhere: ENDPOINTS_ELSEWHERE });
     daemon.says('GET /v1/endpoints?name=web', { endpoints: [ENDPOINTS[0]] });
     daemon.says('GET /v1/endpoints?name=ffff', { endpoints: [ENDPOINTS[1]] });
     daemon.says('GET /v1/endpoints?name=fd00%3A9%3A%3A2', { endpoints: [ENDPOINTS[1]] });
@@ -112,6 +123,18 @@ POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
 ENDPOINT      CONTAINER  NETWORK       STATE    INTERFACE     ADDRESSES
 eeee00000000  web        mine          up       nreeee000000  10.1.0.2, 172.30.0.9
 ffff00000000  -          aaaa00000000  failing  nrffff000000  10.1.0.3
+`,
+    ));
+
+  it('endpoints list --all', () =>
+    prints(
+      'endpoints list --all',
+      golden`
+ENDPOINT      HOST       CONTAINER  NETWORK       STATE    ADDRESSES
+eeee00000000  this host  web        mine          up       10.1.0.2, 172.30.0.9
+ffff00000000  this host  -          aaaa00000000  failing  10.1.0.3
+abababababab  h2         -          mine          lost     10.1.0.9, fd00:9::9
+acacacacacac  h3         -          cececececece  joined   10.1.0.10
 `,
     ));
 

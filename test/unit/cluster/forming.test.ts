@@ -305,6 +305,30 @@ describe('a cluster that forms by its settings', function () {
     await until(() => b.it.id !== before && whole(b, 3));
   });
 
+  it('has one back that was forgotten, with its networks, unless it is banned', async () => {
+    const [a, b] = await trio();
+    const before = b.it.id;
+    await b.it.replica.commit([{ key: `network/${before}/n`, value: { of: 'b' } }]);
+    b.keeps = ['network'];
+    await b.stop();
+    await a.it.forget(['b'], { ban: true });
+    await b.start();
+    const problems = () => b.it.describe().member?.problems.map(({ code }) => code) ?? [];
+    await until(() => problems().includes('NR_RETURN_BANNED'));
+    assert.equal(b.it.id, before);
+    // Not even when it has nothing that keeps it.
+    await b.it.replica.commit([{ key: `network/${before}/n` }]);
+    const refusals = () => a.it.describe().member?.refused.get('banned') ?? 0;
+    const many = refusals() + 2;
+    await until(() => refusals() >= many);
+    assert.equal(b.it.id, before);
+    await b.it.replica.commit([{ key: `network/${before}/n`, value: { of: 'b' } }]);
+    await a.it.unban(['b']);
+    await until(() => b.it.id !== before && whole(b, 3) && whole(a, 3));
+    assert.deepEqual(b.it.replica.get(`network/${b.it.id}/n`)?.value, { of: 'b' });
+    assert.equal(a.it.hosts().find(({ id }) => id === before)?.returnedAs, b.it.id);
+  });
+
   it('is found on the link where there are no seeds', async () => {
     const [at, other] = (await places(2)) as [Place, Place];
     const a = await machine('a', at, { finds: true }).start();

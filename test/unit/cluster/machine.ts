@@ -30,7 +30,9 @@ export class Machine {
   /** What stands on the store, in the order of what happened to it. */
   events: string[] = [];
   /** What it has logged. */
-  readonly log: { text: string; reason?: string; id?: string; name?: string }[] = [];
+  readonly log: { text: string; reason?: string; id?: string; name?: string; what?: string }[] = [];
+  /** Namespaces of its own that stay with it when it comes back. */
+  keeps: string[] = [];
   /** Where the next start is to fail. */
   doom: 'attach' | undefined;
   #membership: Membership | undefined;
@@ -71,6 +73,14 @@ export class Machine {
           if (this.doom === 'attach') throw new Error('doomed');
         },
         detach: async () => void this.events.push('detach'),
+        kept: () =>
+          this.keeps.flatMap((namespace) =>
+            [...this.it.replica.list(namespace)].map(({ key, value }) => ({
+              namespace,
+              id: key.split('/').slice(2).join('/'),
+              value,
+            })),
+          ),
       },
       clock,
       random: Math.random,

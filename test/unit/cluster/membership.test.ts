@@ -170,7 +170,7 @@ describe('membership', () => {
     await until(() => b.states().length === 3);
     await c.stop();
     await assert.rejects(a.it.forget(['nobody']), coded('NR_MEMBER_UNKNOWN'));
-    await a.it.forget(['c']);
+    await a.it.forget(['c'], { ban: true });
     await until(() => b.states().includes('c forgotten'));
     await c.start();
     const before = c.it.id;
@@ -354,7 +354,7 @@ describe('membership', () => {
     await until(() => said(c, 'a host has left').join() === 'b');
     await c.stop();
     // One of two: by force.
-    await a.it.forget(['c'], true);
+    await a.it.forget(['c'], { force: true });
     assert.deepEqual(said(a, 'a host is forgotten'), ['c']);
 
     const [other] = (await cluster('other')) as [Machine];

@@ -95,6 +95,35 @@ describe('a host that is killed while it becomes somebody else', function () {
     assert.ok(steps >= 10 && outside < steps, `${outside} of ${steps} steps`);
   });
 
+  it('has come back or comes back by itself, with all that it keeps', async () => {
+    let old = '';
+    const steps = await everywhere(
+      'return',
+      async (b) => {
+        await b.start();
+        await b.it.join(a.place, await a.it.token(HOUR_MS));
+        old = b.it.id;
+        await b.it.replica.commit([{ key: `network/${old}/n`, value: { of: 'b' } }]);
+        await b.stop();
+        await a.it.forget(['b'], { force: true });
+        b.keeps = ['network'];
+        return [];
+      },
+      async (b) => {
+        await until(() => b.it.node !== undefined && b.it.id !== old && b.it.describe().state === 'member');
+        await until(() => !b.it.node!.cluster.standing.starting);
+        assert.deepEqual(
+          b.it.replica.all('network').map(({ key, value }) => [key, value]),
+          [[`network/${b.it.id}/n`, { of: 'b' }]],
+        );
+        assert.equal(a.it.hosts().find(({ id }) => id === old)?.returnedAs, b.it.id);
+        await b.it.replica.commit([{ key: `network/${b.it.id}/n` }]);
+        await b.it.leave();
+      },
+    );
+    assert.ok(steps >= 8, `${steps} steps`);
+  });
+
   it('has left or leaves by itself', async () => {
     const ids: string[] = [];
     const steps = await everywhere(

@@ -27,6 +27,8 @@ export class Hosts {
   loses: (method: string) => boolean = () => false;
   /** How long a host takes to answer a request of a method, in milliseconds. */
   takes: (host: string, method: string) => number = () => 0;
+  /** Whether what is answered to a request of a method arrives. */
+  answers: (method: string) => boolean = () => true;
   #due: (() => void)[] = [];
   #timers: { at: number; call: () => void }[] = [];
   readonly #options: (store: MemoryStore) => Partial<ClusterOptions>;
@@ -156,6 +158,7 @@ export class Hosts {
         this.#due.push(() => {
           if (to && !to.deaf && !this.loses(method))
             to.cluster.serve(method, id, copy, (error, answer) => {
+              if (!this.answers(method)) return;
               const call = () => once(error, answer);
               const ms = this.takes(member, method);
               if (ms === 0) this.#due.push(call);

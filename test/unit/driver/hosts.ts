@@ -2,6 +2,7 @@ import type { Context } from '../../../src/driver/context.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import { Janitor } from '../../../src/driver/janitor.ts';
 import { Naming } from '../../../src/driver/naming.ts';
+import { Regain } from '../../../src/driver/regain.ts';
 import { PoolSpaces } from '../../../src/driver/spaces.ts';
 import type { Address } from '../../../src/net/address.ts';
 import { State } from '../../../src/plan/state.ts';
@@ -21,6 +22,7 @@ export class Drivers {
     janitor: Janitor;
     naming: Naming;
     context: Context;
+    regain: Regain;
     docker: DockerNetwork[];
     dead: Set<string>;
   }[] = [];
@@ -43,7 +45,8 @@ export class Drivers {
       const dockerd = { networks: async () => docker, watch: () => () => {} };
       const janitor = new Janitor(context, driver, dockerd);
       const naming = new Naming(context, driver.logicals, dockerd);
-      this.#drivers.push({ driver, janitor, naming, context: own, docker, dead });
+      const regain = new Regain(context, driver);
+      this.#drivers.push({ driver, janitor, naming, regain, context: own, docker, dead });
     }
   }
 
@@ -129,6 +132,12 @@ export class Drivers {
     docker.splice(0, docker.length);
     for (const [id, name] of Object.entries(names)) docker.push({ id, name, endpoints: [] });
     await this.hosts.until(naming.pass());
+    this.hosts.gossip();
+  }
+
+  /** Has a host ask once for what its containers had before it was forgotten. */
+  async regain(host: number): Promise<void> {
+    await this.hosts.until(this.#drivers[host - 1]!.regain.pass());
     this.hosts.gossip();
   }
 

@@ -173,4 +173,40 @@ describe('planEndpoint', () => {
     assert.deepEqual(publish('0.0.0.0'), ['any 10.1.0.2']);
     assert.deepEqual(publish('192.0.2.1'), ['192.0.2.1 10.1.0.2']);
   });
+
+  it('announces nothing that its host has to be given again, and leaves the rest as it is', () => {
+    const before = plan();
+    const after = plan({ unconfirmed: ['10.1.0.2'] });
+    assert.deepEqual(
+      after.announcements.map(({ prefix }) => prefix),
+      ['fd00:9::2/128'],
+    );
+    assert.deepEqual({ ...after, announcements: [] }, { ...before, announcements: [] });
+  });
+
+  it('has no route, permit, published port or announcement of an address that it has lost', () => {
+    const ports = [{ protocol: 6, port: 80, hostAddress: '', hostPort: 8080 }];
+    const aliases = ['10.1.0.7', '10.1.0.8'];
+    const lost = ['10.1.0.2', '10.1.0.7'].map((address) => ({ address, why: 'in use on host h2' }));
+    const { kernel, firewall, sandbox, announcements } = plan({ ports, aliases, lost });
+    const text = JSON.stringify([kernel, firewall, sandbox, announcements]);
+    for (const { address } of lost) assert.doesNotMatch(text, new RegExp(`"${address}["/]`));
+    for (const address of ['fd00:9::2', '10.1.0.8'])
+      assert.equal(
+        JSON.stringify([kernel, firewall, announcements]).split(`"${address}`).length,
+        address === '10.1.0.8' ? 4 : 5,
+        text,
+      );
+    assert.deepEqual(
+      sandbox.map((one) => 'address' in one && one.address),
+      ['10.1.0.8/32'],
+    );
+    // Nor may the container send from it by its other networks.
+    const sibling = { ...endpoint, id: 'fedcba9876543210', address: '10.1.0.9', lost };
+    const by = planEndpoint(sibling, network, pools, host, true, [{ ...endpoint, lost }]);
+    assert.deepEqual(
+      by.firewall.filter(({ kind }) => kind === 'source').map((one) => 'address' in one && one.address),
+      ['10.1.0.9', 'fd00:9::2', 'fd00:9::2'],
+    );
+  });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Endpoint } from '../../../src/model/endpoint.ts';
+import { Prefix } from '../../../src/net/prefix.ts';
 import { NOTHING } from '../../../src/plan/endpoint.ts';
 import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import { State } from '../../../src/plan/state.ts';
@@ -47,9 +48,11 @@ describe('Planner', () => {
   let dead: Set<string>;
   let changed: string[];
   let subject: Planner;
+  let isOut: boolean;
   const put = (key: string, value: unknown) =>
     store.commit([{ key: key.replace(/^(network|endpoint)/, `$1/${store.origin}`), value: value as Json }]);
   beforeEach(async () => {
+    isOut = false;
     [store, dead, changed] = [new MemoryStore({ classes: NAMESPACES }), new Set(), []];
     await put('pool/p1', POOL);
     await put('network/n1', NETWORK);
@@ -57,8 +60,9 @@ describe('Planner', () => {
     subject = new Planner({
       store,
       state,
-      host: () => ({ address: '192.0.2.1', mtu: 1400, exportable: [] }),
+      host: () => ({ address: '192.0.2.1', mtu: 1400, exportable: [Prefix.parse('10.0.0.0/8')] }),
       alive: ({ id }) => !dead.has(id),
+      isOut: () => isOut,
       changed: (id) => changed.push(id),
     });
   });
@@ -98,5 +102,41 @@ describe('Planner', () => {
     assert.deepEqual(changed, ['e1']);
     await store.commit([{ key: `endpoint/${store.origin}/e1` }]);
     assert.deepEqual(changed, ['e1', 'e2']);
+  });
+
+  it('announces no address of a pool while others may have been given it, as the host was forgotten', async () => {
+    await put('pool/p1', { ...POOL, id: 'default:10.1.0.0/16', space: 's', auxiliary: [] });
+    await put('network/n1', { ...NETWORK, pools: ['default:10.1.0.0/16'] });
+    await put('endpoint/e1', endpoint('e1', '10.1.0.2', { aliases: ['10.9.0.9', '10.1.0.7'] }));
+    const before = subject.plan('e1');
+    isOut = true;
+    const { announcements, ...rest } = subject.plan('e1');
+    assert.deepEqual(
+      announcements.map(({ prefix }) => prefix),
+      ['10.9.0.9/32'],
+    );
+    assert.deepEqual({ ...rest, announcements: before.announcements }, before);
+  });
+
+  it('keeps the gateway of a pool that the host uses, and that has not arrived here yet', async () => {
+    const { gateway, gatewayGiven, automatic } = POOL;
+    const use = { pool: 'default:10.1.0.0/16', gateway, gatewayGiven, automatic, auxiliary: [], since: 0 };
+    await put('network/n1', { ...NETWORK, pools: ['default:10.1.0.0/16'] });
+    await put('endpoint/e1', endpoint('e1', '10.1.0.2'));
+    const gateways = () => subject.plan('e1').kernel.filter(({ kind }) => kind === 'address');
+    assert.deepEqual(gateways(), []);
+    await store.commit([{ key: `pool-use/${store.origin}/default:10.1.0.0/16`, value: use }]);
+    assert.equal(gateways().length, 1);
+    await put('pool/default:10.1.0.0/16', { ...POOL, id: 'default:10.1.0.0/16', space: 's', auxiliary: [] });
+    assert.equal(gateways().length, 1);
+  });
+
+  it('tells of those that lose a permit, as another one of their container has lost an address', async () => {
+    await put('endpoint/e1', endpoint('e1', '10.1.0.2'));
+    await put('endpoint/e2', endpoint('e2', '10.1.0.3'));
+    changed.length = 0;
+    await put('endpoint/e2', endpoint('e2', '10.1.0.3', { lost: [{ address: '10.1.0.3', why: 'taken' }] }));
+    assert.ok(changed.includes('e1'));
+    assert.deepEqual(sources('e1'), ['10.1.0.2']);
   });
 });

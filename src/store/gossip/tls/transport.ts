@@ -11,7 +11,7 @@ import { TlsConnection } from './connection.ts';
 import { Gate, type Visit } from './gate.ts';
 import { introduceAsDialer, introduceAsListener, RefusedError } from './introduce.ts';
 import { LIMITS, type Limits } from './limits.ts';
-import { GOSSIP, JOINING } from './protocols.ts';
+import { GOSSIP, JOINING, RETURNING } from './protocols.ts';
 import { dialSecured } from './secured.ts';
 import { Tally } from './tally.ts';
 
@@ -22,6 +22,8 @@ interface Options {
   readonly limits?: Partial<Limits>;
   /** Serves one who wants to join, until the promise ends. Absent: nobody joins here. */
   readonly join?: (channel: Channel) => Promise<void>;
+  /** Serves a peer that wants to come back under another key, in the same way. */
+  readonly readmit?: (channel: Channel, peer: Peer) => Promise<void>;
   /** Told of those that others opened and did not come about, or broke rules; `remote` is an address with a port. */
   readonly refused?: (reason: string, remote: string) => void;
 }
@@ -99,7 +101,11 @@ export class TlsTransport implements Transport {
         pskCallback: (socket: TLSSocket, identity: string) =>
           this.#credentials.listening().pskCallback?.(socket, identity) ?? null,
       }),
-      ALPNProtocols: [GOSSIP, ...(this.#options.join ? [JOINING] : [])],
+      ALPNProtocols: [
+        GOSSIP,
+        ...(this.#options.join ? [JOINING] : []),
+        ...(this.#options.readmit ? [RETURNING] : []),
+      ],
       // The gate has a shorter one.
       handshakeTimeout: 2 * this.#limits.handshakeMs,
     });
@@ -184,6 +190,7 @@ export class TlsTransport implements Transport {
     if (!visit) return channel.destroy('gone');
     try {
       if (socket.alpnProtocol === JOINING) return await this.#serveJoin(channel, visit);
+      if (socket.alpnProtocol === RETURNING) return await this.#serveReturn(channel, visit);
       if (socket.alpnProtocol !== GOSSIP) throw new DialError('protocol', 'no protocol was chosen');
       const peer = await introduceAsListener(channel, this.#credentials, (peer) => this.#objection(peer));
       visit.pass();
@@ -199,6 +206,13 @@ export class TlsTransport implements Transport {
     await this.#options.join?.(channel);
     visit.pass();
     channel.close('joined');
+  }
+
+  async #serveReturn(channel: Channel, visit: Visit): Promise<void> {
+    const peer = await introduceAsListener(channel, this.#credentials, () => undefined);
+    await this.#options.readmit?.(channel, peer);
+    visit.pass();
+    channel.close('readmitted');
   }
 
   /** Why a peer that is who it says may not come in all the same. */

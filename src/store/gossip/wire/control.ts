@@ -16,10 +16,12 @@ export const CONTROL = {
   offer: 0x43,
   /** [token's id, key, signature by the token's key, signature by the key] */
   ask: 0x44,
-  /** [certificate] */
+  /** [certificate]; empty for one that may come back and needs none */
   grant: 0x45,
   /** [id, founder's id]: who answers, and of which founding it is a member; without the latter of none. */
   member: 0x46,
+  /** [old key, new key, signature by the old one, signature by the new one, 1 or 0: whether it needs a certificate] */
+  again: 0x47,
 } as const;
 
 /** Most bytes of such a frame. */

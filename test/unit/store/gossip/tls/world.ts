@@ -12,7 +12,7 @@ import type { Connection } from '../../../../../src/store/gossip/transport.ts';
 import { CONTROL, CONTROL_MAX, encodeControl } from '../../../../../src/store/gossip/wire/control.ts';
 import { type Authority, createAuthority, issue } from '../../../../../src/store/trust/authority.ts';
 import { CertifiedCredentials } from '../../../../../src/store/trust/certified.ts';
-import type { Credentials, Introduction } from '../../../../../src/store/trust/credentials.ts';
+import type { Credentials, Introduction, Peer } from '../../../../../src/store/trust/credentials.ts';
 import { createIdentity, type Identity } from '../../../../../src/store/trust/identity.ts';
 import type { ClusterSecret } from '../../../../../src/store/trust/secret.ts';
 import { SharedCredentials } from '../../../../../src/store/trust/shared.ts';
@@ -66,7 +66,15 @@ export class World {
 
   transport(
     credentials: Credentials,
-    { limits = {}, join }: { limits?: Partial<Limits>; join?: (channel: Channel) => Promise<void> } = {},
+    {
+      limits = {},
+      join,
+      readmit,
+    }: {
+      limits?: Partial<Limits>;
+      join?: (channel: Channel) => Promise<void>;
+      readmit?: (channel: Channel, peer: Peer) => Promise<void>;
+    } = {},
     logged: object[] = [],
   ): TlsTransport {
     const note = (context: object) => void logged.push(context);
@@ -77,6 +85,7 @@ export class World {
       log,
       limits,
       ...(join && { join }),
+      ...(readmit && { readmit }),
     });
     this.cleanUp(() => transport.close());
     return transport;

@@ -1,0 +1,71 @@
+import { setImmediate } from 'node:timers/promises';
+import { isSilent } from '../cluster/problems.ts';
+import { logicalOf, nameOf } from '../driver/logical.ts';
+import type { Services } from '../driver/services.ts';
+import { addressesOf } from '../model/endpoint.ts';
+import type { Entry } from '../ports/store.ts';
+import { byName } from './names.ts';
+import type { ElsewhereView } from './views.ts';
+
+/** Records that are read in one turn, and endpoints that are shown at most. */
+const SLICE = 1000;
+const MAX = 10_000;
+
+type Parts = Pick<Services, 'store' | 'state' | 'membership' | 'clock'>;
+
+/** The endpoints of the other hosts of the cluster, as their records say: read from disk, at most MAX. */
+export async function showElsewhere(services: Parts): Promise<ElsewhereView[]> {
+  const { store, state } = services;
+  const hosts = othersOf(services);
+  const shown: ElsewhereView[] = [];
+  for (let after: string | undefined = ''; after !== undefined && shown.length < MAX; ) {
+    const { entries, next } = store.slice('endpoint', after, SLICE);
+    for (const entry of entries) {
+      const host = hosts.get(entry.key.split('/')[1] ?? '');
+      const endpoint = host && state.endpoints.read(entry);
+      if (!endpoint) continue;
+      const lost = new Map(endpoint.lost?.map(({ address, why }) => [address, why]));
+      shown.push({
+        id: endpoint.id,
+        host: { id: host.id, name: host.name },
+        network: networkOf(services, host.id, endpoint.network),
+        state: host.isSilent ? 'lost' : endpoint.phase,
+        addresses: addressesOf(endpoint).map((address) => {
+          const why = lost.get(address);
+          return why === undefined ? { address } : { address, lost: why };
+        }),
+      });
+    }
+    after = next;
+    if (next !== undefined) await setImmediate();
+  }
+  return shown.slice(0, MAX).sort((a, b) => byName(a.host.name, b.host.name) || (a.id < b.id ? -1 : 1));
+}
+
+/** How many endpoints, 1,000 at most, each host has that is not heard any more. */
+export function lostElsewhere(services: Parts): { readonly name: string; readonly endpoints: number }[] {
+  const silent = [...othersOf(services).values()].filter((host) => host.isSilent);
+  return silent.flatMap(({ id, name }) => {
+    const prefix = `endpoint/${id}/`;
+    const { entries } = services.store.slice('endpoint', prefix, SLICE);
+    const endpoints = entries.filter(({ key }: Entry) => key.startsWith(prefix)).length;
+    return endpoints > 0 ? [{ name, endpoints }] : [];
+  });
+}
+
+/** The members that are not gone, but this host, by id. */
+function othersOf({ membership, clock }: Parts) {
+  const hosts = membership.describe().member?.hosts ?? [];
+  const others = hosts.filter(({ isSelf, state }) => !isSelf && state !== 'left' && state !== 'forgotten');
+  return new Map(
+    others.map((host) => [host.id, { ...host, isSilent: isSilent(host, clock.now()) }] as const),
+  );
+}
+
+/** What the cluster calls the network, which each host's Docker has under another id. */
+function networkOf({ store, state }: Parts, host: string, id: string): ElsewhereView['network'] {
+  const network = state.networks.read(store.get(`network/${host}/${id}`));
+  const logical = network && logicalOf(state, network.pools);
+  const name = logical && nameOf(state, logical.id);
+  return name === undefined ? { id } : { id, name };
+}
