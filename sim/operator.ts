@@ -108,10 +108,9 @@ export class Operator {
     if (this.#isLast(host)) return;
     this.#inCalm(() => {
       const before = snapshot.vector.get(host.id) ?? 0;
-      // One that the old disk knows: of others it cannot ask anybody what it has forgotten.
       const findWitness = () =>
         this.#others(host).find(
-          ({ id, node }) => node.replica.known(host.id) > before && snapshot.get(`member/${id}`)?.text,
+          (one) => one.node.replica.known(host.id) > before && isKnownOn(snapshot, one),
         );
       this.#world.settle(3000, () => findWitness() !== undefined);
       const witness = findWitness();
@@ -147,7 +146,9 @@ export class Operator {
         // Both at once: the second one finds the first one there.
         clone.tainted = true;
         this.#world.run(1000);
-        const witness = this.#others(host).find((one) => this.#world.network.isLinked(host, one));
+        const witness = this.#others(host).find(
+          (one) => this.#world.network.isLinked(host, one) && isKnownOn(clone.disk, one),
+        );
         if (witness) {
           this.#spare(witness, () => {
             this.#world.add(clone);
@@ -163,7 +164,10 @@ export class Operator {
         ledger.moved(host, clone);
         this.#world.add(clone);
         clone.spared = true;
-        const witness = () => this.#others(clone).find((one) => this.#world.network.isLinked(clone, one));
+        const witness = () =>
+          this.#others(clone).find(
+            (one) => this.#world.network.isLinked(clone, one) && isKnownOn(host.disk, one),
+          );
         this.#world.settle(5000, () => witness() !== undefined);
         host.tainted = true;
         host.dead = false;
@@ -363,4 +367,9 @@ export class Operator {
     if (random.chance(0.5)) host.doom = random.chance(0.5) ? 'before' : 'after';
     else host.crash();
   }
+}
+
+/** Whether what is on a disk says of a host that it is a member: others cannot be asked what that disk has missed. */
+function isKnownOn(disk: SimulatedDisk, { id }: Host): boolean {
+  return disk.get(`member/${id}`)?.text !== undefined;
 }
