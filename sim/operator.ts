@@ -334,8 +334,10 @@ export class Operator {
     const one = random.pick(lost)!;
     const victims = random.chance(0.3) ? [one] : lost;
     const isHalf = 2 * victims.length >= cluster.members.present().length;
-    // Who forces it has made sure that the host knows all others that may have something.
-    const mayHave = ({ id, disk }: Host) => disk.get(`member/${id}`)?.text?.includes('"complete":true');
+    // Who forces it has made sure that the host knows all others that may have something, also those that have not
+    // heard yet that they may: the word of one that is dead now may be on its way to them.
+    const mayHave = ({ id }: Host) =>
+      hosts.some(({ disk }) => disk.get(`member/${id}`)?.text?.includes('"complete":true'));
     const knowsAll = hosts.every((one) => one.dead || !mayHave(one) || cluster.members.isPresent(one.id));
     if (isHalf && !knowsAll) return void again();
     const { life } = host;
