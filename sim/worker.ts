@@ -3,8 +3,8 @@ import type { Batch, BatchResult } from './seeds.ts';
 import { tell } from './story.ts';
 import { Tally } from './tally.ts';
 
-// Refusals are many and looked for, and their stacks cost more than they do.
-Error.stackTraceLimit = 2;
+// Refusals are many and looked for, and their stacks cost more than they do. `--trace` has those of mistakes.
+Error.stackTraceLimit = 0;
 
 process.on('message', ({ first, seeds, story, stopAtFailure }: Batch) => {
   const tally = new Tally();

@@ -190,8 +190,8 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: CLUSTER,
-        find: "kind !== 'owned' || members.gone(origin) === undefined",
-        replace: "kind !== 'owned' || origin !== ''",
+        find: "version.class !== 'owned' || members.gone(version.origin) === undefined",
+        replace: "version.class !== 'owned' || version.origin !== ''",
       },
     ],
     tests: ['test/unit/cluster/cluster.test.ts'],
