@@ -88,10 +88,13 @@ describe('detector', function () {
     for (let seed = 1; seed <= 10; seed++) {
       const world = calmWorld(8, seed);
       const [one] = world.hosts as [SimulatedHost];
-      world.run(world.random.next());
+      // So that an answer is on its way when it stops, mostly.
+      world.latencyMs = [300, 400];
+      world.run(10 + world.random.next());
       one.pause();
-      assert.ok(world.until(() => world.count(one, 'dead') === 7, 30) !== undefined);
+      assert.ok(world.until(() => world.count(one, 'dead') === 7, 40) !== undefined);
       world.run(20);
+      world.latencyMs = [0, 2];
       one.resume();
       const back = world.until(() => world.isCalm, 30);
       assert.ok(back !== undefined && back <= 5, `back after ${back} s with seed ${seed}`);
@@ -100,6 +103,22 @@ describe('detector', function () {
         [],
         `seed ${seed}`,
       );
+    }
+  });
+
+  it('goes on to wait for a contradiction after it has stood still', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = calmWorld(5, seed);
+      const [one, other] = world.hosts as [SimulatedHost, SimulatedHost];
+      world.passes = (from, to) => from !== other.id && to !== other.id;
+      assert.ok(world.until(() => one.detector.view(other.id)?.verdict === 'suspect', 20) !== undefined);
+      one.pause();
+      world.passes = () => true;
+      world.run(60);
+      one.resume();
+      assert.ok(world.until(() => world.isCalm, 10) !== undefined, `seed ${seed}`);
+      const wrong = world.changes.filter(({ by, verdict }) => by === one.id && verdict === 'dead');
+      assert.deepEqual(wrong, [], `seed ${seed}`);
     }
   });
 
@@ -169,9 +188,9 @@ describe('detector', function () {
     assert.equal(one.detector.isDeaf, false);
     world.passes = (from, to) => from !== one.id && to !== one.id;
     assert.ok(world.until(() => one.detector.isDeaf, 15) !== undefined);
+    assert.ok(one.detector.health > 0, 'it takes itself for slow');
     world.passes = () => true;
     assert.ok(world.until(() => world.isCalm && !one.detector.isDeaf, 30) !== undefined);
-    assert.ok(one.detector.health > 0, 'it takes itself for slow');
     world.run(60);
     assert.equal(one.detector.health, 0);
   });
