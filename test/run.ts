@@ -76,7 +76,7 @@ const groups: Group[] = [
   ),
   mocha(
     'simulation',
-    all ? 180 : 15,
+    all ? 180 : 20,
     ['test/sim/*.test.ts'],
     all ? { env: () => ({ NET_ROUTED_SEEDS: '100000' }) } : {},
   ),
