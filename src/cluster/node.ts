@@ -10,10 +10,11 @@ import { Sealer } from '../store/seal.ts';
 import type { Credentials } from '../store/trust/credentials.ts';
 import type { Identity } from '../store/trust/identity.ts';
 import { IdentitySigner } from '../store/trust/signer.ts';
-import { begin, say, tell } from './begin.ts';
+import { begin } from './begin.ts';
 import { Cluster, type Rules } from './cluster.ts';
 import { Connections, type Place } from './connections.ts';
 import { Gossip } from './gossip/gossip.ts';
+import { Introduction } from './introduction.ts';
 import { type ListenAt, Listening } from './listening.ts';
 import { publicKeyOf } from './members.ts';
 import type { Calls, Ground, Method } from './ports.ts';
@@ -75,9 +76,11 @@ export class ClusterNode {
   readonly startedAt: number;
   readonly #options: ClusterNodeOptions;
   #credentials: Credentials;
+  readonly #introduction: Introduction;
 
   private constructor(
     options: ClusterNodeOptions,
+    introduction: Introduction,
     parts: Pick<
       ClusterNode,
       | 'replica'
@@ -93,6 +96,7 @@ export class ClusterNode {
   ) {
     this.#options = options;
     this.#credentials = options.trust.credentials;
+    this.#introduction = introduction;
     this.startedAt = options.clock.now();
     this.replica = parts.replica;
     this.cluster = parts.cluster;
@@ -105,7 +109,10 @@ export class ClusterNode {
     this.strangers = parts.strangers;
   }
 
-  /** If it cannot listen it goes on all the same, and tries again. @throws NR_STORE_FAILED */
+  /**
+   * If it cannot listen, or its disk refuses what it says of itself, it goes on all the same, and tries again.
+   * @throws NR_STORE_UNSEALED, NR_STORE_FAILED for a new founder
+   */
   static async start(options: ClusterNodeOptions): Promise<ClusterNode> {
     const { identity, trust, replica, clock, random, log, name, wall = clock } = options;
     const { credentials } = trust;
@@ -128,6 +135,7 @@ export class ClusterNode {
       },
     });
     const listening = new Listening(transport, options.listen, { clock, log });
+    const stops: (() => void)[] = [() => listening.stop()];
     try {
       const sealer = new Sealer(new IdentitySigner(identity), credentials.cluster);
       if (!replica.sealAll(sealer))
@@ -166,6 +174,7 @@ export class ClusterNode {
         ]),
         isAway: (member) => probes.isAway(member),
       });
+      stops.push(() => connections.stop());
       const calls = named(
         connections,
         (member) => cluster.members.nameOf(member),
@@ -179,8 +188,10 @@ export class ClusterNode {
         boot,
         boots: (member) => connections.boots(member),
       });
+      stops.push(() => cluster.stop());
       parts.cluster = cluster;
       const gossip = new Gossip({ replica, cluster, ground: whole });
+      stops.push(() => gossip.stop());
       const probes: Probes = new Probes({
         replica,
         members: cluster.members,
@@ -194,20 +205,28 @@ export class ClusterNode {
         placeOf: (member) => placeOf(replica, member),
         heardAt: (member) => latest(connections.heard(member)?.at, gossip.heardAt(member)),
       });
+      stops.push(() => probes.stop());
       connections.start(cluster, gossip);
-      // After the write that tells of this start, as every other one: nobody can be called before that is on disk.
-      await tell(replica, {
-        name,
-        address: options.advertised ?? listening.ownAddress ?? saidAddress(replica),
-        port: listening.port,
-        holdsKey: trust.holdsKey(),
-        probeKey: probes.key,
+      const introduction = new Introduction({
+        replica,
+        said: () => ({
+          name,
+          address: options.advertised ?? listening.ownAddress,
+          port: listening.port,
+          holdsKey: trust.holdsKey(),
+          probeKey: probes.key,
+        }),
+        clock,
+        log,
       });
+      stops.push(() => introduction.stop());
+      // After the write that tells of this start, as every other one: nobody can be called before that is on disk.
+      await introduction.say();
       probes.start();
       const made = { replica, cluster, connections, gossip, probes, transport, listening, calls, strangers };
-      return new ClusterNode(options, made);
+      return new ClusterNode(options, introduction, made);
     } catch (error) {
-      listening.stop();
+      for (const stop of stops.reverse()) stop();
       await transport.close();
       throw error;
     }
@@ -229,9 +248,7 @@ export class ClusterNode {
     if (address === undefined || this.#options.advertised !== undefined) return;
     if (this.listening.ownAddress !== undefined) return;
     const other = v4 === undefined ? undefined : addressV6;
-    say(this.replica, { address, addressV6: other ?? null }, (error) => {
-      if (error) this.#options.log.warn({ err: error, address }, 'could not tell the others of an address');
-    });
+    void this.#introduction.say({ address, addressV6: other ?? null });
   }
 
   /** What this host shows to others now. */
@@ -253,6 +270,7 @@ export class ClusterNode {
 
   /** Ends all connections. The replica stays open. */
   async stop(): Promise<void> {
+    this.#introduction.stop();
     this.probes.stop();
     this.connections.stop();
     this.gossip.stop();
@@ -274,12 +292,6 @@ export function placeOf(replica: Replica, member: string): Place | undefined {
   const sponsor = sponsorOf(replica);
   const { address, port } = said ?? (sponsor?.id === member ? sponsor : { address: undefined, port: 0 });
   return address === undefined ? undefined : { address, port };
-}
-
-/** What this host said before of its address. */
-function saidAddress(replica: Replica): string | undefined {
-  const value = replica.get(`host/${replica.origin}`)?.value;
-  return z.looseObject({ address: z.string() }).safeParse(value).data?.address;
 }
 
 function* seedsOf(
