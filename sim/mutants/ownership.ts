@@ -96,8 +96,8 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: CLAIMS,
-        find: 'this.#replica.write([], (error) => (error ? done(error) : this.#claim(space, value, use, done)));',
-        replace: 'this.#claim(space, value, use, done);',
+        find: 'this.#replica.write([], (error) => (error ? done(error) : claim()));',
+        replace: 'claim();',
       },
     ],
     tests: ['test/unit/cluster/claims.test.ts'],
