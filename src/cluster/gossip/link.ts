@@ -62,6 +62,7 @@ export class Link {
 
   /** Asks for what there was word of and has not come. */
   want(origins: readonly string[]): void {
+    if (this.#takesNothing) return;
     const known = (origin: string) => [origin, this.#replica.known(origin)] as const;
     this.#wire.send({ kind: 'want', lacking: new Map(origins.map(known)) });
   }
@@ -74,7 +75,7 @@ export class Link {
   take(message: LinkMessage): 'ahead' | Doubt | undefined {
     switch (message.kind) {
       case 'probe':
-        if (message.hash !== vectorHash(this.#replica.vector)) this.#tellVector();
+        if (message.hash !== vectorHash(this.#replica.vector) && !this.#takesNothing) this.#tellVector();
         return undefined;
       case 'vector':
         return this.#takeVector(message);
@@ -124,16 +125,25 @@ export class Link {
     if ((vector.get(this.#replica.origin) ?? 0) > this.#replica.known(this.#replica.origin)) return 'ahead';
     this.#isAsked = true;
     // Who knows more than we do is told what we know, and sends the rest, or as much of it as we may have.
-    if (!isFirst && !isAnswer && this.#isBehind(vector)) this.#tellVector(true);
+    if (!isFirst && !isAnswer && !this.#takesNothing && this.#isBehind(vector)) this.#tellVector(true);
     this.flush();
     return undefined;
   }
 
   #takeRanges(ranges: readonly Range[]): Doubt | undefined {
+    if (this.#takesNothing) return undefined;
     const { isWhole, doubt } = this.#replica.take(ranges);
     // What was left out for a doubt comes again after the next probe: the same at once would be in vain.
     if (!isWhole) this.#tellVector();
     return doubt;
+  }
+
+  /**
+   * While the disk refuses what is written, all that is told would be refused: who asked for it would be sent it again
+   * and again, and more of it each time. The next probe after that asks.
+   */
+  get #takesNothing(): boolean {
+    return this.#replica.refusal !== undefined;
   }
 
   /** What there is beyond `from`, and the peer may be told. */

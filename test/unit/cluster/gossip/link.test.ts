@@ -49,6 +49,32 @@ describe('a link', () => {
     assert.equal(b.all('host').length, a.all('host').length);
   });
 
+  it('asks for nothing while the disk refuses, and for all when there is room', () => {
+    const [a, b] = [store(A), store(B)];
+    fill(a, 3, 10);
+    const { link, sent } = linked(b);
+    const told = { kind: 'ranges', ranges: [a.range(A, 0)] } as const;
+    b.disk.failure = new Error('no space left on device');
+    link.take(told);
+    b.sync();
+    sent.length = 0;
+    const { merged } = b.counts;
+    link.take(told);
+    link.take({ kind: 'ranges', ranges: [a.range(A, 2)] });
+    link.take({ kind: 'probe', hash: '00'.repeat(8) });
+    link.take({ kind: 'vector', vector: a.vector });
+    b.sync();
+    assert.equal(b.counts.merged, merged);
+    assert.deepEqual(sent, []);
+    b.probe();
+    b.sync();
+    link.take({ kind: 'probe', hash: '00'.repeat(8) });
+    assert.deepEqual(sent, [{ kind: 'vector', vector: new Map(b.vector) }]);
+    link.take(told);
+    b.sync();
+    assert.equal(b.known(A), 3);
+  });
+
   it('sends small ones by the thousand', () => {
     const a = store(A);
     fill(a, 2500, 10);
