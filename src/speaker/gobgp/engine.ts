@@ -102,7 +102,7 @@ export class Engine {
       const lost = Promise.withResolvers<never>();
       lost.promise.catch(() => {});
       this.#drop = lost.reject;
-      const since = Date.now();
+      const since = performance.now();
       try {
         this.#link = await this.#open();
         const stop = this.#health(this.#link.api, lost.reject);
@@ -122,7 +122,7 @@ export class Engine {
       this.#link = undefined;
       if (this.#closed) break;
       // An engine that ran for a while is brought back at once, one that ends at once ever slower.
-      if (Date.now() - since > BACKOFF_MAX) backoff = BACKOFF_MIN;
+      if (performance.now() - since > BACKOFF_MAX) backoff = BACKOFF_MIN;
       await this.#sleep(backoff);
       backoff = Math.min(BACKOFF_MAX, backoff * 2);
     }
@@ -212,11 +212,11 @@ export class Engine {
 
 /** Tries until the process answers, has ended, or `within` milliseconds are over. */
 async function connectAfter(target: string, process: ProcessId, within: number): Promise<Api> {
-  for (const until = Date.now() + within; ; ) {
+  for (const until = performance.now() + within; ; ) {
     try {
       return await connect(target, PROBE);
     } catch (error) {
-      if (Date.now() > until || (await ended(process, 20))) throw error;
+      if (performance.now() > until || (await ended(process, 20))) throw error;
     }
   }
 }

@@ -21,8 +21,8 @@ export class Learning {
   #cut = new Set<string>();
   #filling: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
-  #flushed = 0;
-  #heard = 0;
+  #flushed = Number.NEGATIVE_INFINITY;
+  #heard = Number.NEGATIVE_INFINITY;
 
   constructor(
     api: Api,
@@ -38,7 +38,7 @@ export class Learning {
 
   /** Milliseconds since something was heard of any path. */
   get quiet(): number {
-    return Date.now() - this.#heard;
+    return performance.now() - this.#heard;
   }
 
   /**
@@ -63,7 +63,7 @@ export class Learning {
   }
 
   hear(paths: readonly EnginePath[]): void {
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     if (this.#waiting) {
       this.#waiting.push(...paths);
       return;
@@ -98,11 +98,11 @@ export class Learning {
 
   #schedule(): void {
     if (this.#timer || !this.#table.changed) return;
-    const wait = this.#flushed + COALESCE - Date.now();
+    const wait = this.#flushed + COALESCE - performance.now();
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        this.#flushed = Date.now();
+        this.#flushed = performance.now();
         if (!this.#waiting) this.#news();
       },
       Math.max(0, wait),

@@ -57,7 +57,7 @@ export function signal(id: ProcessId, name: 'SIGTERM' | 'SIGKILL'): void {
 
 /** Whether it has ended within so many milliseconds. */
 export async function ended(id: ProcessId, within: number): Promise<boolean> {
-  for (const until = Date.now() + within; Date.now() < until; ) {
+  for (const until = performance.now() + within; performance.now() < until; ) {
     if (!isAlive(id)) return true;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

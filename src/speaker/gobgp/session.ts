@@ -51,7 +51,7 @@ export class Session {
   readonly #announcing: Announcing;
   readonly #peering: Peering;
   readonly #learning: Learning;
-  readonly #since = Date.now();
+  readonly #since = performance.now();
   readonly #states = new Map<string, string>();
   /** Notifications that each peer had been sent when its session was last seen to be up. */
   readonly #notified = new Map<string, number>();
@@ -70,7 +70,7 @@ export class Session {
     this.#table = table;
     this.#awaited = new Set(options.expected);
     this.#announcing = new Announcing(link.api, identity.asn, identity.routerId);
-    const restarting = () => kept && link.fresh && Date.now() - this.#since < RESTARTING * 1000;
+    const restarting = () => kept && link.fresh && performance.now() - this.#since < RESTARTING * 1000;
     this.#peering = new Peering(link.api, new Policies(link.api, exclusive), restarting, wrapper);
     this.#learning = new Learning(link.api, table, identity, () => this.#news());
   }
@@ -200,7 +200,7 @@ export class Session {
   }
 
   async #complete(): Promise<boolean> {
-    const age = Date.now() - this.#since;
+    const age = performance.now() - this.#since;
     if (age > this.#options.patience) return true;
     const peers = [...(await this.#peering.states()).values()].filter(({ ours }) => ours);
     const expected = this.#awaited;
