@@ -49,6 +49,9 @@ function endToEnd(names: readonly string[], release?: Release): Group[] {
   });
 }
 
+/** Daemons that are killed again and again: so often takes about an hour and a half, a number of a minute is in the rest. */
+const KILLS = 10_000;
+
 const e2e = readdirSync(join(ROOT, 'test/e2e')).filter((file) => file.endsWith('.test.ts'));
 const RELEASES: readonly Release[] = ['trixie', 'sid'];
 /** What has to hold on other releases of Docker and GoBGP as well; the rest of it takes long. */
@@ -84,6 +87,13 @@ const groups: Group[] = [
   mocha('lab', all ? 60 : 15, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
   ...endToEnd(e2e),
   ...RELEASES.flatMap((release) => endToEnd(MATRIX, release)),
+  ...(all
+    ? [
+        mocha(`${KILLS} kills`, 180, ['test/e2e/kills.test.ts'], {
+          env: () => ({ NET_ROUTED_KILLS: `${KILLS}` }),
+        }),
+      ]
+    : []),
   ...(all ? RELEASES.map(speakerOn) : []),
   ...(all ? RELEASES.flatMap((release) => endToEnd(REST, release)) : []),
 ];

@@ -2,6 +2,9 @@
 import { request } from 'node:http';
 import type { Host } from '../../lab/host.ts';
 
+/** A host with a daemon, as much of it as its sockets need. */
+export type Answering = Pick<Host, 'name' | 'path'>;
+
 export interface Reply {
   readonly status: number;
   readonly text: string;
@@ -9,7 +12,7 @@ export interface Reply {
 
 /** One request on the network driver's socket, which serves the IPAM driver as well. */
 export function send(
-  host: Host,
+  host: Answering,
   path: string,
   body: string | Buffer | undefined,
   method = 'POST',
@@ -30,6 +33,6 @@ export function send(
 }
 
 /** One call of a method such as `IpamDriver.RequestPool`; without a body where Docker sends none. */
-export function say(host: Host, method: string, body?: object): Promise<Reply> {
+export function say(host: Answering, method: string, body?: object): Promise<Reply> {
   return send(host, `/${method}`, body && JSON.stringify(body));
 }

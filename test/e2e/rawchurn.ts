@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Host } from '../../lab/host.ts';
 import type { Holders } from './holders.ts';
-import { say } from './plugin.ts';
+import { type Answering, say } from './plugin.ts';
 
 /** How long the daemon may be away, in milliseconds. */
 const AWAY_MS = 60_000;
@@ -28,7 +28,7 @@ export interface Ground {
 }
 
 /** One call; undefined when the daemon went away before it answered. */
-async function attempt(host: Host, method: string, body: object): Promise<Outcome | undefined> {
+async function attempt(host: Answering, method: string, body: object): Promise<Outcome | undefined> {
   const reply = await say(host, method, body).catch((error: NodeJS.ErrnoException) => {
     if (error.code === undefined) throw error; // not the network's
   });
@@ -38,13 +38,21 @@ async function attempt(host: Host, method: string, body: object): Promise<Outcom
   return { answer, ...(error ? { refusal: `${method} ${JSON.stringify(body)}: ${error}` } : {}) };
 }
 
-/** Calls until it is answered or refused: a call that was broken off is made again, as dockerd does. */
-export async function tryCall(host: Host, method: string, body: object): Promise<Outcome> {
-  for (const until = performance.now() + AWAY_MS; performance.now() < until; await pause(5)) {
+/**
+ * Calls until it is answered or refused: a call that was broken off is made again, as dockerd does. `awayMs`: how long
+ * the daemon may be away, in milliseconds.
+ */
+export async function tryCall(
+  host: Answering,
+  method: string,
+  body: object,
+  awayMs = AWAY_MS,
+): Promise<Outcome> {
+  for (const until = performance.now() + awayMs; performance.now() < until; await pause(5)) {
     const outcome = await attempt(host, method, body);
     if (outcome) return outcome;
   }
-  throw new Error(`${method} was not answered within ${AWAY_MS} ms`);
+  throw new Error(`${method} was not answered within ${awayMs} ms`);
 }
 
 export class RawChurn {

@@ -4,12 +4,13 @@ import type { z } from 'zod';
 import type { Host } from '../../lab/host.ts';
 import { underlay } from '../../lab/topology.ts';
 import { hostsView, peersView, storeView } from '../../src/api/views.ts';
+import type { Answering } from './plugin.ts';
 import { eventually, type Listed, list, show } from './support.ts';
 
 /** Longest that members need until they agree after all can hear each other, in milliseconds. */
 export const HEAL_MS = 60_000;
 
-export async function askFor<T>(host: Host, what: string, view: z.ZodType<T>): Promise<T> {
+export async function askFor<T>(host: Answering, what: string, view: z.ZodType<T>): Promise<T> {
   return view.parse(await show(host, what));
 }
 
@@ -38,7 +39,7 @@ export async function meet(hosts: readonly Host[]): Promise<void> {
 }
 
 /** All have the same records. Nobody may write meanwhile. */
-export async function equal(hosts: readonly Host[]): Promise<void> {
+export async function equal(hosts: readonly Answering[]): Promise<void> {
   let differing = '';
   const same = async () => {
     const all = await Promise.all(hosts.map((host) => askFor(host, 'store', storeView)));

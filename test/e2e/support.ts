@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Host } from '../../lab/host.ts';
 import { Lab, type LabOptions } from '../../lab/lab.ts';
 import { until } from '../../lab/wait.ts';
+import type { Answering } from './plugin.ts';
 
 /** Debian release whose programs the hosts run; absent for this machine's own. */
 export const release = process.env.NET_ROUTED_RELEASE as LabOptions['release'];
@@ -155,7 +156,7 @@ export interface Listed {
 }
 
 /** What a host's API says, without the command's start, which takes longer than the answer. */
-export async function show(host: Host, what: string): Promise<Record<string, unknown>> {
+export async function show(host: Answering, what: string): Promise<Record<string, unknown>> {
   const call = request({
     socketPath: host.path('/run/net-routed/api.sock'),
     path: `/v1/${what}`,
@@ -169,7 +170,7 @@ export async function show(host: Host, what: string): Promise<Record<string, unk
 }
 
 /** All networks, endpoints or pools of a host, by the API that the command asks too. */
-export async function list<T>(host: Host, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
+export async function list<T>(host: Answering, what: 'networks' | 'endpoints' | 'pools'): Promise<T[]> {
   return ((await show(host, what))[what] ?? []) as T[];
 }
 
