@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
 import type { Sponsor } from '../store/trust/folder.ts';
-import type { ClusterNode } from './node.ts';
+import { type ClusterNode, placeSchema } from './node.ts';
 import { sponsorChange, sponsorOf } from './sponsor.ts';
 
 const ASK_MS = 2000;
@@ -45,9 +45,10 @@ export class Applying {
       if (error && member === sponsor.id) return this.#askAnother(sponsor);
       if (error || other === undefined) return this.#again();
       connections.ask(member, 'where', { id: other }, ASK_MS, (_, there) => {
-        const place = z.object({ address: z.string(), port: z.number() }).safeParse(there?.body).data;
+        const place = placeSchema.safeParse(there?.body).data;
         if (!place) return this.#again();
-        const next = sponsorChange({ id: other, ...place, founder: sponsor.founder });
+        const { address, port } = place;
+        const next = sponsorChange({ id: other, address, port, founder: sponsor.founder });
         replica.write([next], () => this.#again());
       });
     });

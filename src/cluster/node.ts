@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
+import { Address } from '../net/address.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { serveReturn } from '../store/gossip/tls/readmit.ts';
@@ -24,10 +25,12 @@ import { sponsorOf } from './sponsor.ts';
 import { Strangers } from './strangers.ts';
 import type { Trust } from './trust.ts';
 
-const placeSchema = z.looseObject({
-  address: z.string(),
-  addressV6: z.string().nullish(),
-  port: z.number().int().positive(),
+const addressSchema = z.string().refine((text) => Address.tryParse(text) !== undefined);
+/** Where a member says that it, or another one, can be reached: no name, which would be looked up for each packet. */
+export const placeSchema = z.looseObject({
+  address: addressSchema,
+  addressV6: addressSchema.nullish(),
+  port: z.int().min(1).max(65_535),
 });
 
 export interface ClusterNodeOptions {

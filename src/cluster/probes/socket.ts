@@ -53,13 +53,17 @@ export class ProbeSocket {
     }
   }
 
-  /** What cannot be sent now is lost, as on the way. */
+  /** What cannot be sent now is lost, as on the way. Never throws, wherever it is to go; names are not looked up. */
   send(bytes: Buffer, { address, port }: Place): void {
-    if (!this.#socket || !(isIPv4(address) || this.#isV6)) return;
+    if (!this.#socket || !(isIPv4(address) || (this.#isV6 && isIPv6(address)))) return;
     const to = this.#isV6 && isIPv4(address) ? `::ffff:${address}` : address;
-    this.#socket.send(bytes, port, to, (error) => {
-      if (error) this.failures++;
-    });
+    try {
+      this.#socket.send(bytes, port, to, (error) => {
+        if (error) this.failures++;
+      });
+    } catch {
+      this.failures++; // a port that is none
+    }
   }
 
   stop(): void {
@@ -89,9 +93,10 @@ export class ProbeSocket {
     if (this.#stopped) return void socket.close();
     socket.removeAllListeners('error');
     socket.on('error', (error) => this.#log.warn({ err: error }, 'the UDP port for probes has failed'));
-    socket.on('message', (bytes, { address: from, port: its }) =>
-      this.#receive(bytes, { address: from, port: its }),
-    );
+    socket.on('message', (bytes, { address: from, port: its }) => {
+      // From port 0 comes what nobody can answer.
+      if (its !== 0) this.#receive(bytes, { address: from, port: its });
+    });
     this.#socket = socket;
     this.#isV6 = isV6;
   }

@@ -27,7 +27,7 @@ export interface Membership {
 export const sponsorSchema = z.object({
   id: z.string(),
   address: z.string(),
-  port: z.number().int().positive(),
+  port: z.int().min(1).max(65_535),
   /** Who made the cluster, where that was told along. */
   founder: z.string().optional(),
 });

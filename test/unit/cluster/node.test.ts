@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { systemClock } from '../../../src/clock.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
-import { ClusterNode } from '../../../src/cluster/node.ts';
+import { ClusterNode, placeOf } from '../../../src/cluster/node.ts';
 import { sharedTrust } from '../../../src/cluster/trust.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory.ts';
 import { SqliteBacking } from '../../../src/store/sqlite.ts';
@@ -40,6 +40,22 @@ describe('a member', () => {
       await a.stop();
       rmSync(a.folder, { recursive: true });
     }
+  });
+
+  it('is looked for only where one can be', async () => {
+    const store = new MemoryStore({ classes: CLUSTER_CLASSES });
+    const key = `host/${store.origin}`;
+    const at = async (value: object) => {
+      await store.commit([{ key, value: value as never }]);
+      return placeOf(store, store.origin);
+    };
+    const good = { address: '192.0.2.1', addressV6: '2001:db8::1', port: 65_535 };
+    assert.deepEqual(await at(good), { address: '192.0.2.1', port: 65_535 });
+    for (const port of [70_000, 65_536, 0, -1, 0.5, 1e300, '1'])
+      assert.equal(await at({ ...good, port }), undefined, `port ${port}`);
+    for (const address of ['example.org', 'localhost', '', '999.0.2.1', '::1%lo', '192.0.2.0/24', '\u0000'])
+      assert.equal(await at({ ...good, address }), undefined, `address ${address}`);
+    assert.equal(await at({ ...good, addressV6: 'example.org' }), undefined);
   });
 
   it('that cannot start leaves nothing behind', async () => {
