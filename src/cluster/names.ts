@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Change, Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
+import { arrived } from './arrived.ts';
 import type { Members } from './members.ts';
 import type { Ownership } from './ownership.ts';
 import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
@@ -145,31 +146,12 @@ export class Names {
       if (error) return done(error);
       if (decidedSchema.safeParse(answer?.body).success) {
         this.#replica.merge(answer?.ranges ?? []);
-        return this.#arrived(isHere, done);
+        return arrived({ replica: this.#replica, timer: this.#ground.timer, ms: ASK_MS }, isHere, done);
       }
       if (redirects > 0 && this.#ownership.treasury(domain) !== treasury)
         return this.#ask(method, request, decide, isHere, redirects - 1, done);
       unreachable('has just changed');
     });
-  }
-
-  /** Waits until it is so here, too, and durably: with the answer, or by gossip a little later. */
-  #arrived(isHere: () => boolean, done: Ended): void {
-    let waiting = true;
-    const look = () => {
-      if (!waiting || !isHere()) return;
-      waiting = false;
-      stop();
-      cancel();
-      this.#replica.write([], done);
-    };
-    const stop = this.#replica.onDurable(look);
-    const cancel = this.#ground.timer.after(ASK_MS, () => {
-      waiting = false;
-      stop();
-      done(new CodedError('NR_DEADLINE', 'what the treasury decided has not arrived here yet'));
-    });
-    look();
   }
 
   #decide(creation: Creation, done: Ended): void {

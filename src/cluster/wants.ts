@@ -3,6 +3,7 @@ import { intersect, type Range } from '../allocator/ranges.ts';
 import { CodedError } from '../errors.ts';
 import type { Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
+import { arrived } from './arrived.ts';
 import type { Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
@@ -10,6 +11,8 @@ import { chunkOf, type Space, type Spaces, valueSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
+/** How long a chunk that was given may take to arrive here by gossip, if the answer does not bring it. */
+const ARRIVE_MS = 1500;
 /** Free chunks that a host keeps of a space that it uses; more go back. */
 const KEEP = 2;
 /** Chunks that are looked at for a free one before a space counts as exhausted, as there may be 2^58. */
@@ -25,6 +28,8 @@ const wantSchema = z.object({
   first: valueSchema,
   last: valueSchema,
 });
+
+const givenSchema = z.object({ chunk: valueSchema });
 
 /** Chunks on their way: asked for by who runs short, given by the treasury, given back by who has too many. */
 export class Wants {
@@ -140,10 +145,13 @@ export class Wants {
     }
     const answered: Done<Answer> = (error, answer) => {
       if (!error && answer) {
-        // Ours as soon as it is durable here, too, which is before the end of this turn.
         this.#replica.merge(answer.ranges ?? []);
-        this.#replica.write([], end);
-        return;
+        const given = givenSchema.safeParse(answer.body).data;
+        if (given === undefined) return this.#replica.write([], end); // our own, durable before the end of this turn
+        // Who asked again without knowing what it has would be given one chunk after the other.
+        const isHere = () =>
+          this.#ownership.owner(chunkKey(space.id, BigInt(given.chunk))) === this.#replica.origin;
+        return arrived({ replica: this.#replica, timer: this.#ground.timer, ms: ARRIVE_MS }, isHere, end);
       }
       // An owner that cannot be asked is what stands in the way; that others have none left is not.
       const worse = error?.code === 'NR_POOL_FULL' ? failure : (failure ?? error);

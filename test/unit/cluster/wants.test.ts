@@ -20,6 +20,32 @@ describe('wants', () => {
     assert.match(want(hosts, 1, { first: 64n, last: 1000n }), /NR_POOL_FULL/);
   });
 
+  it('wait for a chunk that the answer does not bring, and do not take it for given', () => {
+    const hosts = new Hosts(2);
+    const write = (count: number) => {
+      for (let at = 0; at < count; at++)
+        hosts.at(0).store.write([{ key: `host/${hosts.at(0).id}/${at}`, value: at }], () => {});
+      hosts.run();
+    };
+    let said: string | undefined;
+    const ask = () =>
+      hosts.at(1).cluster.wants.want(hosts.space(1), (error) => {
+        said = error ? error.code : 'done';
+      });
+    write(300); // more than an answer brings
+    ask();
+    hosts.run();
+    assert.deepEqual([said, owned(hosts, 1)], [undefined, []]);
+    hosts.gossip();
+    assert.deepEqual([said, owned(hosts, 1).length], ['done', 1]);
+    said = undefined;
+    write(300);
+    ask();
+    hosts.pass(2000);
+    assert.equal(said, 'NR_DEADLINE');
+    assert.equal(owned(hosts, 1).length, 1);
+  });
+
   it('get any chunk without a range, and none that is reserved whole', () => {
     const hosts = new Hosts(2);
     const reserved = ['0', '3'];
