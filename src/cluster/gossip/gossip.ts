@@ -168,7 +168,7 @@ export class Gossip {
       else if (message.kind === 'word') {
         this.#words.take(link, message.vector, this.#ground.timer.now());
         this.#await();
-      }
+      } else if (message.kind === 'want' && link.isBehind) this.#soon();
     }
   }
 

@@ -83,7 +83,7 @@ export class Link {
         this.#has?.join(message.vector);
         return undefined;
       case 'want':
-        this.#send(this.#lacking((origin) => message.lacking.get(origin) ?? Number.POSITIVE_INFINITY));
+        this.#takeWant(message.lacking);
         return undefined;
       case 'ranges':
         for (const { origin, to } of message.ranges) this.#has?.advance(origin, to);
@@ -97,7 +97,7 @@ export class Link {
    */
   flush(made: Map<string, Ranges> = new Map()): void {
     const has = this.#has;
-    if (!has || this.#wire.waiting > WAITING_MAX) return;
+    if (!has || this.#isFull) return;
     const lacking = this.#lacking((origin) => has.of(origin));
     if (this.#isAsked || this.#isWhole()) this.#send(lacking, made);
     else if (lacking.length > 0) {
@@ -128,6 +128,22 @@ export class Link {
     if (!isFirst && !isAnswer && !this.#takesNothing && this.#isBehind(vector)) this.#tellVector(true);
     this.flush();
     return undefined;
+  }
+
+  /** Of what is not sent now the peer was given word only: it does not have that, and is sent it when there is room. */
+  #takeWant(lacking: VectorView): void {
+    if (!this.#isFull)
+      return this.#send(this.#lacking((origin) => lacking.get(origin) ?? Number.POSITIVE_INFINITY));
+    const has = this.#has;
+    if (!has) return;
+    const known = ([origin, sequence]: readonly [string, number]) =>
+      [origin, Math.min(sequence, lacking.get(origin) ?? sequence)] as const;
+    this.#has = new Vector([...has.view].map(known));
+    this.#isAsked = true;
+  }
+
+  get #isFull(): boolean {
+    return this.#wire.waiting > WAITING_MAX;
   }
 
   #takeRanges(ranges: readonly Range[]): Doubt | undefined {

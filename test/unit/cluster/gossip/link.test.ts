@@ -116,6 +116,34 @@ describe('a link', () => {
     assert.equal(rangesIn(sent).length, 1);
   });
 
+  it('sends nothing that is asked for either to a peer that has much to read, and sends it later', () => {
+    const a = store(A);
+    const sent: Message[] = [];
+    const wire = { waiting: 0, send: (message: Message) => void sent.push(message) };
+    const offTree = new Link(
+      B,
+      a,
+      wire,
+      () => Number.POSITIVE_INFINITY,
+      () => false,
+    );
+    fill(a, 2, 10);
+    offTree.take({ kind: 'vector', vector: new Map() });
+    fill(a, 2, 10);
+    offTree.flush();
+    assert.deepEqual([rangesIn(sent).length, sent.at(-1)?.kind], [1, 'word']);
+    wire.waiting = 2 * 1024 * 1024;
+    for (let again = 0; again < 3; again++) offTree.take({ kind: 'want', lacking: new Map([[A, 3]]) });
+    offTree.flush();
+    assert.equal(rangesIn(sent).length, 1);
+    assert.ok(offTree.isBehind, 'it was given word only');
+    wire.waiting = 0;
+    offTree.flush();
+    const ranges = rangesIn(sent).flatMap((one) => one.ranges);
+    assert.deepEqual([ranges.length, ranges[1]!.from, ranges[1]!.to], [2, 3, 4]);
+    assert.ok(!offTree.isBehind);
+  });
+
   it('sends the very same message as another one to a peer that lacks the same', () => {
     const a = store(A);
     const [one, other, ahead] = [linked(a), linked(a), linked(a)];
