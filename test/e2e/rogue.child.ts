@@ -3,6 +3,7 @@
  * the member is, what keys it has, and what it is to do; on standard output it says, as JSON, how each of these ended.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
@@ -10,20 +11,24 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { encode as encodeCbor } from 'cborg';
 import fc from 'fast-check';
 import { systemClock } from '../../src/clock.ts';
+import type { Class } from '../../src/ports/store.ts';
+import { namespaceIn } from '../../src/store/crdt/record.ts';
 import { decode, encode } from '../../src/store/gossip/frames.ts';
-import type { Hello, Message } from '../../src/store/gossip/messages.ts';
+import type { Hello } from '../../src/store/gossip/messages.ts';
 import { Channel } from '../../src/store/gossip/tls/channel.ts';
 import { introduceAsDialer } from '../../src/store/gossip/tls/introduce.ts';
 import { GOSSIP } from '../../src/store/gossip/tls/protocols.ts';
 import { secured } from '../../src/store/gossip/tls/secured.ts';
 import { FRAME_MAX, VERSION } from '../../src/store/gossip/wire/limits.ts';
 import { join } from '../../src/store/gossip/wire/splitter.ts';
+import { SEALED, Sealer } from '../../src/store/seal.ts';
 import { authorityOf, createAuthority, issue } from '../../src/store/trust/authority.ts';
 import { CertifiedCredentials } from '../../src/store/trust/certified.ts';
 import { TLS_OPTIONS } from '../../src/store/trust/credentials.ts';
 import { createIdentity, type Identity, identityOf } from '../../src/store/trust/identity.ts';
 import { drawSecret } from '../../src/store/trust/secret.ts';
 import { SharedCredentials } from '../../src/store/trust/shared.ts';
+import { IdentitySigner } from '../../src/store/trust/signer.ts';
 import { anyMessage } from '../unit/store/gossip/arbitrary.ts';
 import { numbers } from './random.ts';
 
@@ -114,9 +119,11 @@ function gone(socket: Socket): Promise<void> {
 /** What a peer of that id is known by, from its own words. */
 function hearing(channel: Channel, id: string): Promise<{ vector: ReadonlyMap<string, number> }> {
   return new Promise((resolve, reject) => {
-    channel.onEnd((reason) => reject(new Error(reason)));
+    let said = '';
+    channel.onEnd((reason) => reject(new Error(`${reason} ${said}`)));
     channel.receive((frame) => {
       const message = decode(frame, id);
+      if (message?.kind === 'goodbye') said = `${message.code}: ${message.what}`;
       if (message?.kind === 'vector') resolve({ vector: message.vector });
     });
   });
@@ -343,36 +350,64 @@ const ACTS: Record<string, (...more: never[]) => Promise<unknown>> = {
     channel?.destroy('enough');
     return connections;
   },
-  /** Writes of the member's own that mean nothing: each of these keys and values, as far as a frame takes them. */
+  /** Writes of the member's own that mean nothing, signed where they have to be: each of these keys and values. */
   poison: async (file: string) => {
-    const as = asMember();
-    const channel = await entered(as);
-    const { readFile } = await import('node:fs/promises');
-    const records = JSON.parse(await readFile(file, 'utf8')) as {
-      key: string;
-      kind: string;
-      text?: string;
-    }[];
-    const heard = hearing(channel, as.id);
-    channel.send(encode(hello(as.id), as.id));
-    const { vector } = await heard;
-    let sequence = vector.get(as.id) ?? 0;
-    const stamp = Math.floor((Date.now() - Date.UTC(2020, 0, 1)) * 4096);
-    for (const { key: pattern, kind, text: value } of records) {
-      const key = pattern.replace('SELF', as.id);
-      const from = sequence++;
-      const rank = kind === 'owned' ? sequence : kind === 'ownership' ? 1_000_000 : stamp + sequence;
-      const record = { key, class: kind, text: value, origin: as.id, sequence, rank };
-      const message = { kind: 'ranges', ranges: [{ origin: as.id, from, to: sequence, records: [record] }] };
-      channel.send(encode(message as Message, as.id));
-    }
-    // What was sent is read before the end of the connection is.
-    await setTimeout(500);
-    const isOpen = !channel.ended;
-    channel.close('done');
-    return { isOpen, id: as.id, sequence };
+    const records = JSON.parse(await readFile(file, 'utf8')) as Poison[];
+    const isSigned = ({ key }: Poison) => SEALED.has(namespaceIn(key));
+    const isOpen = await poison(records.filter((one) => !isSigned(one)));
+    // Each of these may end the connection.
+    let ends = 0;
+    for (const one of records.filter(isSigned)) if (!(await poison([one]))) ends += 1;
+    return { isOpen, ends };
   },
 };
+
+interface Poison {
+  readonly key: string;
+  readonly kind: Class;
+  readonly text?: string;
+}
+
+/** A link, and what the other side knows; undefined while that one believes it nothing. */
+async function linked(as: CertifiedCredentials) {
+  const channel = await entered(as);
+  const heard = hearing(channel, as.id);
+  channel.send(encode(hello(as.id), as.id));
+  try {
+    return { channel, ...(await heard) };
+  } catch (error) {
+    if (String(error).includes('NR_RECORD_FORGED')) return undefined;
+    throw error;
+  }
+}
+
+/** Sends these as the member's next writes. Whether the connection is open after that. */
+async function poison(records: readonly Poison[]): Promise<boolean> {
+  const as = asMember();
+  const sealer = new Sealer(new IdentitySigner(member), cluster);
+  const link = await linked(as);
+  if (!link) return false;
+  const { channel, vector } = link;
+  let sequence = vector.get(as.id) ?? 0;
+  const stamp = Math.floor((Date.now() - Date.UTC(2020, 0, 1)) * 4096);
+  for (const { key: pattern, kind, text: value } of records) {
+    const key = pattern.replace('SELF', as.id);
+    const from = sequence++;
+    const rank = kind === 'owned' ? sequence : kind === 'ownership' ? 1 : stamp + sequence;
+    const plain = { key, class: kind, text: value, origin: as.id, sequence, rank };
+    const record = SEALED.has(namespaceIn(key)) ? { ...plain, seal: sealer.seal(plain, undefined) } : plain;
+    channel.send(
+      encode({ kind: 'ranges', ranges: [{ origin: as.id, from, to: sequence, records: [record] }] }, as.id),
+    );
+  }
+  // What was sent is read before the end of the connection is.
+  await setTimeout(records.length > 1 ? 1000 : 50);
+  const isOpen = !channel.ended;
+  const end = new Promise<void>((resolve) => channel.onEnd(() => resolve()));
+  channel.close('done');
+  await end;
+  return isOpen;
+}
 
 /** An empty introduction, as who has a certificate sends it. */
 function encodeIntroduction(): Uint8Array {
