@@ -5,6 +5,7 @@ import { addressRow } from './rows/address.ts';
 import { bootRow } from './rows/boot.ts';
 import { bytesRow } from './rows/bytes.ts';
 import { churnRow } from './rows/churn.ts';
+import { daemonsRow } from './rows/daemons.ts';
 import { handshakeRow } from './rows/handshake.ts';
 import { healRow } from './rows/heal.ts';
 import { joinRow } from './rows/join.ts';
@@ -30,6 +31,7 @@ export const rows: readonly Row[] = [
   churnRow,
   bytesRow,
   healRow,
+  daemonsRow,
   runRow,
   streamRow,
   restartRow,

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { must, run } from '../../lab/run.ts';
-import { until } from '../../lab/wait.ts';
+import { must, run } from './run.ts';
+import { until } from './wait.ts';
 
-const DAEMON = join(import.meta.dirname, '../../bin/net-routed');
+const DAEMON = join(import.meta.dirname, '../bin/net-routed');
 /** How the namespaces are called. */
 const PREFIX = 'nrbare';
 const LINK = `${PREFIX}-link`;
@@ -109,6 +109,20 @@ export class BareHost {
     const reply = await this.#says('POST', `/v1/cluster/${what}`, body, JOIN_MS);
     if (reply?.status !== 200) throw new Error(`${this.name} ${what}: ${reply?.text ?? 'no answer'}`);
     return reply.text;
+  }
+
+  /** The process of its daemon. @throws when there is none */
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error(`${this.name} has no daemon`);
+    return pid;
+  }
+
+  /** What the operator's API answers. @throws unless it does */
+  async get(path: string): Promise<unknown> {
+    const reply = await this.#says('GET', path);
+    if (reply?.status !== 200) throw new Error(`${this.name} ${path}: ${reply?.text ?? 'no answer'}`);
+    return JSON.parse(reply.text);
   }
 
   /** Ends its daemon and removes its namespace. */
