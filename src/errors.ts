@@ -104,6 +104,7 @@ const TABLE = {
   NR_QUERY_INVALID: [400, 'docs/cli.md lists the paths of the operator API with their parameters'],
   NR_ANSWER_UNKNOWN: [502, 'use the net-routed command of the release that the daemon runs'],
   NR_CLUSTER_EXISTS: [409, 'leave the cluster first: net-routed leave'],
+  NR_CLUSTER_LEFT: [503, 'to come back: net-routed stay; else remove clusterSecretFile from the settings'],
   NR_CLUSTER_NONE: [409, 'make a cluster with net-routed init, or join one with net-routed join'],
   NR_CLUSTER_KEY: [
     409,

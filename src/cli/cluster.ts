@@ -56,12 +56,15 @@ export function addCluster(program: Command): void {
       await change(command, 'leave', {}, () => 'left the cluster');
     });
 
-  changing(program, 'stay', 'stay in the cluster after all, while leave waits')
+  changing(program, 'stay', 'stay in the cluster after all, or come back to it')
     .description(
-      'Takes back a leave that has not come to its end. What was handed over stays with the others.',
+      'Takes back a leave that has not come to its end. What was handed over stays with the others. ' +
+        'A host that has left the cluster of its settings (clusterSecretFile) goes to be let in again.',
     )
     .action(async (_options: object, command: Command) => {
-      await change(command, 'stay', {}, ({ cluster }) => `stays in the cluster ${cluster}`);
+      await change(command, 'stay', {}, ({ cluster }) =>
+        cluster === undefined ? 'asks to be let in again' : `stays in the cluster ${cluster}`,
+      );
     });
 
   changing(program, 'forget', 'forget hosts that will not come back')

@@ -22,6 +22,8 @@ export interface FormingOptions {
   readonly isFounder: boolean;
   /** Who makes it, for people; undefined where the settings name nobody. */
   readonly founder: string | undefined;
+  /** It was in the cluster before: so that one has been made, and is not made again. */
+  readonly wasMember: boolean;
   /** Makes the cluster. */
   readonly found: () => Promise<void>;
   /** Joins it by a member. */
@@ -37,7 +39,7 @@ type Finding =
 
 /**
  * A host that is to be in a cluster by its settings, and is in none: it asks wherever members may be, joins the first
- * that answers, and makes the cluster itself only if that is its part and nobody has made it.
+ * that answers, and makes the cluster itself only if that is its part, it was never in it and nobody has made it.
  */
 export class Forming {
   readonly #options: FormingOptions;
@@ -89,7 +91,7 @@ export class Forming {
 
   /** What to do, or what stands in the way. */
   #conclude(findings: readonly Finding[]): CodedError | (() => Promise<void>) {
-    const { isFounder, founder, found, join, clock } = this.#options;
+    const { isFounder, founder, wasMember, found, join, clock } = this.#options;
     const members = findings.filter((one) => one.is === 'member');
     const founders = new Set(members.map((one) => one.founder));
     const [member] = members;
@@ -97,16 +99,16 @@ export class Forming {
     if (member) return () => join({ id: member.id, ...member.at, founder: member.founder });
     const refused = findings.filter(({ is }) => is === 'refused');
     if (refused.length > 0) return waits(`it has another secret than ${listed(refused)}`);
+    const asked = findings.length > 0 ? `: ${listed(findings)}` : '';
+    if (wasMember)
+      return waits(`no member has answered; this host was in it before, and does not make it again${asked}`);
     if (founder === undefined)
       return waits('no member has answered, and the settings name neither seeds nor a founder');
-    if (!isFounder) {
-      const asked = findings.length > 0 ? `: ${listed(findings)}` : '';
-      return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
-    }
+    if (!isFounder) return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
     const unknown = findings.filter(({ is }) => is === 'unknown');
-    const asked = clock.now() - this.#startedAt;
-    if (asked < QUIET_MS) return waits('it makes the cluster as soon as it is sure that nobody has');
-    if (unknown.length > 0 && asked < UNKNOWN_MS)
+    const askedMs = clock.now() - this.#startedAt;
+    if (askedMs < QUIET_MS) return waits('it makes the cluster as soon as it is sure that nobody has');
+    if (unknown.length > 0 && askedMs < UNKNOWN_MS)
       return waits(`it makes the cluster as soon as it is sure that nobody has: ${listed(unknown)}`);
     return found;
   }

@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
 import { createAuthority, issue } from '../store/trust/authority.ts';
-import type { Kept, Sponsor, TrustFolder, Turn } from '../store/trust/folder.ts';
+import type { Kept, Past, Sponsor, TrustFolder, Turn } from '../store/trust/folder.ts';
 import { createIdentity, type Identity } from '../store/trust/identity.ts';
 import { drawToken, parseToken, ticketOf, tokenText } from '../store/trust/token.ts';
 import { startAlone } from './alone.ts';
@@ -91,8 +91,8 @@ export class Membership {
   #forming: Forming | undefined;
   #mdns: Mdns | undefined;
   #addresses: Addresses = {};
-  /** It was told to leave, and does not come back by itself before the next start. */
-  #hasLeft = false;
+  /** Of the cluster of the settings, if this host was in it before. */
+  #past: Past | undefined;
   #isAttached = false;
   #stays = false;
   #stopped = false;
@@ -118,7 +118,8 @@ export class Membership {
   describe(): ClusterFacts {
     const { name, clock } = this.#options;
     const { secret } = this.#options;
-    const waits = [this.#forming?.trouble, secret?.trouble].filter((one) => one !== undefined);
+    const left = secret && !this.#node && this.#past?.left ? hasLeft(secret) : undefined;
+    const waits = [left, this.#forming?.trouble, secret?.trouble].filter((one) => one !== undefined);
     const host = { id: this.id, name, change: this.#change, isForming: this.#forming !== undefined, waits };
     const secrets = this.#node && secret && !this.#certificates ? secret.names : undefined;
     const facts = factsOf(host, this.#node, {
@@ -271,8 +272,18 @@ export class Membership {
     });
   }
 
-  /** Stays after all. What was handed over stays with the others. @throws NR_CLUSTER_NONE */
+  /**
+   * Stays after all. What was handed over stays with the others. One that has left the cluster of its settings goes to
+   * be let in again.
+   * @throws NR_CLUSTER_NONE, NR_CLUSTER_BUSY, NR_TRUST_FAILED
+   */
   async stay(): Promise<void> {
+    const { secret, folder } = this.#options;
+    if (secret && !this.#node && this.#past?.left)
+      return this.#alone('form', 'goes to be let in again', async () => {
+        folder.keepPast(secret.cluster, { places: [], left: false });
+        await this.#again();
+      });
     const { cluster } = this.#member();
     this.#stays = true;
     const error = await ended((done) => cluster.leaving.stay(done));
@@ -366,12 +377,27 @@ export class Membership {
     const why = this.#rejoining?.trouble?.code;
     if (why === undefined || why === 'NR_RETURN_BANNED') return;
     if ([...this.replica.list('network')].length > 0) return;
-    await this.#alone('form', 'begins anew', () => this.#turn({ identity: createIdentity() }));
+    await this.#alone('form', 'begins anew', () => {
+      // It may have been about to leave when it ended.
+      const left = this.#member().cluster.members.gone(this.id)?.how === 'left';
+      return this.#turn({ identity: createIdentity(), past: this.#pastOf(left) });
+    });
+  }
+
+  /** What is to stay of its cluster with a host that is somebody else from now on, in none. */
+  #pastOf(left: boolean): Past {
+    const heard = this.hosts()
+      .filter(({ isSelf, state }) => !isSelf && state !== 'left' && state !== 'forgotten')
+      .sort((a, b) => (b.heardAt ?? 0) - (a.heardAt ?? 0));
+    const places = heard.flatMap(({ address, port }) =>
+      address === undefined || port === undefined ? [] : [{ address, port }],
+    );
+    return { places, left };
   }
 
   /** The secret of the settings, where this host is to be in its cluster. */
   get #wanted(): SecretFile | undefined {
-    return this.#hasLeft ? undefined : this.#options.secret;
+    return this.#past?.left ? undefined : this.#options.secret;
   }
 
   /** @throws NR_SECRET_MISMATCH where what is on disk is of another cluster than the settings' */
@@ -488,10 +514,11 @@ export class Membership {
   }
 
   async #up(): Promise<void> {
-    const { folder, upper } = this.#options;
+    const { folder, upper, secret } = this.#options;
     const turn = folder.turn();
     if (turn) await this.#take(turn);
     this.#identity = folder.identity();
+    this.#past = secret && folder.past(secret.cluster);
     const wallMs = () => stampTime(this.#wall.now(), this.#node?.connections.offsets() ?? []);
     const { replica, rules } = await upper.open(this.id, { isEmpty: false, wallMs });
     this.#replica = replica;
@@ -601,7 +628,8 @@ export class Membership {
     if (!secret) return;
     this.#forming = new Forming({
       credentials: () => shared(this.#identity, secret.current),
-      places: () => [...seeds, ...(this.#mdns?.places() ?? [])],
+      places: () => [...seeds, ...(this.#past?.places ?? []), ...(this.#mdns?.places() ?? [])],
+      wasMember: this.#past !== undefined,
       isFounder: founder?.isSelf ?? false,
       founder: founder?.name,
       found: () => this.#found(secret),
@@ -651,8 +679,7 @@ export class Membership {
     if (halted !== undefined && halted !== 'gone')
       return new CodedError('NR_MEMBER_HALTED', `this host has stopped: ${halted}`);
     this.#step('empties the store');
-    this.#hasLeft = true;
-    await this.#turn({ identity: createIdentity() });
+    await this.#turn({ identity: createIdentity(), past: this.#pastOf(true) });
     return undefined;
   }
 
@@ -687,6 +714,10 @@ export class Membership {
   #pause(): Promise<void> {
     return new Promise((resolve) => void this.#options.clock.after(PAUSE_MS, resolve));
   }
+}
+
+function hasLeft({ cluster }: SecretFile): CodedError {
+  return new CodedError('NR_CLUSTER_LEFT', `this host has left the cluster of its settings, ${cluster}`);
 }
 
 /** What a call has ended with. */

@@ -97,6 +97,12 @@ describe('a cluster that forms by its settings', function () {
     await h3.stopDaemon();
     await putSecrets(h3, await newSecret(h3, true));
     await h3.startDaemon();
+    // Not before it is told to.
+    assert.match(
+      await h3.must(['net-routed', 'status']),
+      /NR_CLUSTER_LEFT: .*left the cluster of its settings/,
+    );
+    assert.equal(await h3.must(['net-routed', 'stay']), 'asks to be let in again\n');
     await eventually('h3 is told', async () =>
       (await waits(h3))?.includes('another secret than 192.168.1.2 port 15800 (refuses our secret)'),
     );

@@ -13,6 +13,8 @@ const CLUSTER_KEY = 'cluster.key';
 /** UUID of the cluster whose secret this host has, where it is in one without authority. */
 const CLUSTER = 'cluster.id';
 const TURN = 'node.next';
+/** Clusters with a secret in which this host was: it outlives who this host was there. */
+const PAST = 'cluster.past';
 const ANEW = 'node.anew';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -22,6 +24,16 @@ export interface Membership {
   readonly certificate: X509Certificate;
   readonly authority: X509Certificate;
 }
+
+const pastSchema = z.object({
+  /** Where members were last known to be, the likeliest first. */
+  places: z.array(z.object({ address: z.string(), port: z.number().int().positive() })),
+  /** It was told to leave, and not yet to come back. */
+  left: z.boolean(),
+});
+/** What is left of a cluster in which this host was by a secret. */
+export type Past = z.infer<typeof pastSchema>;
+const PLACES_MAX = 32;
 
 /** Where a newcomer asks to be let in: the member that gave it its certificate, as far as it knows. */
 export const sponsorSchema = z.object({
@@ -44,6 +56,8 @@ export interface Turn {
   readonly keeps?: readonly Kept[] | undefined;
   /** It goes on to hold the cluster's key. */
   readonly holds?: boolean | undefined;
+  /** What is to stay of the cluster in which it was by a secret. */
+  readonly past?: Past | undefined;
 }
 
 /** A record of this host's own, without the host's id in its key. */
@@ -69,6 +83,7 @@ const turnSchema = z.object({
     .optional(),
   keeps: z.array(z.object({ namespace: z.string(), id: z.string(), value: z.json() })).optional(),
   holds: z.boolean().optional(),
+  past: pastSchema.optional(),
 });
 
 /** Keys and certificates of this host, in files of a folder of its own. */
@@ -94,9 +109,10 @@ export class TrustFolder {
   }
 
   /** Writes down what is about to begin. From then on it happens. @throws NR_TRUST_FAILED */
-  keepTurn({ identity, joins, keeps, holds }: Turn): void {
+  keepTurn({ identity, joins, keeps, holds, past }: Turn): void {
     const written = {
       key: pem(identity.privateKey),
+      ...(past && { past }),
       ...(keeps && { keeps }),
       ...(holds !== undefined && { holds }),
       ...(joins && {
@@ -118,11 +134,12 @@ export class TrustFolder {
     return this.#guarded(TURN, () => {
       const text = readPrivate(this.#path, TURN);
       if (text === undefined) return undefined;
-      const { key, joins, keeps, holds } = turnSchema.parse(JSON.parse(text));
+      const { key, joins, keeps, holds, past } = turnSchema.parse(JSON.parse(text));
       return {
         identity: identityOf(createPrivateKey(key)),
         keeps,
         holds,
+        past,
         joins:
           joins && 'certificate' in joins
             ? {
@@ -136,7 +153,10 @@ export class TrustFolder {
   }
 
   /** Makes this host who it is to be, and ends the turn. May be done again after a crash. @throws NR_TRUST_FAILED */
-  take({ identity, joins, holds }: Turn): void {
+  take({ identity, joins, holds, past }: Turn): void {
+    // Before anything else: no crash may leave a host that was in a cluster and does not know.
+    const was = this.shared();
+    if (was !== undefined) this.keepPast(was, past ?? { places: [], left: false });
     this.#guarded(NODE_KEY, () => {
       for (const name of [NODE_CERTIFICATE, CLUSTER_KEY, CLUSTER_CERTIFICATE, CLUSTER, ANEW])
         if (name !== CLUSTER_KEY || !holds) removePrivate(this.#path, name);
@@ -213,6 +233,28 @@ export class TrustFolder {
       const identity = createIdentity();
       writePrivate(this.#path, name, pem(identity.privateKey));
       return identity;
+    });
+  }
+
+  /** What is left of the cluster of that UUID, if this host was ever in it by a secret. @throws NR_TRUST_FAILED */
+  past(cluster: string): Past | undefined {
+    return this.#pasts()[cluster];
+  }
+
+  /** Notes that this host was in that cluster. Places of before stay, after those. @throws NR_TRUST_FAILED */
+  keepPast(cluster: string, { places, left }: Past): void {
+    const pasts = this.#pasts();
+    const all = [...places, ...(pasts[cluster]?.places ?? [])];
+    const known = new Map(all.map(({ address, port }) => [`${address} ${port}`, { address, port }]));
+    const kept: Past = { places: [...known.values()].slice(0, PLACES_MAX), left };
+    const written = JSON.stringify({ ...pasts, [cluster]: kept });
+    this.#guarded(PAST, () => writePrivate(this.#path, PAST, written));
+  }
+
+  #pasts(): Record<string, Past> {
+    return this.#guarded(PAST, () => {
+      const text = readPrivate(this.#path, PAST);
+      return text === undefined ? {} : z.record(z.string().regex(UUID), pastSchema).parse(JSON.parse(text));
     });
   }
 

@@ -66,6 +66,11 @@ h3    d4d4d4d4d4d4  forgotten  -        -      -     -    -       -      came ba
       assert.deepEqual(daemon.bodies, [body]);
     });
 
+  it('says that one which has left is not back yet', async () => {
+    daemon.says('POST /v1/cluster/stay', { state: 'waiting', id: CLUSTER.id, name: 'h1', problems: [] });
+    assert.equal((await daemon.run('stay')).stdout, 'asks to be let in again\n');
+  });
+
   it('takes a token from a file', async () => {
     const file = join(daemon.folder, 'token');
     writeFileSync(file, 'nrj1_z\n');

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Place } from '../../../src/cluster/connections.ts';
 import { CodedError } from '../../../src/errors.ts';
+import { TrustFolder } from '../../../src/store/trust/folder.ts';
+import { createIdentity } from '../../../src/store/trust/identity.ts';
 import { type ClusterSecret, drawSecret, secretText } from '../../../src/store/trust/secret.ts';
 import { HERE, HOUR_MS, Machine, until } from './machine.ts';
 
@@ -61,9 +63,10 @@ describe('a cluster that forms by its settings', function () {
   }
 
   /** Machines that have each other as seeds, the first of which makes the cluster. */
-  async function trio(): Promise<[Machine, Machine, Machine]> {
-    const seeds = await places(3);
-    const all = ['a', 'b', 'c'].map((name, index) => machine(name, seeds[index]!, { seeds }));
+  async function trio(seedCount = 3): Promise<[Machine, Machine, Machine]> {
+    const at = await places(3);
+    const seeds = at.slice(0, seedCount);
+    const all = ['a', 'b', 'c'].map((name, index) => machine(name, at[index]!, { seeds }));
     await Promise.all(all.map((one) => one.start()));
     await until(() => all.every((one) => whole(one, 3)));
     return all as [Machine, Machine, Machine];
@@ -290,20 +293,70 @@ describe('a cluster that forms by its settings', function () {
     await other.start();
   });
 
-  it('is left for as long as the daemon runs, and one that was forgotten comes back by itself', async () => {
-    const [a, b, c] = await trio();
-    await c.it.leave();
-    assert.equal(c.it.describe().state, 'alone');
-    await c.it.replica.commit([{ key: 'policy/x', value: 1 }]);
-    await c.stop();
-    await c.start();
-    await until(() => whole(a, 3) && whole(c, 3));
+  it('has one back by itself that was forgotten', async () => {
+    const [a, b] = await trio();
     const before = b.it.id;
     await b.stop();
     await a.it.forget(['b']);
     await b.start();
     await until(() => b.it.id !== before && whole(b, 3));
   });
+
+  it('has its founder back, which finds it where it was, although it is the only seed', async () => {
+    const [a, b, c] = await trio(1);
+    const before = a.it.id;
+    await a.stop();
+    await until(() => links(c) === 1);
+    await b.it.forget(['a']);
+    await a.start();
+    await until(() => a.it.id !== before && [a, b, c].every((one) => one.it.node && whole(one, 3)));
+    for (const one of [a, b, c]) assert.equal(one.it.node!.cluster.members.founder(), before);
+  });
+
+  it('is never made again by its founder that was sent away, also after its restart', async () => {
+    const [a, b, c] = await trio(1);
+    const before = a.it.id;
+    const known = [b, c].map((one) => one.place);
+    for (const one of [a, b, c]) await one.stop();
+    // So it is killed when it has heard that it is gone.
+    const past = { places: known, left: false };
+    new TrustFolder(a.folder).keepTurn({ identity: createIdentity(), past });
+    await a.start();
+    await setTimeout(4000); // longer than a founder asks
+    await a.stop();
+    await a.start();
+    await setTimeout(4000);
+    assert.equal(a.it.node, undefined);
+    assert.match(waits(a), /^NR_CLUSTER_WAITING: .*this host was in it before, and does not make it again/);
+    for (const one of [b, c]) await one.start();
+    await until(() => a.it.node !== undefined && links(b) > 0);
+    await b.it.forget([before]);
+    await until(() => [a, b, c].every((one) => one.it.node && whole(one, 3)));
+    assert.equal(a.it.node!.cluster.members.founder(), before);
+  });
+
+  for (const name of ['a', 'c'])
+    it(`is left by ${name} until that is told to come back, whatever starts anew`, async () => {
+      const all = await trio(1);
+      const one = all.find((each) => each.name === name)!;
+      const [other] = all.filter((each) => each !== one);
+      await one.it.leave();
+      const isOut = () => {
+        assert.equal(one.it.describe().state, 'alone');
+        assert.match(waits(one), /^NR_CLUSTER_LEFT: /);
+      };
+      isOut();
+      await one.it.replica.commit([{ key: 'policy/x', value: 1 }]);
+      await one.stop();
+      await one.start();
+      isOut();
+      await setTimeout(4000); // longer than a founder asks
+      isOut();
+      assert.ok(one.it.replica.get('policy/x'));
+      await one.it.stay();
+      await until(() => whole(one, 3) && whole(other!, 3));
+      assert.equal(waits(one), '');
+    });
 
   it('has one back that was forgotten, with its networks, unless it is banned', async () => {
     const [a, b] = await trio();

@@ -108,6 +108,27 @@ describe('folder of keys', () => {
     assert.deepEqual([folder.identity().id, folder.shared()], [old.id, undefined]);
   });
 
+  it('keeps that it was in a cluster with a secret, and where others are, whoever it is then', () => {
+    const at = (port: number) => ({ address: '192.0.2.1', port });
+    const identity = createIdentity();
+    assert.equal(folder.past(CLUSTER), undefined);
+    folder.keepShared(CLUSTER);
+    assert.equal(folder.past(CLUSTER), undefined, 'it is in it');
+    folder.keepTurn({ identity, past: { places: [at(1), at(2)], left: true } });
+    folder.take(new TrustFolder(path).turn()!);
+    assert.deepEqual(new TrustFolder(path).past(CLUSTER), { places: [at(1), at(2)], left: true });
+    folder.take({ identity });
+    assert.equal(folder.past(CLUSTER)?.left, true, 'as after a crash');
+    // By a turn that says nothing of it, as well.
+    folder.keepShared(CLUSTER);
+    folder.take({ identity });
+    assert.deepEqual(folder.past(CLUSTER), { places: [at(1), at(2)], left: false });
+    const many = Array.from({ length: 32 }, (_, index) => at(index + 2));
+    folder.keepPast(CLUSTER, { places: many, left: false });
+    assert.deepEqual(folder.past(CLUSTER)?.places, many, 'the later ones first');
+    assert.equal(folder.past('c3dbf4ad-6f2b-4b15-9d0d-7a0c6d6c5d7b'), undefined);
+  });
+
   it('replaces files as a whole, and is not held up by what a crash has left', () => {
     folder.keepShared(CLUSTER);
     writeFileSync(join(path, 'cluster.id.new'), 'half', { mode: 0o666 });
