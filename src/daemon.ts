@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type OpenStore, openStore } from './adapters.ts';
@@ -11,6 +11,7 @@ import { Metrics } from './api/metrics.ts';
 import { createApi } from './api/server.ts';
 import { steadyClock, systemClock } from './clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import { isHere } from './cluster/founder.ts';
 import { Membership, type Upper } from './cluster/membership.ts';
 import { SecretFile } from './cluster/secrets.ts';
 import type { Standing } from './cluster/standing.ts';
@@ -21,7 +22,6 @@ import { DockerClient } from './docker/client.ts';
 import { Current } from './driver/current.ts';
 import { keptOf } from './driver/kept.ts';
 import { StandIn } from './driver/standin.ts';
-import { Address } from './net/address.ts';
 import { type Place, parsePlace } from './net/place.ts';
 import type { Clock } from './ports/clock.ts';
 import { endAll, Serving } from './serving.ts';
@@ -123,14 +123,17 @@ export class Daemon {
     const name = hostName ?? hostname();
     const seeds = this.#settings.seeds.map((seed) => parsePlace(seed, clusterPort));
     const [first] = seeds;
-    const isSelf =
-      founder === undefined ? first && isHere(first, name, clusterPort, clusterAdvertise) : founder === name;
+    const self = { name, port: clusterPort, advertised: clusterAdvertise };
+    const bySeed = (seed: Place) => ({ isSelf: () => isHere(seed, self), name: `host ${seed.address}` });
     return {
       name,
       listen: { address: clusterAddress, port: clusterPort },
       advertised: clusterAdvertise,
       seeds,
-      founder: isSelf === undefined ? undefined : { isSelf, name: `host ${founder ?? first?.address}` },
+      founder:
+        founder === undefined
+          ? first && bySeed(first)
+          : { isSelf: async () => founder === name, name: `host ${founder}` },
       finds: discovery === 'mdns',
     };
   }
@@ -215,17 +218,6 @@ export class Daemon {
     await api.start();
     this.#ends.push(() => api.stop());
   }
-}
-
-/** Whether a place is this host: by one of its addresses, or its name. */
-function isHere({ address, port }: Place, name: string, listens: number, advertised?: string): boolean {
-  if (port !== listens) return false;
-  const wanted = Address.tryParse(address)?.toString();
-  if (wanted === undefined) return address.replace(/\.$/, '').toLowerCase() === name.toLowerCase();
-  const own = Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []);
-  return [advertised, ...own].some(
-    (one) => one !== undefined && Address.tryParse(one)?.toString() === wanted,
-  );
 }
 
 /** Ends when the protocol's part of a start is over, after `ms` milliseconds at the latest. */

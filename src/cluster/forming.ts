@@ -18,8 +18,8 @@ export interface FormingOptions {
   readonly credentials: () => Credentials;
   /** Where others may be; this host itself may be among them. */
   readonly places: () => Iterable<Place>;
-  /** Whether this host is the one that makes the cluster; undefined where the settings name none. */
-  readonly isFounder: boolean;
+  /** Whether this host is the one that makes the cluster, now: a name may be known late, and an address come late. */
+  readonly isFounder: () => Promise<boolean>;
   /** Who makes it, for people; undefined where the settings name nobody. */
   readonly founder: string | undefined;
   /** It was in the cluster before: so that one has been made, and is not made again. */
@@ -70,7 +70,8 @@ export class Forming {
     try {
       const findings = await Promise.all([...this.#options.places()].map((at) => this.#ask(at)));
       if (this.#stopped) return;
-      const next = this.#conclude(findings);
+      const next = await this.#conclude(findings);
+      if (this.#stopped) return;
       if (next instanceof CodedError) this.#say(next);
       else await next();
     } catch (error) {
@@ -90,7 +91,7 @@ export class Forming {
   }
 
   /** What to do, or what stands in the way. */
-  #conclude(findings: readonly Finding[]): CodedError | (() => Promise<void>) {
+  async #conclude(findings: readonly Finding[]): Promise<CodedError | (() => Promise<void>)> {
     const { isFounder, founder, wasMember, found, join, clock } = this.#options;
     const members = findings.filter((one) => one.is === 'member');
     const founders = new Set(members.map((one) => one.founder));
@@ -104,7 +105,8 @@ export class Forming {
       return waits(`no member has answered; this host was in it before, and does not make it again${asked}`);
     if (founder === undefined)
       return waits('no member has answered, and the settings name neither seeds nor a founder');
-    if (!isFounder) return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
+    if (!(await isFounder()))
+      return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
     const unknown = findings.filter(({ is }) => is === 'unknown');
     const askedMs = clock.now() - this.#startedAt;
     if (askedMs < QUIET_MS) return waits('it makes the cluster as soon as it is sure that nobody has');

@@ -70,7 +70,7 @@ export interface MembershipOptions extends Common {
   /** Of the cluster that this host is to be in, by its settings. */
   readonly secret?: SecretFile | undefined;
   /** Who makes that cluster, if nobody has: this host, or another one, as people call it. */
-  readonly founder?: { readonly isSelf: boolean; readonly name: string } | undefined;
+  readonly founder?: { readonly isSelf: () => Promise<boolean>; readonly name: string } | undefined;
   /** Looks for other hosts on the links of this host as well. */
   readonly finds?: boolean | undefined;
 }
@@ -630,7 +630,7 @@ export class Membership {
       credentials: () => shared(this.#identity, secret.current),
       places: () => [...seeds, ...(this.#past?.places ?? []), ...(this.#mdns?.places() ?? [])],
       wasMember: this.#past !== undefined,
-      isFounder: founder?.isSelf ?? false,
+      isFounder: async () => (await founder?.isSelf()) ?? false,
       founder: founder?.name,
       found: () => this.#found(secret),
       join: (sponsor) => this.#apply(secret, sponsor),

@@ -109,7 +109,9 @@ export const settingsSchema = z.strictObject({
   founder: text
     .max(253)
     .optional()
-    .describe('name of the host that makes that cluster; the one at the first seed by default'),
+    .describe(
+      'name of the host that makes that cluster (hostName there); the one at the first seed by default',
+    ),
   discovery: z
     .enum(['none', 'mdns'])
     .default('none')

@@ -106,6 +106,14 @@ describe('a cluster that forms by its settings', function () {
     assert.equal(waits(b), '');
   });
 
+  it('is made by a host that turns out late to be its founder', async () => {
+    const seeds = await places(1);
+    const a = await machine('a', seeds[0]!, { seeds, founder: 'h1.example.org' }).start();
+    await until(() => /h1\.example\.org is to make the cluster/.test(waits(a)));
+    a.founder = 'a';
+    await until(() => whole(a, 1));
+  });
+
   it('takes over what its founder has, and lets nobody in that has networks', async () => {
     const seeds = await places(2);
     const [a, b] = [machine('a', seeds[0]!, { seeds }), machine('b', seeds[1]!, { seeds })];

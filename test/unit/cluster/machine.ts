@@ -90,7 +90,9 @@ export class Machine {
       seeds: this.seeds,
       secret: this.#secret,
       founder:
-        this.founder === undefined ? undefined : { isSelf: this.founder === this.name, name: this.founder },
+        this.founder === undefined
+          ? undefined
+          : { isSelf: async () => this.founder === this.name, name: this.founder },
       finds: this.finds,
     });
     await this.#membership.start();
