@@ -18,6 +18,8 @@ export interface Known {
   /** The networks of this host. */
   readonly here: readonly Network[];
   readonly declined: readonly Declined[];
+  /** Whether all records of networks can be read. One that cannot be may be of any that somebody made by hand. */
+  readonly isSure: boolean;
   /** Whether this host is to have copies. Those that it has go in any case when it is time. */
   readonly makes: boolean;
 }
@@ -35,10 +37,10 @@ export interface Copies {
 /**
  * Which networks of the cluster this host is to have by itself. One is there as long as a member has it that somebody
  * made there by hand. If all of those were forgotten, nobody has removed it: then the first host that has it takes it
- * over, as if it had been made there. Pure.
+ * over, as if it had been made there. As long as that is not sure, nothing is removed, taken over or forgotten. Pure.
  */
 export function planCopies(known: Known): Copies {
-  const { logicals, names, here, declined, makes, isForgotten, isFirst } = known;
+  const { logicals, names, here, declined, isSure, makes, isForgotten, isFirst } = known;
   const byPool = new Map(logicals.flatMap((one) => one.pools.map((pool) => [pool, one] as const)));
   const byId = new Map(logicals.map((one) => [one.id, one]));
   const makersOf = ({ pools }: Logical) =>
@@ -50,6 +52,11 @@ export function planCopies(known: Known): Copies {
   for (const network of here) {
     if (network.copy === undefined) continue;
     const logical = network.pools.map((pool) => byPool.get(pool)).find((one) => one !== undefined);
+    if (!isSure) {
+      const makers = [...new Set([...(network.makers ?? []), ...(logical ? makersOf(logical) : [])])].sort();
+      stays.push(logical && isWanted(logical) ? kept(network, makers) : network);
+      continue;
+    }
     const left = !!logical && !isWanted(logical) && !!network.makers?.some(isForgotten);
     const isRight = logical && (isWanted(logical) || left) && differences(logical, network).length === 0;
     if (!isRight) remove.push(network);
@@ -77,7 +84,7 @@ export function planCopies(known: Known): Copies {
     }),
     remove,
     write: stays.filter((network) => !same(network, before.get(network.id))),
-    forget: declined.filter((one) => !counts(one)).map(({ network }) => network),
+    forget: declined.filter((one) => isSure && !counts(one)).map(({ network }) => network),
   };
 }
 

@@ -42,7 +42,7 @@ export class Propagation {
   readonly #stops: (() => void)[] = [];
   readonly #ending = new AbortController();
   /** Who has networks that were made by hand, by pool, as of the pass that goes on. */
-  #makers: ReadonlyMap<string, readonly string[]> | undefined;
+  #makers: { readonly byPool: ReadonlyMap<string, readonly string[]>; readonly areAll: boolean } | undefined;
   /** Networks in Docker without a record, that a daemon has made. */
   #strays: readonly ListedNetwork[] = [];
   /** Docker has been asked once for what an earlier run left. */
@@ -116,7 +116,8 @@ export class Propagation {
 
   /** What this host is to have, by what is known now. */
   #copies(): Copies {
-    const { state, cluster } = this.#context;
+    const { state, store, cluster } = this.#context;
+    const makers = this.#whoMade();
     const logicals = [...state.logicals.all()];
     const names = new Map<string, string>();
     for (const { id } of logicals) {
@@ -126,11 +127,12 @@ export class Propagation {
     const copies = planCopies({
       logicals,
       names,
-      makers: this.#whoMade(),
+      makers: makers.byPool,
       isForgotten: (host) => cluster.members.gone(host)?.how === 'forgotten',
       isFirst: (network) => this.#isFirst(network),
       here: [...state.networks.all()],
       declined: [...state.declined.all()],
+      isSure: makers.areAll && logicals.length === [...store.list('logical')].length,
       makes: this.#makes,
     });
     const isWhole = ({ pools }: Logical) =>
@@ -138,34 +140,35 @@ export class Propagation {
     return { ...copies, make: copies.make.filter(({ logical }) => isWhole(logical)) };
   }
 
-  #whoMade(): ReadonlyMap<string, readonly string[]> {
+  #whoMade() {
     if (this.#makers) return this.#makers;
-    const makers = new Map<string, string[]>();
+    const byPool = new Map<string, string[]>();
+    let areAll = true;
     for (const { host, network } of this.#everywhere()) {
-      if (network.copy !== undefined) continue;
-      for (const pool of network.pools) makers.set(pool, [...(makers.get(pool) ?? []), host]);
+      if (!network) areAll = false;
+      if (!network || network.copy !== undefined) continue;
+      for (const pool of network.pools) byPool.set(pool, [...(byPool.get(pool) ?? []), host]);
     }
-    this.#makers = makers;
-    return makers;
+    this.#makers = { byPool, areAll };
+    return this.#makers;
   }
 
   #isFirst({ pools }: Network): boolean {
     const { cluster, store } = this.#context;
     const holders = new Set(
       [...this.#everywhere()]
-        .filter(({ network }) => network.pools.some((pool) => pools.includes(pool)))
+        .filter(({ network }) => network?.pools.some((pool) => pools.includes(pool)))
         .map(({ host }) => host),
     );
     return cluster.members.present().find(({ id }) => holders.has(id))?.id === store.origin;
   }
 
-  /** The networks of all members. */
-  *#everywhere(): Iterable<{ readonly host: string; readonly network: Network }> {
+  /** The networks of all members; without the network where its record cannot be read. */
+  *#everywhere(): Iterable<{ readonly host: string; readonly network: Network | undefined }> {
     const { state, store, cluster } = this.#context;
     for (const entry of store.all('network')) {
-      const network = state.networks.read(entry);
       const [, host = ''] = entry.key.split('/');
-      if (network && !cluster.members.gone(host)) yield { host, network };
+      if (!cluster.members.gone(host)) yield { host, network: state.networks.read(entry) };
     }
   }
 
@@ -225,7 +228,8 @@ export class Propagation {
 
   /** Whether a daemon has made it whose state is gone: nobody has its addresses. */
   #isStray({ id, ours, labels }: ListedNetwork): boolean {
-    return ours && labels[LABEL] !== undefined && !this.#context.state.networks.get(id);
+    const { state, store } = this.#context;
+    return ours && labels[LABEL] !== undefined && !store.get(state.networks.key(id));
   }
 
   get #signal(): AbortSignal {

@@ -37,6 +37,7 @@ const nothing: Known = {
   isFirst: () => false,
   here: [],
   declined: [],
+  isSure: true,
   makes: true,
 };
 
@@ -91,6 +92,7 @@ function known(
     declined: cases.flatMap(({ declined }, i) =>
       declined === 'no' ? [] : [{ network: pool(at(i)), createdAt: declined === 'this' ? 1 : 0 }],
     ),
+    isSure: true,
     makes,
   };
 }
@@ -177,6 +179,21 @@ describe('copies of networks', () => {
         const plan = planCopies(before);
         assert.deepEqual(plan.make, []);
         assert.deepEqual(plan.remove, planCopies({ ...before, makes: true }).remove);
+      }),
+    );
+  });
+
+  it('neither go, change hands nor count as wanted here while a record cannot be read', () => {
+    fc.assert(
+      fc.property(worlds, (world) => {
+        const before = known(...world);
+        const { remove, forget, write } = planCopies({ ...before, isSure: false });
+        assert.deepEqual([remove, forget], [[], []]);
+        for (const one of write) {
+          const then = before.here.find(({ id }) => id === one.id);
+          assert.notEqual(one.copy, undefined);
+          for (const maker of then?.makers ?? []) assert.ok(one.makers?.includes(maker), maker);
+        }
       }),
     );
   });

@@ -137,6 +137,42 @@ describe('the propagation of networks', () => {
     }
   });
 
+  for (const namespace of ['network', 'logical'])
+    it(`removes none while a record cannot be read: ${namespace}`, async () => {
+      const it = new Cluster(3);
+      await it.create(1, 'mine');
+      await it.settle();
+      const { key, value } = [...it.on.store(1).list(namespace)][0]!;
+      // As a later release may write it.
+      const more = namespace === 'network' ? { copy: 'lent' } : { encap: 'vxlan' };
+      await it.on.hosts.until(it.on.store(1).commit([{ key, value: { ...(value as object), ...more } }]));
+      it.on.hosts.gossip();
+      for (let round = 0; round < 3; round++) {
+        it.restart(2);
+        await it.settle();
+      }
+      assert.deepEqual(it.names, [['mine'], ['mine'], ['mine']]);
+      assert.deepEqual([it.copies(2), it.copies(3)], [['kept'], ['kept']]);
+      await it.on.hosts.until(it.on.store(1).commit([{ key, value }]));
+      it.on.hosts.gossip();
+      await it.rm(1, 'mine');
+      await it.settle();
+      assert.deepEqual(it.names, [[], [], []]);
+    });
+
+  it('leaves in Docker what its own record cannot be read of', async () => {
+    const it = new Cluster(2);
+    await it.create(1, 'mine');
+    await it.settle();
+    const { key, value } = [...it.on.store(2).list('network')][0]!;
+    const change = { key, value: { ...(value as object), copy: 'lent' } };
+    await it.on.hosts.until(it.on.store(2).commit([change]));
+    const before = await it.at(2).listed();
+    it.restart(2);
+    await it.settle();
+    assert.deepEqual(await it.at(2).listed(), before);
+  });
+
   it('keeps them as long as another host has it that made it', async () => {
     const it = new Cluster(3);
     await it.create(1, 'mine');
