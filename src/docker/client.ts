@@ -43,11 +43,14 @@ export class DockerClient implements Docker, DockerNetworks {
   readonly #socket: string;
   readonly #drivers: DriverNames;
   readonly #clock: Clock;
+  readonly #changeMs: number;
 
-  constructor(socket: string, drivers: DriverNames, clock: Clock) {
+  /** `changeMs`: longest wait for a network to be created or removed, in milliseconds. */
+  constructor(socket: string, drivers: DriverNames, clock: Clock, changeMs = CHANGE_MS) {
     this.#socket = socket;
     this.#drivers = drivers;
     this.#clock = clock;
+    this.#changeMs = changeMs;
   }
 
   async networks(): Promise<readonly DockerNetwork[]> {
@@ -96,14 +99,16 @@ export class DockerClient implements Docker, DockerNetworks {
       Options: network.options,
       Labels: network.labels,
     };
-    const { status, text } = await this.#ask('POST', '/networks/create', { body, signal, ms: CHANGE_MS });
+    const late = this.#late(`create network ${network.name}`);
+    const { status, text } = await this.#ask('POST', '/networks/create', { body, signal, ...late });
     if (status === 201) return created.parse(parsed(text)).Id;
     const what = `Docker does not create network ${network.name}: ${wordsOf(text)}`;
     throw new CodedError(status === 409 ? 'NR_PROPAGATE_NAME' : 'NR_PROPAGATE_REFUSED', what);
   }
 
   async remove(id: string, signal: AbortSignal): Promise<boolean> {
-    const { status, text } = await this.#ask('DELETE', `/networks/${id}`, { signal, ms: CHANGE_MS });
+    const late = this.#late(`remove network ${id.slice(0, 12)}`);
+    const { status, text } = await this.#ask('DELETE', `/networks/${id}`, { signal, ...late });
     if (status === 404) return false;
     if (status >= 200 && status < 300) return true;
     const what = `Docker does not remove network ${id.slice(0, 12)}: ${wordsOf(text)}`;
@@ -154,10 +159,18 @@ export class DockerClient implements Docker, DockerNetworks {
     return new CodedError('NR_DOCKER_UNAVAILABLE', `${this.#socket}: ${error.message}`, { cause: error });
   }
 
+  /** How long a change may take. That one does not end says nothing of Docker's other networks. */
+  #late(change: string): { readonly ms: number; readonly late: CodedError } {
+    const ms = this.#changeMs;
+    const what = `Docker does not ${change} within ${ms / 1000} s`;
+    return { ms, late: new CodedError('NR_PROPAGATE_REFUSED', what) };
+  }
+
+  /** `late`: what it fails with when there is no answer in time, if not as when Docker is away. */
   #ask(
     method: string,
     path: string,
-    { body, signal, ms }: { body?: object; signal?: AbortSignal; ms: number },
+    { body, signal, ms, late }: { body?: object; signal?: AbortSignal; ms: number; late?: CodedError },
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(this.#unavailable(error));
@@ -178,7 +191,11 @@ export class DockerClient implements Docker, DockerNetworks {
           resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() });
         });
       });
-      call.on('timeout', () => call.destroy(new Error(`no answer within ${ms} ms`)));
+      call.on('timeout', () => {
+        const error = new Error(`no answer within ${ms} ms`);
+        if (late) reject(late);
+        call.destroy(error);
+      });
       call.on('error', fail);
       call.end(body && JSON.stringify(body));
     });

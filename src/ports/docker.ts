@@ -46,13 +46,14 @@ export interface DockerNetworks {
    * Creates a network. When it fails or is given up, Docker may be creating it all the same.
    * @returns its id
    * @throws CodedError NR_PROPAGATE_NAME if Docker has one of that name, NR_PROPAGATE_REFUSED with what it said
-   * otherwise, NR_DOCKER_UNAVAILABLE
+   * otherwise or if it does not end, NR_DOCKER_UNAVAILABLE
    */
   create(network: NetworkSpec, signal: AbortSignal): Promise<string>;
   /**
    * Removes a network.
    * @returns false if there is none of that id
-   * @throws CodedError NR_PROPAGATE_IN_USE while containers are connected, NR_PROPAGATE_REFUSED, NR_DOCKER_UNAVAILABLE
+   * @throws CodedError NR_PROPAGATE_IN_USE while containers are connected, NR_PROPAGATE_REFUSED as create,
+   * NR_DOCKER_UNAVAILABLE
    */
   remove(id: string, signal: AbortSignal): Promise<boolean>;
   /** As Docker's. */

@@ -22,6 +22,8 @@ describe('DockerClient', () => {
       response.end(JSON.stringify([{ Id: 'n1', Name: 'mine', Driver: 'net-routed' }]));
     } else if (request.url === '/networks/n1') {
       response.end(JSON.stringify({ Containers: { c1: { Name: 'web', EndpointID: 'e1' } } }));
+    } else if (request.url === '/networks/stuck' || request.method === 'POST') {
+      // It never ends.
     } else {
       response.writeHead(500);
       response.end('broken');
@@ -50,6 +52,27 @@ describe('DockerClient', () => {
   it('says so when nobody answers', async () => {
     const client = new DockerClient(join(folder, 'none.sock'), DRIVERS, systemClock);
     await assert.rejects(() => client.networks(), /NR_DOCKER_UNAVAILABLE.*none\.sock/);
+  });
+
+  it('tells a change that does not end from a Docker that is away', async () => {
+    const client = new DockerClient(socket, DRIVERS, systemClock, 1);
+    const { signal } = new AbortController();
+    const spec = { name: 'x', subnets: [], internal: false, options: {}, ipamOptions: {}, labels: {} };
+    await assert.rejects(
+      () => client.create(spec, signal),
+      /NR_PROPAGATE_REFUSED: .*create network x within/,
+    );
+    await assert.rejects(
+      () => client.remove('stuck', signal),
+      /NR_PROPAGATE_REFUSED: .*remove network stuck within/,
+    );
+    const away = new DockerClient(join(folder, 'none.sock'), DRIVERS, systemClock, 1);
+    await assert.rejects(() => away.create(spec, signal), { code: 'NR_DOCKER_UNAVAILABLE' });
+    const given = new AbortController();
+    const slow = new DockerClient(socket, DRIVERS, systemClock);
+    const removal = slow.remove('stuck', given.signal);
+    given.abort();
+    await assert.rejects(removal, { code: 'NR_DOCKER_UNAVAILABLE' });
   });
 
   it('goes on listening to events when dockerd breaks off', async () => {
