@@ -5,7 +5,7 @@ import { GONE_DIGITS } from './departures.ts';
 import { type Member, type Members, majority, memberChange } from './members.ts';
 import type { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
-import { promiseOf } from './promise.ts';
+import { coordinatorsOf, promisedOf } from './promise.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
@@ -92,13 +92,10 @@ export class Admission {
   #before(): Member['before'] {
     const own = this.#members.get(this.#replica.origin)?.before;
     const gone = [...this.#members.allGone()].map(({ id }) => id.slice(0, GONE_DIGITS)).join('');
-    const frozen: Record<string, string> = {};
-    for (const { key } of this.#replica.list('promise')) {
-      const id = key.slice('promise/'.length);
-      const promised = promiseOf(this.#replica, id);
-      if (promised) frozen[id] = promised.coordinator;
-    }
-    const before = { gone: gone + (own?.gone ?? ''), frozen: { ...own?.frozen, ...frozen } };
+    const frozen: Record<string, string[]> = { ...own?.frozen };
+    for (const id of promisedOf(this.#replica))
+      frozen[id] = [...new Set([...coordinatorsOf(this.#replica, id), ...(frozen[id] ?? [])])];
+    const before = { gone: gone + (own?.gone ?? ''), frozen };
     return before.gone === '' && Object.keys(before.frozen).length === 0 ? undefined : before;
   }
 

@@ -2,7 +2,7 @@ import type { Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Sealer } from '../store/seal.ts';
 import { type Gone, type Members, readGone } from './members.ts';
-import { promiseOf } from './promise.ts';
+import { coordinatorsOf, promisedOf } from './promise.ts';
 
 /** Digits of an id that a member's record keeps of each that had gone before it came. */
 export const GONE_DIGITS = 8;
@@ -101,9 +101,8 @@ export class Departures {
 
   /** To whom this host has promised to freeze a member, or who let it in had. */
   #promised(id: string): string[] {
-    const own = promiseOf(this.#replica, id)?.coordinator;
-    const before = this.#members.get(this.#replica.origin)?.before?.frozen[id];
-    return [own, before].filter((one) => one !== undefined);
+    const before = this.#members.get(this.#replica.origin)?.before?.frozen[id] ?? [];
+    return [...coordinatorsOf(this.#replica, id), ...before];
   }
 
   /** Whether a member had gone before this host came. */
@@ -118,11 +117,8 @@ export class Departures {
   #isCoordinator(id: string): boolean {
     for (const gone of this.#members.allGone()) if (gone.how === 'forgotten' && gone.by === id) return true;
     const frozen = this.#members.get(this.#replica.origin)?.before?.frozen ?? {};
-    if (Object.values(frozen).includes(id)) return true;
-    return [...this.#replica.list('promise')].some(({ key }) => {
-      const promised = promiseOf(this.#replica, key.slice('promise/'.length));
-      return promised?.coordinator === id;
-    });
+    if (Object.values(frozen).flat().includes(id)) return true;
+    return [...promisedOf(this.#replica)].some((one) => coordinatorsOf(this.#replica, one).includes(id));
   }
 }
 

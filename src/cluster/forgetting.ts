@@ -7,7 +7,7 @@ import type { Claims, Loan } from './claims.ts';
 import { type Gone, goneChange, type Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
-import { type Freeze, promiseOf, promiseSchema } from './promise.ts';
+import { type Freeze, promiseOf, promiseSchema, replacedChange } from './promise.ts';
 import { chunkOf, type Spaces } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
@@ -134,10 +134,13 @@ export class Forgetting {
     const frozen = [...victims, ...again];
     const busy = frozen.map((id) => this.#refusal(id, from, attempt, victims)).find((error) => error);
     if (busy) return done(busy);
-    const changes = frozen.map((id): Change => {
+    const changes = frozen.flatMap((id): Change[] => {
       const limit = this.#promise(id)?.limit ?? this.#replica.known(id);
       const value = { coordinator: from, attempt, limit };
-      return { key: `promise/${id}`, value: victims.includes(id) ? value : { ...value, again: true } };
+      return [
+        ...replacedChange(this.#replica, id, from),
+        { key: `promise/${id}`, value: victims.includes(id) ? value : { ...value, again: true } },
+      ];
     });
     for (const id of victims) this.#claims.abandon(id);
     this.#replica.write(changes, (error) => {
@@ -165,6 +168,9 @@ export class Forgetting {
 
   /** Drops promises whose coordinator has given up, and those that were kept. To be called from time to time. */
   tidy(): void {
+    for (const { key, version } of this.#replica.list('replaced'))
+      if (this.#members.gone(key.slice('replaced/'.length)))
+        this.#replica.write([{ key, expect: version }], () => {});
     for (const entry of this.#replica.list('promise')) {
       const id = entry.key.slice('promise/'.length);
       const drop = () => this.#replica.write([{ key: entry.key, expect: entry.version }], () => {});

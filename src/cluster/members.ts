@@ -19,7 +19,7 @@ const memberSchema = z.object({
       /** The first digits of their ids, one after the other. */
       gone: z.string(),
       /** Who was being forgotten, by whom. */
-      frozen: z.record(z.string(), z.string()),
+      frozen: z.record(z.string(), z.array(z.string())),
     })
     .optional(),
 });

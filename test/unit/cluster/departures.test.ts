@@ -60,6 +60,27 @@ describe('that a member was forgotten', () => {
     assert.equal(asked.cluster.members.isPresent(victim.id), false);
   });
 
+  it('is believed of an earlier coordinator, too, whose place another one took that gave up', () => {
+    const hosts = sealedHosts(5);
+    const [asked, coordinator, other, thief, victim] = hosts.nodes as [Node, Node, Node, Node, Node];
+    const promise = (by: Node, attempt: number, victims: readonly Node[]) => {
+      const body = { attempt, victims: victims.map(({ id }) => id) };
+      asked.cluster.serve('promise', by.id, body, (error) => assert.equal(error, undefined));
+      hosts.run();
+    };
+    promise(coordinator, 1, [victim]);
+    promise(other, 2, [victim, coordinator]);
+    for (const { id } of [victim, coordinator]) write(hosts, asked, { key: `promise/${id}` });
+    assert.match(said(thief, asked, { id: victim.id })!.what, /was not promised to forget it/);
+    assert.equal(said(coordinator, asked, { id: victim.id }), undefined);
+    hosts.run();
+    assert.equal(asked.cluster.members.isPresent(victim.id), false);
+    assert.ok(asked.store.get(`replaced/${victim.id}`));
+    asked.cluster.forgetting.tidy();
+    hosts.run();
+    assert.equal(asked.store.get(`replaced/${victim.id}`), undefined, 'it is known how that ended');
+  });
+
   it('is not believed by the one that it is said of', () => {
     const hosts = sealedHosts(3);
     const [, thief, victim] = hosts.nodes as [Node, Node, Node];
@@ -90,10 +111,10 @@ describe('that a member was forgotten', () => {
     };
     assert.match(hear(() => ({}), 4)!, /was not promised/, 'whatever it says of when that was');
     assert.equal(
-      hear(({ id }, coordinator) => ({ frozen: { [id]: coordinator.id } }), 4),
+      hear(({ id }, coordinator) => ({ frozen: { [id]: [coordinator.id] } }), 4),
       undefined,
     );
-    assert.match(hear(({ id }) => ({ frozen: { [id]: id } }), 4)!, /was not promised/);
+    assert.match(hear(({ id }) => ({ frozen: { [id]: [id] } }), 4)!, /was not promised/);
     assert.equal(
       hear(({ id }) => ({ gone: `00000000${id.slice(0, GONE_DIGITS)}` }), 4),
       undefined,
