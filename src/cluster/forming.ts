@@ -18,6 +18,8 @@ export interface FormingOptions {
   readonly credentials: () => Credentials;
   /** Where others may be; this host itself may be among them. */
   readonly places: () => Iterable<Place>;
+  /** Where others were heard of besides. Anybody can have said so: it keeps nobody from making the cluster. */
+  readonly heard: () => Iterable<Place>;
   /** Whether this host is the one that makes the cluster, now: a name may be known late, and an address come late. */
   readonly isFounder: () => Promise<boolean>;
   /** Who makes it, for people; undefined where the settings name nobody. */
@@ -68,9 +70,11 @@ export class Forming {
   async #round(): Promise<void> {
     const { clock, log } = this.#options;
     try {
-      const findings = await Promise.all([...this.#options.places()].map((at) => this.#ask(at)));
+      const { places, heard } = this.#options;
+      const ask = (all: Iterable<Place>) => Promise.all([...all].map((at) => this.#ask(at)));
+      const [named, others] = await Promise.all([ask(places()), ask(heard())]);
       if (this.#stopped) return;
-      const next = await this.#conclude(findings);
+      const next = await this.#conclude(named, others);
       if (this.#stopped) return;
       if (next instanceof CodedError) this.#say(next);
       else await next();
@@ -90,24 +94,28 @@ export class Forming {
     this.#trouble = trouble;
   }
 
-  /** What to do, or what stands in the way. */
-  async #conclude(findings: readonly Finding[]): Promise<CodedError | (() => Promise<void>)> {
+  /** What to do, or what stands in the way: by what was found where the settings say, and at others. */
+  async #conclude(
+    named: readonly Finding[],
+    others: readonly Finding[],
+  ): Promise<CodedError | (() => Promise<void>)> {
+    const findings = [...named, ...others];
     const { isFounder, founder, wasMember, found, join, clock } = this.#options;
     const members = findings.filter((one) => one.is === 'member');
     const founders = new Set(members.map((one) => one.founder));
     const [member] = members;
     if (member && founders.size > 1) return foundings(members);
     if (member) return () => join({ id: member.id, ...member.at, founder: member.founder });
-    const refused = findings.filter(({ is }) => is === 'refused');
+    const refused = named.filter(({ is }) => is === 'refused');
     if (refused.length > 0) return waits(`it has another secret than ${listed(refused)}`);
     const asked = findings.length > 0 ? `: ${listed(findings)}` : '';
     if (wasMember)
       return waits(`no member has answered; this host was in it before, and does not make it again${asked}`);
     if (founder === undefined)
-      return waits('no member has answered, and the settings name neither seeds nor a founder');
+      return waits(`no member has answered, and the settings name neither seeds nor a founder${asked}`);
     if (!(await isFounder()))
       return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
-    const unknown = findings.filter(({ is }) => is === 'unknown');
+    const unknown = findings.filter(({ is }) => is === 'unknown' || is === 'refused');
     const askedMs = clock.now() - this.#startedAt;
     if (askedMs < QUIET_MS) return waits('it makes the cluster as soon as it is sure that nobody has');
     if (unknown.length > 0 && askedMs < UNKNOWN_MS)

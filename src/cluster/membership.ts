@@ -628,7 +628,8 @@ export class Membership {
     if (!secret) return;
     this.#forming = new Forming({
       credentials: () => shared(this.#identity, secret.current),
-      places: () => [...seeds, ...(this.#past?.places ?? []), ...(this.#mdns?.places() ?? [])],
+      places: () => [...seeds, ...(this.#past?.places ?? [])],
+      heard: () => this.#mdns?.places() ?? [],
       wasMember: this.#past !== undefined,
       isFounder: async () => (await founder?.isSelf()) ?? false,
       founder: founder?.name,

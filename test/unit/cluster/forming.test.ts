@@ -6,7 +6,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { systemClock } from '../../../src/clock.ts';
 import type { Place } from '../../../src/cluster/connections.ts';
+import { Forming } from '../../../src/cluster/forming.ts';
+import { shared } from '../../../src/cluster/trust.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
 import { createIdentity } from '../../../src/store/trust/identity.ts';
@@ -193,6 +196,48 @@ describe('a cluster that forms by its settings', function () {
     await setTimeout(3500); // longer than it would ask if nobody were there
     assert.equal(stranger.it.node, undefined);
     assert.deepEqual(a.states(), ['a present']);
+  });
+
+  it('is made although somebody on the link refuses its secret, not if one at a seed does', async () => {
+    const [at] = await places(1);
+    const stranger = machine('b', at!, { founder: 'b' });
+    stranger.secretFile = file(drawSecret(secret.cluster));
+    await stranger.start();
+    await until(() => whole(stranger, 1));
+    let aheadMs = 0;
+    const clock = { now: () => Date.now() + aheadMs, after: systemClock.after };
+    const nothing = () => {};
+    /** One that is to make the cluster. */
+    const founder = (at: { places?: Place[]; heard?: Place[] }) => {
+      const one = { made: 0, joined: 0, why: () => forming.trouble.what, stop: () => forming.stop() };
+      const forming = new Forming({
+        credentials: () => shared(createIdentity(), [secret]),
+        places: () => at.places ?? [],
+        heard: () => at.heard ?? [],
+        isFounder: async () => true,
+        founder: 'a',
+        wasMember: false,
+        found: async () => void one.made++,
+        join: async () => void one.joined++,
+        clock,
+        log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+      });
+      return one;
+    };
+    const [seed, link] = [founder({ places: [stranger.place] }), founder({ heard: [stranger.place] })];
+    try {
+      await until(() => /another secret than/.test(seed.why()));
+      aheadMs = 4000;
+      await until(() => /as soon as it is sure.*refuses our secret/.test(link.why()));
+      assert.equal(link.made, 0, 'it may be one of ours that has a newer secret');
+      aheadMs = 16_000;
+      await until(() => link.made > 0);
+      await setTimeout(1500); // a round of the other one
+      assert.deepEqual([seed.made, seed.joined, link.joined], [0, 0, 0]);
+    } finally {
+      seed.stop();
+      link.stop();
+    }
   });
 
   it('changes its secret in three steps without losing a link', async () => {
