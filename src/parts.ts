@@ -122,6 +122,7 @@ export function buildParts(given: {
     spaces,
     clock,
     log,
+    making: new Set(),
     automatic: settings.automaticPools.map(Prefix.parse),
     spread: BigInt(`0x${store.origin.slice(0, 12)}`),
     restMs,

@@ -37,6 +37,7 @@ export function allocating({ replica, cluster }: ClusterNode, restMs: number): (
     spaces: new PoolSpaces(replica, state),
     clock: systemClock,
     log,
+    making: new Set(),
     automatic: [],
     spread: BigInt(`0x${replica.origin.slice(0, 12)}`),
     restMs,

@@ -19,6 +19,8 @@ export interface Context {
   readonly spaces: PoolSpaces;
   readonly clock: Clock;
   readonly log: Log;
+  /** Ids of the logical networks that the daemon has Docker make now: nobody else has copies made. */
+  readonly making: Set<string>;
   /** Blocks that automatic pools are cut from. */
   readonly automatic: readonly Prefix[];
   /** A number that differs by host, for choices that hosts make without asking each other. */

@@ -49,17 +49,22 @@ export class Logicals {
   /**
    * Whether there is the network that RequestPool is to have a copy of, with the subnet: what has ended meanwhile is not
    * made again.
-   * @throws NR_NETWORK_UNKNOWN
+   * @throws NR_NETWORK_UNKNOWN, NR_OPTION_INVALID if the daemon does not have it made
    */
   refuseEnded(id: string, given: Prefix | undefined): void {
     const { state } = this.#context;
+    this.#refuseUnasked(id);
     const logical = state.logicals.get(id);
     const pool = logical?.pools.find((one) => given && poolName(one).prefix === given.toString());
     if (!pool || !state.pools.get(pool)) throw ended(id);
   }
 
-  /** Whether pools are those of the network that a network is to be a copy of. @throws NR_NETWORK_UNKNOWN */
+  /**
+   * Whether pools are those of the network that a network is to be a copy of.
+   * @throws NR_NETWORK_UNKNOWN, NR_OPTION_INVALID if the daemon does not have it made
+   */
   refuseUnlike(id: string, pools: readonly string[]): void {
+    this.#refuseUnasked(id);
     if (logicalOf(this.#context.state, pools)?.id !== id) throw ended(id);
   }
 
@@ -185,6 +190,13 @@ export class Logicals {
       if (!later) throw error;
       log.warn({ err: error, network: wanted.id }, 'the cluster does not know of a network yet');
     }
+  }
+
+  /** A copy is removed without being asked for: it must not be what somebody made. */
+  #refuseUnasked(id: string): void {
+    if (this.#context.making.has(id)) return;
+    const what = `propagated=${quote(id)} is for the daemon, which is not creating this network now`;
+    throw new CodedError('NR_OPTION_INVALID', what);
   }
 
   #removal(logical: Logical): Change[] {

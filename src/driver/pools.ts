@@ -64,7 +64,7 @@ export class Pools {
    * The pool that other hosts have, or a new one. The same again, while no network of this host has it, is the same
    * pool: Docker asked twice.
    * @throws NR_PREFIX_INVALID, NR_POOL_OVERLAP, NR_POOL_RANGE_INVALID, NR_POOLS_EXHAUSTED, NR_TENANT_UNKNOWN,
-   * NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS, NR_NETWORK_UNKNOWN for a copy, NR_MEMBER_UNREACHABLE
+   * NR_NETWORK_NAME_UNKNOWN, NR_NETWORK_DIFFERS, NR_NETWORK_UNKNOWN for a copy, NR_OPTION_INVALID, NR_MEMBER_UNREACHABLE
    */
   async request(call: RequestPool): Promise<Pool> {
     const { tenant = DEFAULT_TENANT, network, propagated } = parseIpamOptions(call.options);

@@ -243,8 +243,14 @@ export class Propagation {
       const what = `that of ${subnets} is not here, as Docker has another one of this name: ${other.id.slice(0, 12)}`;
       throw new CodedError('NR_PROPAGATE_NAME', what);
     }
-    const id = await this.#docker.create(specOf(logical, name), this.#signal);
-    this.#context.log.info({ network: id, name, logical: logical.id }, 'made a network of the cluster');
+    const { making, log } = this.#context;
+    making.add(logical.id);
+    try {
+      const id = await this.#docker.create(specOf(logical, name), this.#signal);
+      log.info({ network: id, name, logical: logical.id }, 'made a network of the cluster');
+    } finally {
+      making.delete(logical.id);
+    }
   }
 
   async #remove(network: Network): Promise<void> {

@@ -111,6 +111,7 @@ export async function world() {
     spaces,
     clock,
     log,
+    making: new Set(),
     automatic: [Prefix.parse('10.128.0.0/9')],
     spread: 0n,
     restMs: 60_000,

@@ -55,6 +55,17 @@ class Cluster {
     this.on.hosts.gossip();
   }
 
+  /** What dockerd says to a host's drivers while the daemon has it make a network. */
+  async ordered<T>(host: number, id: string, call: () => Promise<T>): Promise<T> {
+    const { making } = this.on.context(host);
+    making.add(id);
+    try {
+      return await call();
+    } finally {
+      making.delete(id);
+    }
+  }
+
   async rm(host: number, name: string): Promise<void> {
     await this.on.hosts.until(this.at(host).rm(name));
     this.on.hosts.gossip();
@@ -284,6 +295,27 @@ describe('the propagation of networks', () => {
     assert.deepEqual(it.copies(2), ['kept', 'kept']);
   });
 
+  it('takes nothing that somebody creates for a copy', async () => {
+    const it = new Cluster(2, () => false);
+    await it.create(1, 'mine');
+    const option = { propagated: poolId('default', V4) };
+    const spec = { name: 'mine', subnets: [V4], internal: false, options: {}, ipamOptions: {}, labels: {} };
+    for (const given of [{ options: option }, { ipamOptions: option }])
+      await assert.rejects(
+        it.on.hosts.until(it.at(2).create({ ...spec, ...given })),
+        /NR_OPTION_INVALID: propagated="default:10\.1\.0\.0\/16" is for the daemon/,
+      );
+    assert.deepEqual([it.copies(2), it.names[1], [...it.on.state(2).poolUses.all()]], [[], [], []]);
+    it.restart(2);
+    await it.settle();
+    assert.deepEqual([it.copies(2), it.on.context(2).making.size], [['kept'], 0]);
+    await it.rm(2, 'mine');
+    await assert.rejects(
+      it.on.hosts.until(it.at(2).create({ ...spec, options: option })),
+      /NR_OPTION_INVALID/,
+    );
+  });
+
   it('gives a host that comes later all of them', async () => {
     const it = new Cluster(2);
     for (let at = 0; at < 12; at++) await it.create(1, `n${at}`, [`10.${at}.0.0/16`]);
@@ -311,7 +343,8 @@ describe('the propagation of networks', () => {
     const spec = { name: 'mine', subnets: [V4], internal: false };
     const options = { propagated: made.id };
     const labels = { 'net-routed.propagated': made.id };
-    await it.on.hosts.until(it.at(2).create({ ...spec, options, ipamOptions: options, labels }));
+    const create = () => it.at(2).create({ ...spec, options, ipamOptions: options, labels });
+    await it.ordered(2, made.id, () => it.on.hosts.until(create()));
     it.restart(2);
     assert.deepEqual(it.copies(2), ['making']);
     await it.settle();
@@ -350,6 +383,7 @@ describe('the propagation of networks', () => {
     await it.create(1, 'mine');
     const driver = it.on.driver(2);
     const options = { propagated: poolId('default', V4) };
+    it.on.context(2).making.add(options.propagated);
     const { id } = await it.on.say(2, () => driver.requestPool({ pool: V4, options, v6: false }));
     const ipv4 = [{ addressSpace: 'net-routed', pool: V4, gateway: '0.0.0.0/0', auxAddresses: {} }];
     const call = { network: 'given-up', options, internal: false, ipv4, ipv6: [] };
@@ -398,7 +432,10 @@ describe('the propagation of networks', () => {
       ipv4,
       ipv6: [],
     };
-    assert.match(await it.on.refused(2, (driver) => driver.createNetwork(call)), /NR_NETWORK_UNKNOWN: /);
+    const text = await it.ordered(2, call.options.propagated, () =>
+      it.on.refused(2, (driver) => driver.createNetwork(call)),
+    );
+    assert.match(text, /NR_NETWORK_UNKNOWN: /);
     assert.deepEqual(it.copies(2), []);
   });
 
@@ -407,6 +444,7 @@ describe('the propagation of networks', () => {
     await it.create(1, 'mine');
     const id = poolId('default', V4);
     const options = { propagated: id };
+    it.on.context(2).making.add(id);
     const held = await it.on.say(2, (driver) => driver.requestPool({ pool: V4, options, v6: false }));
     await it.on.say(2, (driver) => driver.releasePool(held.id));
     await it.rm(1, 'mine');
@@ -416,6 +454,7 @@ describe('the propagation of networks', () => {
       for (const host of [2, 1]) await it.on.sweep(host, []);
     }
     assert.equal(byName(it.on.state(2), 'default', 'mine'), undefined);
+    it.on.context(2).making.add(id);
     const text = await it.on.refused(2, (driver) => driver.requestPool({ pool: V4, options, v6: false }));
     assert.match(text, /NR_NETWORK_UNKNOWN: .*"default:10\.1\.0\.0\/16"/);
     assert.deepEqual([...it.on.state(2).pools.all()], []);

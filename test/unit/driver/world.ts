@@ -65,6 +65,7 @@ export function contextOf(
     spaces,
     clock: { now: () => time.now, after: () => quiet },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    making: new Set(),
     automatic: [Prefix.parse('10.128.0.0/9'), Prefix.parse('fd6e:7264::/32')],
     spread: 0n,
     restMs: 60_000,
