@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { KNEW_ALL } from '../src/cluster/members.ts';
 import type { Versioned } from '../src/store/crdt/record.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
@@ -59,7 +60,8 @@ function rest(host: Host, world: World): string | undefined {
   if (cluster.standing.starting) return 'still starting';
   for (const { key } of replica.tombstones()) return `keeps the tombstone ${key}`;
   for (const namespace of ['promise', 'returning', 'self'])
-    for (const { key } of replica.list(namespace)) return `keeps ${key}`;
+    for (const { key } of replica.list(namespace)) if (key !== KNEW_ALL) return `keeps ${key}`;
+  if (!replica.get(KNEW_ALL)) return 'has not written down that it knows all';
   for (const namespace of ['chunk', 'treasury'])
     for (const { key } of replica.list(namespace)) {
       const owner = cluster.ownership.owner(key);

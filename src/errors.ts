@@ -164,6 +164,10 @@ const TABLE = {
   NR_MEMBER_STARTING: [503, 'wait a few seconds: it asks the other hosts first'],
   NR_MEMBER_LEAVING: [409, 'wait until the host has left, or take it back: net-routed stay'],
   NR_MEMBER_INCOMPLETE: [503, 'wait until more than half of the members can be reached'],
+  NR_MEMBER_MISSING: [
+    503,
+    'bring a host back that knows it; if there is none, this host keeps what was removed, and works all the same',
+  ],
   NR_MEMBER_IN_USE: [409, 'remove the containers and networks of this host first'],
   NR_MEMBER_ALONE: [409, 'there is nobody to leave to; remove the state folder instead'],
   NR_PROBES_BLOCKED: [

@@ -123,8 +123,8 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
     'blind-to-unfinished-business',
     'promises and returns may stay for ever',
     CHECK,
-    'of replica.list(namespace)) return `keeps',
-    'of replica.list(namespace)) if (!key) return `keeps',
+    'if (key !== KNEW_ALL) return `keeps',
+    'if (!key) return `keeps',
   ),
   blind(
     'blind-to-owners',

@@ -159,6 +159,7 @@ export class Cluster {
     this.#dropLeft();
     if (this.standing.starting || this.standing.halted) return;
     if (this.standing.parting) return this.leaving.tidy();
+    this.members.remember();
     this.admission.tidy();
     this.claims.tidy();
     this.forgetting.tidy();

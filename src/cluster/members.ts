@@ -39,15 +39,22 @@ const goneSchema = z.object({
 });
 export type Gone = z.infer<typeof goneSchema> & { readonly id: string };
 
+/** The local record of having known all members: what is lost later, or was invented, takes nothing back of it. */
+export const KNEW_ALL = 'self/knew-all';
+
 /** Who is in the cluster, as the records say it. */
 export class Members {
   readonly #members = new Map<string, Member>();
   readonly #gone = new Map<string, Gone>();
   readonly #origin: string;
+  readonly #replica: Replica;
   #knowsAll = false;
+  #isRemembering = false;
 
   constructor(replica: Replica) {
+    this.#replica = replica;
     this.#origin = replica.origin;
+    this.#knowsAll = replica.get(KNEW_ALL) !== undefined;
     for (const entry of replica.list('member')) this.#member(entry.key, entry);
     for (const entry of replica.list('gone')) this.#left(entry.key, entry);
     this.#note();
@@ -103,24 +110,45 @@ export class Members {
 
   /** Whether every member that was ever admitted is known here, as far as can be told: no number is missing. */
   get isWhole(): boolean {
-    const numbers = new Set([...this.#members.values()].map(({ number }) => number));
-    let number = Math.max(this.highest(), ...[...this.#gone.values()].map(({ last }) => last));
-    for (; number > 0; number--) if (!numbers.has(number)) return false;
-    return true;
+    return this.missing(1).length === 0;
   }
 
   /**
-   * Whether this host is a member, and has known all others at some time since it started. Before that it cannot tell
-   * members from strangers: its own record may have come first.
+   * Whether this host is a member, and has known all others at some time. Before that it cannot tell members from
+   * strangers: its own record may have come first.
    */
   get knowsAll(): boolean {
     return this.#knowsAll;
+  }
+
+  /** Writes down that all are known, over restarts: a number may be missing for good by then. To be called again. */
+  remember(): void {
+    if (!this.#knowsAll || this.#isRemembering || this.#replica.get(KNEW_ALL)) return;
+    this.#isRemembering = true;
+    this.#replica.write([{ key: KNEW_ALL, value: true }], () => {
+      this.#isRemembering = false; // in vain on a full disk: next time
+    });
+  }
+
+  /** Admission numbers that no member has who is known here, the lowest first, at most so many. */
+  missing(most: number): number[] {
+    const numbers = new Set([...this.#members.values()].map(({ number }) => number));
+    const last = this.#last();
+    const missing: number[] = [];
+    for (let number = 1; number <= last && missing.length < most; number++)
+      if (!numbers.has(number)) missing.push(number);
+    return missing;
   }
 
   /** Who made the cluster. */
   founder(): string | undefined {
     for (const { id, number } of this.#members.values()) if (number === 1) return id;
     return undefined;
+  }
+
+  /** The highest admission number that anybody tells of. */
+  #last(): number {
+    return Math.max(this.highest(), ...[...this.#gone.values()].map(({ last }) => last));
   }
 
   #note(): void {

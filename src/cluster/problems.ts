@@ -1,6 +1,7 @@
 import { asCoded, CodedError } from '../errors.ts';
 import { renewalAt } from '../store/trust/renewal.ts';
 import { type HostView, livenessOf } from './hosts.ts';
+import type { Members } from './members.ts';
 import type { ClusterNode } from './node.ts';
 import { DEFAULT_DOMAIN } from './ownership.ts';
 import { TOLERANCE_MS } from './walltime.ts';
@@ -17,7 +18,7 @@ export function isSilent(host: HostView, now: number): boolean {
 
 /** What of a member's cluster does not work, as it sees it, the worst first. `now`, `wallMs`: see factsOf. */
 export function problemsOf(
-  { cluster, listening, strangers, probes }: ClusterNode,
+  { replica, cluster, listening, strangers, probes }: ClusterNode,
   hosts: readonly HostView[],
   certificate: Parameters<typeof renewalAt>[0] | undefined,
   { now, wallMs }: { readonly now: number; readonly wallMs: number },
@@ -36,6 +37,8 @@ export function problemsOf(
     problems.push(new CodedError('NR_CLUSTER_FOUNDERS', what));
   }
   problems.push(...cluster.doubts.problems());
+  const unknown = unknownMembers(cluster.members, replica.origin);
+  if (unknown) problems.push(unknown);
   const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
   for (const host of hosts.filter((one) => isSilent(one, now))) {
     const { id, name, isBlocking, trouble, silentSince } = host;
@@ -65,6 +68,14 @@ export function problemsOf(
     problems.push(new CodedError('NR_MEMBER_CERTIFICATE', `the certificate of this host ends at ${until}`));
   }
   return problems;
+}
+
+/** That this host never knew all members, once it is one of them itself. */
+export function unknownMembers(members: Members, self: string): CodedError | undefined {
+  if (members.knowsAll || !members.isPresent(self) || !members.get(self)?.complete) return undefined;
+  const numbers = members.missing(NAMES_MAX);
+  const what = `this host does not know which host was admitted as number ${numbers.join(', ')}`;
+  return new CodedError('NR_MEMBER_MISSING', what);
 }
 
 /** What is in the way of probes: all of it in one line, as it has one cause mostly. */

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { Members } from '../../../src/cluster/members.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { unknownMembers } from '../../../src/cluster/problems.ts';
+import { MemoryStore } from '../../../src/store/memory.ts';
 import { Hosts } from './world.ts';
 
 describe('a cluster', () => {
@@ -34,6 +38,49 @@ describe('a cluster', () => {
     hosts.run();
     assert.equal(store.version(`host/${gone.id}`), undefined);
     assert.equal(store.known(gone.id), value.seal);
+  });
+
+  it('knows members from strangers over restarts, whatever numbers somebody has invented since', () => {
+    const hosts = new Hosts(2);
+    hosts.run();
+    hosts.at(0).cluster.tidy();
+    hosts.run();
+    const key = `gone/${'9'.repeat(32)}`;
+    const by = hosts.at(1).id;
+    const { store } = hosts.at(0);
+    store.write([{ key, value: { seal: 0, how: 'left', by, heir: by, last: 9e15 } }], () => {});
+    store.write([{ key: 'policy/1', value: 1 }, { key: 'policy/1' }], () => {});
+    hosts.run();
+    const again = hosts.at(0).restart();
+    hosts.run();
+    const { members, collector } = again.cluster;
+    assert.deepEqual([members.isWhole, members.knowsAll], [false, true]);
+    assert.equal(unknownMembers(members, again.id), undefined);
+    const stranger = '7'.repeat(32);
+    again.store.merge([{ origin: stranger, from: 0, to: 1, records: [] }]);
+    assert.equal(again.store.known(stranger), 0);
+    hosts.gossip();
+    collector.take(hosts.at(1).cluster.collector.report());
+    assert.equal(collector.collect(), 1);
+  });
+
+  it('says which numbers it has never known', () => {
+    const hosts = new Hosts(1);
+    const { id } = hosts.at(0);
+    const member = { number: 4, key: 'k', complete: true, name: 'h4' };
+    const other = new Members(new MemoryStore({ classes: CLUSTER_CLASSES }));
+    assert.equal(unknownMembers(other, id), undefined, 'no member yet');
+    const late = new MemoryStore({ classes: CLUSTER_CLASSES });
+    late.write(
+      [
+        { key: `member/${late.origin}`, value: member },
+        { key: `member/${id}`, value: { ...member, number: 2 } },
+      ],
+      () => {},
+    );
+    late.flush();
+    const members = new Members(late);
+    assert.match(unknownMembers(members, late.origin)!.message, /NR_MEMBER_MISSING: .* number 1, 3;/);
   });
 
   describe('a newcomer that has heard of itself and not of all others yet', () => {
