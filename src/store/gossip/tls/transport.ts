@@ -73,7 +73,7 @@ export class TlsTransport implements Transport {
 
   /**
    * Renewed credentials, or other secrets, for connections from now on. Those that were made with a secret which is no
-   * longer accepted end. @throws Error for another node's
+   * longer accepted end, and those that are being made with one come to nothing. @throws Error for another node's
    */
   use(credentials: Credentials): void {
     if (credentials.id !== this.id) throw new Error('credentials of another node');
@@ -193,8 +193,9 @@ export class TlsTransport implements Transport {
       if (socket.alpnProtocol === RETURNING) return await this.#serveReturn(channel, visit);
       if (socket.alpnProtocol !== GOSSIP) throw new DialError('protocol', 'no protocol was chosen');
       const peer = await introduceAsListener(channel, this.#credentials, (peer) => this.#objection(peer));
+      const connection = this.#connection(channel, peer, false);
       visit.pass();
-      this.#connected(this.#connection(channel, peer, false));
+      this.#connected(connection);
     } catch (error) {
       visit.blame(error instanceof RefusedError ? error.reason : reasonOf(error, this.#credentials));
       // Who is told why it was refused gets the time to read it.
@@ -209,17 +210,25 @@ export class TlsTransport implements Transport {
   }
 
   async #serveReturn(channel: Channel, visit: Visit): Promise<void> {
-    const peer = await introduceAsListener(channel, this.#credentials, () => undefined);
+    const peer = await introduceAsListener(channel, this.#credentials, (peer) => this.#outlawed(peer));
     await this.#options.readmit?.(channel, peer);
     visit.pass();
     channel.close('readmitted');
   }
 
   /** Why a peer that is who it says may not come in all the same. */
-  #objection({ id }: Peer): string | undefined {
+  #objection(visitor: Peer): string | undefined {
+    const outlawed = this.#outlawed(visitor);
+    if (outlawed !== undefined) return outlawed;
+    const { id } = visitor;
     const taken = [...this.#connections.keys()].filter(({ dialed }) => !dialed);
     if (taken.length >= this.#limits.connections) return 'full';
     return taken.filter(({ peer }) => peer === id).length < this.#limits.perPeer ? undefined : 'too-many';
+  }
+
+  /** The secret may have been removed while the other side took its time to say who it is. */
+  #outlawed(peer: Peer): string | undefined {
+    return this.#credentials.accepts(peer) ? undefined : 'secret';
   }
 
   #refuse(reason: string, remote: string): void {
@@ -228,7 +237,10 @@ export class TlsTransport implements Transport {
     this.#options.refused?.(reason, remote);
   }
 
+  /** @throws DialError for one made with a secret that has been removed meanwhile */
   #connection(channel: Channel, peer: Peer, dialed: boolean): Connection {
+    const outlawed = this.#outlawed(peer);
+    if (outlawed !== undefined) throw new DialError(outlawed, 'its secret is no longer accepted');
     const { clock, log } = this.#options;
     const skipped = () => {
       this.#skipped += 1;

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
 import { createConnection } from 'node:net';
+import { createServer } from 'node:tls';
 import { encode } from '../../../../../src/store/gossip/frames.ts';
 import type { Message } from '../../../../../src/store/gossip/messages.ts';
+import { Channel } from '../../../../../src/store/gossip/tls/channel.ts';
+import { introduceAsDialer, introduceAsListener } from '../../../../../src/store/gossip/tls/introduce.ts';
 import type { Connection } from '../../../../../src/store/gossip/transport.ts';
+import { CONTROL_MAX } from '../../../../../src/store/gossip/wire/control.ts';
 import { issue } from '../../../../../src/store/trust/authority.ts';
 import type { Credentials } from '../../../../../src/store/trust/credentials.ts';
 import { createIdentity } from '../../../../../src/store/trust/identity.ts';
@@ -145,6 +150,44 @@ describe('connections between members', () => {
       });
     });
   }
+
+  describe('that are being made while a secret is removed', () => {
+    const [old, next] = [drawSecret(CLUSTER), drawSecret(CLUSTER)];
+
+    it('are not let in, however late the dialer says who it is', async () => {
+      const identity = createIdentity();
+      const b = await world.member(world.shared([next, old], identity));
+      const dialer = world.shared([old]);
+      const socket = await world.tls(b.port, dialer.dialing()[0]!);
+      const channel = new Channel(socket, CONTROL_MAX, world.clock.after);
+      await until(() => b.transport.open.pending === 1);
+      b.transport.use(world.shared([next], identity));
+      await assert.rejects(introduceAsDialer(channel, dialer), { reason: 'secret' });
+      await until(() => b.transport.refused.of('secret') === 1);
+      assert.deepEqual([b.transport.open, b.connections], [{ known: 0, pending: 0 }, []]);
+    });
+
+    it('are given up, however late the listener says who it is', async () => {
+      const identity = createIdentity();
+      const a = await world.member(world.shared([old], identity));
+      const listening = world.shared([old]);
+      const channels: Channel[] = [];
+      const server = createServer(listening.listening(), (socket) => {
+        channels.push(new Channel(socket, CONTROL_MAX, world.clock.after));
+      });
+      server.listen(0, HERE);
+      await once(server, 'listening');
+      world.cleanUp(() => void server.close());
+      const dialled = a.transport.dial(HERE, (server.address() as AddressInfo).port);
+      const refused = assert.rejects(dialled, { reason: 'secret' });
+      await until(() => channels.length === 1);
+      world.cleanUp(() => channels[0]!.destroy('over'));
+      a.transport.use(world.shared([next], identity));
+      await introduceAsListener(channels[0]!, listening, () => undefined);
+      await refused;
+      assert.equal(a.transport.open.known, 0);
+    });
+  });
 
   it('are only so many from all peers', async () => {
     const b = await world.member(undefined, { limits: { connections: 1 } });
