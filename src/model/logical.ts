@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { poolIdSchema } from './pool.ts';
 
 export const logicalSchema = z.object({
   /** The id of its first pool. */
@@ -9,7 +10,7 @@ export const logicalSchema = z.object({
   mtu: z.number().optional(),
   internal: z.boolean(),
   /** Ids of its pools, IPv4 first. No pool is in two networks. */
-  pools: z.array(z.string()).min(1),
+  pools: z.array(poolIdSchema).min(1),
   createdAt: z.number(),
 });
 /** A network as the cluster knows it, whichever hosts have it in their Docker. */

@@ -1,21 +1,28 @@
 import { z } from 'zod';
+import { Address } from '../net/address.ts';
+import { Prefix } from '../net/prefix.ts';
+
+const addressSchema = z.string().refine((text) => Address.tryParse(text) !== undefined);
+const prefixSchema = z.string().refine(isPrefix);
+/** A pool's id, as far as it can be taken apart. */
+export const poolIdSchema = z.string().refine((id) => isPrefix(poolName(id).prefix));
 
 const attributes = {
   /** The gateway of its endpoints: link-local unless the user named one. */
-  gateway: z.string(),
+  gateway: addressSchema,
   /** The user named the gateway, so it is an address of the subnet. */
   gatewayGiven: z.boolean(),
   /** Addresses that the user set apart (--aux-address). */
-  auxiliary: z.array(z.string()),
+  auxiliary: z.array(addressSchema),
   /** The driver chose the prefix. */
   automatic: z.boolean(),
 };
 
 export const poolSchema = z.object({
-  id: z.string(),
+  id: poolIdSchema,
   tenant: z.string(),
   /** CIDR of the subnet. */
-  prefix: z.string(),
+  prefix: prefixSchema,
   /** Id of the integer space of its addresses: another one each time that the pool is created. */
   space: z.string(),
   ...attributes,
@@ -66,4 +73,13 @@ export function poolId(tenant: string, prefix: string): string {
 export function poolName(id: string): { readonly tenant: string; readonly prefix: string } {
   const colon = id.indexOf(':');
   return { tenant: id.slice(0, colon), prefix: id.slice(colon + 1) };
+}
+
+function isPrefix(text: string): boolean {
+  try {
+    Prefix.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -252,6 +252,22 @@ function poison(): { key: string; kind: string; text?: string }[] {
     `{"deep":${'['.repeat(5000)}${']'.repeat(5000)}}`,
     JSON.stringify({ name: 'x'.repeat(60_000) }),
   ];
+  const ATTRIBUTES = { gatewayGiven: false, auxiliary: [], automatic: false, createdAt: 0 };
+  /** Of the right types, and out of all bounds. */
+  const unbounded: Record<string, object> = {
+    [`host/${self}`]: { name: 'h3', address: 'nobody.example', port: 70_000, probeKey: 'A'.repeat(43) },
+    'pool/bad': {
+      id: 'bad',
+      tenant: 'default',
+      prefix: '10.1.0.0/99',
+      space: 's',
+      gateway: 'x',
+      ...ATTRIBUTES,
+    },
+    'logical/bad': { id: 'b', tenant: 'default', encap: 'none', internal: false, pools: ['b'], createdAt: 0 },
+    'space/bad': { domain: 'x', size: '9'.repeat(39), chunk: 4096, reserved: ['9'.repeat(39)] },
+    [`speaker/${self}`]: { version: 1, as: 2 ** 40, routerId: '1.2.3.4', port: 70_000, since: 0, run: 'x' },
+  };
   const classes = new Map([...CLUSTER_CLASSES, ...NAMESPACES, ['unheard-of', 'shared']]);
   const records: { key: string; kind: string; text?: string }[] = [];
   for (const [namespace, kind] of classes) {
@@ -264,5 +280,7 @@ function poison(): { key: string; kind: string; text?: string }[] {
     });
     records.push({ key: `${namespace}/${self}`, kind, text: '{"number":"x"}' });
   }
+  for (const [key, value] of Object.entries(unbounded))
+    records.push({ key, kind: classes.get(key.split('/')[0]!)!, text: JSON.stringify(value) });
   return records.filter(({ kind }) => kind !== 'local');
 }
