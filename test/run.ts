@@ -73,7 +73,7 @@ const groups: Group[] = [
   { name: 'unused code', command: ['knip'], minutes: 2, single: true },
   mocha(
     'unit',
-    all ? 20 : 8,
+    all ? 30 : 15,
     ['test/unit/**/*.test.ts'],
     all ? { env: () => ({ NET_ROUTED_KILLS: '100' }) } : {},
   ),

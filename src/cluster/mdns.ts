@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import multicastDns from 'multicast-dns';
 import { Address } from '../net/address.ts';
+import { Prefix } from '../net/prefix.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Place } from './connections.ts';
@@ -12,8 +14,10 @@ const ASK_FIRST_MS = 1000;
 const ASK_MAX_MS = 30_000;
 /** Answers go to all on the link, so that one for many questions is enough; in milliseconds. */
 const ANSWER_MS = 500;
-/** Places that are kept: anybody on the link can name some. */
+/** Places that are kept, the newest: anybody on the link can name some. */
 const PLACES_MAX = 64;
+/** Records of one packet that are looked at: a host says four. */
+const RECORDS_MAX = 256;
 /** Pause after the socket could not be used, in milliseconds. */
 const AGAIN_MS = 5000;
 
@@ -27,8 +31,8 @@ interface Options {
   readonly cluster: string;
   /** The address by whose link others are looked for. */
   readonly address: string;
-  /** Where this host can be found; undefined while it is no member. */
-  readonly self: () => { readonly id: string; readonly port: number } | undefined;
+  /** Where this host can be found; undefined while it is no member. Without an address, at that of the link. */
+  readonly self: () => { readonly id: string; readonly port: number; readonly address?: string } | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -115,25 +119,30 @@ export class Mdns {
     const additionals: Answer[] = [
       { name: instance, type: 'SRV', ttl, data: { port: here.port, target } },
       { name: instance, type: 'TXT', ttl, data: [`cluster=${this.#label}`] },
-      { name: target, type: 'A', ttl, data: address },
+      { name: target, type: 'A', ttl, data: here.address ?? address },
     ];
     this.#socket?.respond({ answers, additionals });
   }
 
   #hear(records: readonly Answer[], from: string): void {
-    const { clock, self } = this.#options;
-    for (const { data: instance, ttl } of records.filter(isService)) {
-      const at = (type: Answer['type']) =>
-        records.find((one) => one.type === type && same(one.name, instance));
-      const [srv, txt] = [at('SRV'), at('TXT')];
+    const { address: own, clock, self } = this.#options;
+    // RFC 6762, 11: what comes from elsewhere was sent to this host, and not to the link.
+    if (!isOnLink(own, from)) return;
+    const some = records.slice(0, RECORDS_MAX);
+    const byName = new Map(some.map((one) => [keyOf(one.type, one.name), one]));
+    for (const { data: instance, ttl } of some.filter(isService)) {
+      const [srv, txt] = [byName.get(keyOf('SRV', instance)), byName.get(keyOf('TXT', instance))];
       if (srv?.type !== 'SRV' || txt?.type !== 'TXT') continue;
       if (!textsOf(txt.data).includes(`cluster=${this.#label}`)) continue;
       const { port, target } = srv.data;
-      const named = records.find((one) => one.type === 'A' && same(one.name, target)) as Named | undefined;
+      const named = byName.get(keyOf('A', target)) as Named | undefined;
       const address = Address.tryParse(named?.data ?? from)?.toString();
       if (address === undefined || port < 1 || same(instance, `${self()?.id}.${SERVICE}`)) continue;
       this.#found.delete(instance);
-      if ((ttl ?? TTL_S) === 0 || this.#found.size >= PLACES_MAX) continue;
+      if ((ttl ?? TTL_S) === 0) continue;
+      // The oldest goes: it comes again if it is there.
+      const [oldest] = this.#found.keys();
+      if (oldest !== undefined && this.#found.size >= PLACES_MAX) this.#found.delete(oldest);
       this.#found.set(instance, { address, port, until: clock.now() + TTL_S * 1000 });
     }
   }
@@ -160,6 +169,19 @@ function isService(record: Answer): record is Named {
 /** Names of the DNS are the same whatever case they are written in. */
 function same(one: string, other: string): boolean {
   return one.toLowerCase() === other.toLowerCase();
+}
+
+function keyOf(type: Answer['type'], name: string): string {
+  return `${type} ${name.toLowerCase()}`;
+}
+
+/** Whether an address is one of the link that has this address of the host. */
+function isOnLink(own: string, other: string): boolean {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.some(({ address, cidr }) => {
+    const length = Number(cidr?.split('/')[1]);
+    return address === own && Prefix.around(Address.parse(own), length).contains(Address.parse(other));
+  });
 }
 
 function textsOf(data: unknown): string[] {

@@ -648,11 +648,18 @@ export class Membership {
   #find(): void {
     const { finds, listen, clock, log } = this.#options;
     const cluster = this.#node?.uuid ?? this.#wanted?.cluster;
-    const address = listen.address ?? this.#addresses.address;
+    // Of a host that listens on all addresses the link is that of its own.
+    const isOne = listen.address !== undefined && !['0.0.0.0', '::'].includes(listen.address);
+    const address = isOne ? listen.address : this.#addresses.address;
     this.#mdns?.stop();
     this.#mdns = undefined;
     if (!finds || cluster === undefined || address === undefined || address.includes(':')) return;
-    const self = () => this.#node && { id: this.id, port: this.#node.listening.port };
+    const self = () => {
+      if (!this.#node) return undefined;
+      const { place, listening } = this.#node;
+      const there = place && !place.address.includes(':') ? { address: place.address } : {};
+      return { id: this.id, port: listening.port, ...there };
+    };
     this.#mdns = new Mdns({ cluster, address, self, clock, log });
   }
 

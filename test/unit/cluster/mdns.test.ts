@@ -27,7 +27,7 @@ describe('hosts found on the link', () => {
     socket.destroy();
   });
 
-  function host(self?: { id: string; port: number }, of = cluster): Mdns {
+  function host(self?: { id: string; port: number; address?: string }, of = cluster): Mdns {
     const clock = { now: () => Date.now() + aheadMs, after: systemClock.after };
     const made = new Mdns({ cluster: of, address: HERE, self: () => self, clock, log });
     all.push(made);
@@ -86,5 +86,42 @@ describe('hosts found on the link', () => {
     await until(() => ports(asks).includes(999));
     assert.equal(ports(asks).length, 64);
     assert.ok(!ports(asks).includes(1500));
+  });
+
+  it('are the newest of too many', async () => {
+    const asks = host();
+    for (let number = 1; number <= 64; number++) say(number);
+    await until(() => ports(asks).length === 64);
+    say(65);
+    await until(() => ports(asks).includes(1065));
+    assert.equal(ports(asks).length, 64);
+  });
+
+  it('are where they say, of whatever address the link is', async () => {
+    const asks = host();
+    host({ id: id(1), port: 1234, address: '192.0.2.9' });
+    await until(() => asks.places().length === 1);
+    assert.deepEqual(asks.places(), [{ address: '192.0.2.9', port: 1234 }]);
+  });
+
+  it('are looked for in the beginning of a packet only', async () => {
+    const asks = host();
+    const answers = Array.from({ length: 1000 }, (_, at) => ({
+      name: SERVICE,
+      type: 'PTR' as const,
+      data: `x${at}.${SERVICE}`,
+    }));
+    const [name, target] = [`${id(7)}.${SERVICE}`, `${id(7)}.local`];
+    socket.respond({
+      answers: [...answers, { name: SERVICE, type: 'PTR', data: name }],
+      additionals: [
+        { name, type: 'SRV', data: { port: 1007, target } },
+        { name, type: 'TXT', data: [`cluster=${label}`] },
+        { name: target, type: 'A', data: '192.0.2.7' },
+      ],
+    });
+    say(8);
+    await until(() => ports(asks).includes(1008));
+    assert.deepEqual(ports(asks), [1008]);
   });
 });
