@@ -121,14 +121,13 @@ export class Membership {
     const left = secret && !this.#node && this.#past?.left ? hasLeft(secret) : undefined;
     const waits = [left, this.#forming?.trouble, secret?.trouble].filter((one) => one !== undefined);
     const host = { id: this.id, name, change: this.#change, isForming: this.#forming !== undefined, waits };
-    const secrets = this.#node && secret && !this.#certificates ? secret.names : undefined;
     const facts = factsOf(host, this.#node, {
       certificate: this.#certificates?.current,
       returning: this.#rejoining?.trouble,
       now: clock.now(),
       wallMs: this.#wall.now(),
     });
-    return { ...facts, secrets };
+    return { ...facts, secrets: this.#node?.credentials.secrets };
   }
 
   /** What is being done to this host's membership. */
@@ -570,7 +569,17 @@ export class Membership {
       replica,
       rules,
     });
+    if (!this.#certificates) this.#followSecret(this.#node);
     return this.#node.cluster;
+  }
+
+  /** The node uses the secrets as they are from now on, and what they have become while it started. */
+  #followSecret(node: ClusterNode): void {
+    const { secret } = this.#options;
+    if (!secret) return;
+    const use = () => node.use(shared(this.#identity, secret.current));
+    this.#stops.push(secret.onChange(use));
+    use();
   }
 
   /** By what this host is in a cluster; undefined for one in none. */
@@ -611,8 +620,6 @@ export class Membership {
     };
     look();
     this.#stops.push(
-      this.#options.secret?.onChange(() => node.use(shared(this.#identity, this.#options.secret!.current))) ??
-        (() => {}),
       () => this.#certificates?.stop(),
       () => applying.stop(),
       () => news.stop(),

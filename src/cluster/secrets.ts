@@ -1,7 +1,7 @@
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { presharedKey } from '../store/trust/secret.ts';
+import { presharedKey, secretName } from '../store/trust/secret.ts';
 import { readSecrets, type Secrets, traceOf } from '../store/trust/secretfile.ts';
 
 /** How often the file is looked at, in milliseconds. */
@@ -42,7 +42,7 @@ export class SecretFile {
 
   /** What they are called on the wire, where they can be told apart and do not show. */
   get names(): string[] {
-    return this.#secrets.map((secret) => presharedKey(secret).identity.replace(/^.* /, ''));
+    return this.#secrets.map((secret) => secretName(presharedKey(secret)));
   }
 
   /** What is wrong with the file now. */

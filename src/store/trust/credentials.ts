@@ -50,6 +50,8 @@ export interface Peer {
 export interface Credentials {
   readonly cluster: string;
   readonly id: string;
+  /** Names of the secrets that are accepted, where there are secrets; first of the one that is dialled with. */
+  readonly secrets?: readonly string[];
   /** For the side that listens. */
   listening(): TlsOptions;
   /** For the side that dials; the next one where the other side has refused the secret of the one before. */

@@ -46,3 +46,8 @@ export function presharedKey({ cluster, secret }: ClusterSecret): PresharedKey {
     Buffer.from(hkdfSync('sha256', secret, uuidBytes(cluster), `net-routed ${info}`, bytes));
   return { identity: `net-routed ${derive('psk name', 8).toString('hex')}`, key: derive('psk', 32) };
 }
+
+/** What a secret is called where people see it: the part of the name on the wire that tells it from others. */
+export function secretName({ identity }: PresharedKey): string {
+  return identity.replace(/^.* /, '');
+}

@@ -10,7 +10,7 @@ import {
   TLS_OPTIONS,
 } from './credentials.ts';
 import { type Identity, idOf, parseSpki, sign, spkiOf, verify } from './identity.ts';
-import { type ClusterSecret, presharedKey } from './secret.ts';
+import { type ClusterSecret, presharedKey, secretName } from './secret.ts';
 import { uuidBytes } from './text.ts';
 
 /** External pre-shared keys are used with SHA-256 (RFC 8446, 4.2.11). */
@@ -53,6 +53,10 @@ export class SharedCredentials implements Credentials {
     this.#identity = identity;
     this.#refused = refused;
     this.#keys = secrets.map(presharedKey);
+  }
+
+  get secrets(): readonly string[] {
+    return this.#keys.map(secretName);
   }
 
   listening(): TlsOptions {

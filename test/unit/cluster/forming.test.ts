@@ -13,7 +13,13 @@ import { shared } from '../../../src/cluster/trust.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
 import { createIdentity } from '../../../src/store/trust/identity.ts';
-import { type ClusterSecret, drawSecret, secretText } from '../../../src/store/trust/secret.ts';
+import {
+  type ClusterSecret,
+  drawSecret,
+  presharedKey,
+  secretName,
+  secretText,
+} from '../../../src/store/trust/secret.ts';
 import { HERE, HOUR_MS, Machine, until } from './machine.ts';
 
 const coded = (code: string) => (error: unknown) => error instanceof CodedError && error.code === code;
@@ -292,6 +298,28 @@ describe('a cluster that forms by its settings', function () {
     await until(() => links(c) === 0);
     await until(() => [a, b].every((one) => links(one) === 1));
   });
+
+  for (const moment of ['open', 'attach'] as const)
+    it(`uses secrets that change while it starts (${moment})`, async () => {
+      const [at, free] = await places(2);
+      const founder = { seeds: [at!], founder: 'a' };
+      const a = await machine('a', at!, founder).start();
+      await until(() => a.it.node !== undefined);
+      await a.stop();
+      const next = drawSecret(secret.cluster);
+      a.meanwhile[moment] = () => {
+        write(a.secretFile!, [next]);
+        a.readSecret();
+      };
+      await a.start();
+      assert.deepEqual(a.it.describe().secrets, [secretName(presharedKey(next))]);
+      const late = await machine('b', free!, { seeds: [a.place] }).start();
+      await until(() => late.it.node !== undefined || /refuses our secret/.test(waits(late)));
+      assert.ok(!late.it.node, 'let in by the secret that was removed');
+      const other = { seeds: [a.place], secretFile: file(next) };
+      const welcome = await machine('c', { address: HERE, port: 0 }, other).start();
+      await until(() => welcome.it.node !== undefined);
+    });
 
   it('goes on with its secrets when the file is damaged, and says so', async () => {
     const [a, b] = await trio();

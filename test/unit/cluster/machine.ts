@@ -35,6 +35,8 @@ export class Machine {
   keeps: string[] = [];
   /** Where the next start is to fail. */
   doom: 'attach' | undefined;
+  /** Happens while it starts: as soon as the store is open and something is waited for, or while the upper part begins. */
+  meanwhile: { open?: () => void; attach?: () => void } = {};
   #membership: Membership | undefined;
   #secret: SecretFile | undefined;
 
@@ -65,11 +67,13 @@ export class Machine {
         open: async (id, { isEmpty, wallMs }) => {
           if (isEmpty) removeStore(file);
           this.events.push(isEmpty ? 'empty' : 'open');
+          if (this.meanwhile.open) setImmediate(this.meanwhile.open);
           const replica = new JournalStore({ file, origin: id, classes: CLASSES, wallMs });
           return { replica, rules: { restMs: 60_000, isUsed: () => true } };
         },
         attach: async () => {
           this.events.push('attach');
+          this.meanwhile.attach?.();
           if (this.doom === 'attach') throw new Error('doomed');
         },
         detach: async () => void this.events.push('detach'),
@@ -97,6 +101,11 @@ export class Machine {
     });
     await this.#membership.start();
     return this;
+  }
+
+  /** Does not wait until the file is looked at again. */
+  readSecret(): void {
+    this.#secret!.read();
   }
 
   async stop(): Promise<void> {
