@@ -19,5 +19,6 @@ export const systemClock: Clock = {
 /** A clock that is right when the process starts, and goes on evenly, whatever is done to the computer's. */
 export const steadyClock: Clock = {
   now: () => Math.round(performance.timeOrigin + performance.now()),
+  wall: systemClock.now,
   after: systemClock.after,
 };

@@ -141,7 +141,7 @@ export class Daemon {
   #upper(serve: (cluster: Cluster) => Promise<Serving>): Upper {
     return {
       open: async (id, { isEmpty, wallMs }) => {
-        const now = this.#clock.now();
+        const now = systemClock.now();
         const opened = await openStore(this.#settings, this.#log, { id, isEmpty, now, wallMs });
         this.#opened = opened;
         const { isUsed, judge, describe } = opened.spaces;

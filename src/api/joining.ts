@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Membership } from '../cluster/membership.ts';
 import { CodedError } from '../errors.ts';
 import { CLUSTER_PORT, parsePlace } from '../net/place.ts';
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, wallOf } from '../ports/clock.ts';
 import { bounded } from './bounded.ts';
 import { showCluster, showHosts } from './cluster.ts';
 import type { ClusterView } from './views.ts';
@@ -75,7 +75,7 @@ export function memberRoutes(member: Member, clock: Clock): MemberRoute[] {
     change('share', shareBody, ({ host }) => member.share(host)),
     post('token', tokenBody, async ({ lifetime }) => {
       const token = await member.token(lifetime * 1000);
-      return { token, expires: new Date(now() + lifetime * 1000).toISOString() };
+      return { token, expires: new Date(wallOf(clock) + lifetime * 1000).toISOString() };
     }),
   ];
 }

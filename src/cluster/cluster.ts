@@ -73,7 +73,7 @@ export class Cluster {
     this.#isUsed = isUsed;
     const members = new Members(replica);
     const ownership = new Ownership(replica, members);
-    const spaces = new Spaces(replica, restMs, () => ground.timer.now());
+    const spaces = new Spaces(replica, restMs, ground.timer);
     const standing = new Standing(replica, members);
     const parts = { replica, members, ownership, spaces, standing, ground, boot };
     const claims = new Claims({

@@ -555,7 +555,8 @@ export class Membership {
     const { clock, random, log, name } = this.#options;
     const trust = this.#trust();
     if (!trust) {
-      const ground = { timer: { now: () => clock.now(), after: clock.after }, random, log };
+      const timer = { now: () => clock.now(), wall: () => this.#wall.now(), after: clock.after };
+      const ground = { timer, random, log };
       const key = publicKeyOf(this.#identity.publicKey);
       // Who is to be in a cluster does not begin one of its own: what it made there would keep it out.
       return startAlone(replica, { ...rules, key, name, ground, begins: !this.#wanted });

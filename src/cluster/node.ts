@@ -147,7 +147,7 @@ export class ClusterNode {
       await begin(replica, publicKeyOf(identity.publicKey), name);
       const boot = randomBytes(16).toString('hex');
       const ground: Omit<Ground, 'calls'> = {
-        timer: { now: () => clock.now(), after: clock.after },
+        timer: { now: () => clock.now(), wall: () => wall.now(), after: clock.after },
         random,
         log,
       };

@@ -21,6 +21,8 @@ export interface Calls {
 export interface Timer {
   /** Milliseconds since 1970. */
   now(): number;
+  /** By the computer's clock, which stored stamps are of; as now() without it. */
+  readonly wall?: () => number;
   /** Calls once, after so many milliseconds; returns the way to cancel it. */
   after(ms: number, call: () => void): () => void;
 }

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { Allocator } from '../allocator/allocator.ts';
 import type { Freed } from '../allocator/freed.ts';
+import { whenStamped } from '../ports/clock.ts';
 import type { Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import { ownerOf } from './ownership.ts';
+import type { Timer } from './ports.ts';
 
 /** A value as text; there may be 2^64 of them. */
 export const valueSchema = z.string().regex(/^\d{1,39}$/);
@@ -27,13 +29,13 @@ export class Spaces {
   readonly #restMs: number;
   readonly #spaces = new Map<string, Space>();
   readonly #allocators = new Map<string, Allocator>();
-  readonly #now: () => number;
+  readonly #timer: Pick<Timer, 'now' | 'wall'>;
 
   /** `restMs`: how long a freed value rests, in milliseconds. */
-  constructor(replica: Replica, restMs: number, now: () => number) {
+  constructor(replica: Replica, restMs: number, timer: Pick<Timer, 'now' | 'wall'>) {
     this.#replica = replica;
     this.#restMs = restMs;
-    this.#now = now;
+    this.#timer = timer;
     for (const entry of replica.list('space')) this.#open(entry.key, entry);
     this.#fill((id) => this.#allocators.get(id));
     replica.observe('space', ({ key, after }) => {
@@ -43,7 +45,7 @@ export class Spaces {
     replica.observe('chunk', ({ key, after }) => this.#chunk(key, after));
     replica.observe('allocation', ({ key, after }) => {
       if (isHeld(after)) this.#held(key);
-      else this.#freed(key, since(after));
+      else this.#freed(key, this.#since(after));
     });
     replica.observe('lent', ({ key, after }) => {
       if (after) this.#held(key);
@@ -100,7 +102,7 @@ export class Spaces {
       for (const entry of this.#replica.list(namespace)) {
         const { allocator, value } = this.#placeOf(entry.key, fresh);
         if (!allocator || value === undefined) continue;
-        const at = namespace === 'lent' ? undefined : since(entry);
+        const at = namespace === 'lent' ? undefined : this.#since(entry);
         if (at === undefined) allocator.load([value]);
         else if (resting.get(allocator)?.push({ value, at }) === undefined)
           resting.set(allocator, [{ value, at }]);
@@ -113,7 +115,7 @@ export class Spaces {
     const allocator = this.#allocators.get(id);
     if (!allocator || !/^\d+$/.test(number)) return;
     if (entry && ownerOf(entry) === this.#replica.origin) allocator.own(BigInt(number));
-    else allocator.disown(BigInt(number), this.#now());
+    else allocator.disown(BigInt(number), this.#timer.now());
   }
 
   #held(key: string): void {
@@ -127,8 +129,14 @@ export class Spaces {
     if (!allocator || value === undefined) return;
     // Shared with others it may still be in use, and who has taken it since is on the way to the disk.
     if (isHeld(this.#replica.get(`allocation/${name}`)) || this.#replica.get(`lent/${name}`)) return;
-    if (allocator.held(value)) allocator.free(value, at ?? this.#now());
+    if (allocator.held(value)) allocator.free(value, at ?? this.#timer.now());
     else if (at !== undefined) allocator.load([], [{ value, at }]);
+  }
+
+  /** Since when an allocation rests, by the timer: it rests no longer from now on than if it were freed now. */
+  #since(entry: Entry | undefined): number | undefined {
+    const stamp = since(entry);
+    return stamp === undefined ? undefined : whenStamped(this.#timer, stamp);
   }
 
   #placeOf(

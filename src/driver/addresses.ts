@@ -4,6 +4,7 @@ import { addressesOf, confirmed, type Endpoint } from '../model/endpoint.ts';
 import type { Allocation, Pool } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { isLinkLocal } from '../net/special.ts';
+import { Ages, wallOf } from '../ports/clock.ts';
 import type { Change } from '../ports/store.ts';
 import { Choice } from './choice.ts';
 import type { Context } from './context.ts';
@@ -26,9 +27,11 @@ export interface Apart extends Place {
 export class Addresses {
   readonly choice: Choice;
   readonly #context: Context;
+  readonly #ages: Ages;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#ages = new Ages(context.clock);
     this.choice = new Choice(context);
   }
 
@@ -68,7 +71,7 @@ export class Addresses {
     }
     const dead = this.#deadHolder(standing);
     const { endpoint: _, ...kept } = standing;
-    const held = this.change({ ...kept, use: 'held', since: clock.now() });
+    const held = this.change({ ...kept, use: 'held', since: wallOf(clock) });
     await store.commit([...dead.flatMap((endpoint) => this.reap(endpoint, [standing])), held]);
     for (const { id } of dead) this.#context.mark(id);
     return address;
@@ -147,7 +150,7 @@ export class Addresses {
       const dead = standing.flatMap(({ at }) => (at?.use === 'endpoint' ? this.#deadHolder(at) : []));
       const apart = standing.map(({ use, at, ...place }) => {
         const { endpoint: _, ...kept } = at ?? this.#allocation(place, use);
-        return this.change({ ...kept, use, since: clock.now() });
+        return this.change({ ...kept, use, since: wallOf(clock) });
       });
       const but = standing.flatMap(({ at }) => at ?? []);
       const ended = [...new Set(dead)].flatMap((endpoint) => this.reap(endpoint, but));
@@ -285,7 +288,7 @@ export class Addresses {
     return this.#of(endpoint).flatMap((allocation) => {
       if (endpoint.aliases.includes(allocation.address)) return this.#rest(allocation);
       const { endpoint: _, ...kept } = allocation;
-      return [this.change({ ...kept, use: 'held', since: this.#context.clock.now() })];
+      return [this.change({ ...kept, use: 'held', since: wallOf(this.#context.clock) })];
     });
   }
 
@@ -324,11 +327,11 @@ export class Addresses {
   }
 
   /** Changes that end the rest of addresses that have rested long enough, and free what nobody came for. */
-  expired(now: number, heldMs: number): Change[] {
+  expired(heldMs: number): Change[] {
     const { restMs, state } = this.#context;
     const changes: Change[] = [];
     for (const [id, allocation] of state.allocations.entries()) {
-      const age = now - allocation.since;
+      const age = this.#ages.of(allocation, allocation.since);
       if (allocation.use === 'resting' && age > restMs) changes.push({ key: state.allocations.key(id) });
       if (allocation.use === 'held' && age > heldMs) changes.push(...this.#rest(allocation, id));
     }
@@ -419,7 +422,7 @@ export class Addresses {
   }
 
   #allocation({ pool, address }: Place, use: Allocation['use']): Allocation {
-    return { pool: pool.id, address, use, since: this.#context.clock.now() };
+    return { pool: pool.id, address, use, since: wallOf(this.#context.clock) };
   }
 
   /** What an endpoint has by a grant. @throws NR_ENDPOINT_UNKNOWN, NR_ADDRESS_IN_USE */
@@ -453,13 +456,13 @@ export class Addresses {
 
   #bound(standing: Allocation, endpoint: string, anycast: boolean): Change {
     const { shared: _, ...kept } = standing;
-    const since = this.#context.clock.now();
+    const since = wallOf(this.#context.clock);
     return this.change({ ...kept, use: 'endpoint', endpoint, since, ...(anycast && { shared: true }) });
   }
 
   /** Changes that free an address: it rests here, or with the host that has lent it. */
   #rest({ pool, address, nonce }: Allocation, id?: string): Change[] {
-    const since = this.#context.clock.now();
+    const since = wallOf(this.#context.clock);
     const resting: Allocation = { pool, address, use: 'resting', since };
     const name = id ?? this.#id(resting);
     if (nonce === undefined) return [this.change(resting, name)];

@@ -8,6 +8,7 @@ import { vethNames } from '../net/ifname.ts';
 import { macOf, parseMac } from '../net/mac.ts';
 import { Prefix, splitCidr } from '../net/prefix.ts';
 import { same } from '../plan/tracker.ts';
+import { wallOf } from '../ports/clock.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses, Place } from './addresses.ts';
 import type { CreateEndpoint, Join, JoinAnswer } from './calls.ts';
@@ -222,7 +223,7 @@ export class Endpoints {
       anycast: options.anycast,
       phase: 'created',
       ports: [],
-      createdAt: this.#context.clock.now(),
+      createdAt: wallOf(this.#context.clock),
     };
   }
 

@@ -1,4 +1,5 @@
 import { asCoded, type CodedError } from '../errors.ts';
+import { Ages } from '../ports/clock.ts';
 import type { Docker, DockerNetwork } from '../ports/docker.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
@@ -40,6 +41,7 @@ export interface Trouble {
  */
 export class Janitor {
   readonly #context: Context;
+  readonly #ages: Ages;
   readonly #addresses: Addresses;
   readonly #pools: Pools;
   readonly #docker: Docker;
@@ -55,6 +57,7 @@ export class Janitor {
 
   constructor(context: Context, parts: { addresses: Addresses; pools: Pools }, docker: Docker) {
     this.#context = context;
+    this.#ages = new Ages(context.clock);
     this.#addresses = parts.addresses;
     this.#pools = parts.pools;
     this.#docker = docker;
@@ -86,28 +89,29 @@ export class Janitor {
   }
 
   async #compare(graceMs: number): Promise<Swept> {
-    const { state, store, clock, mark, present } = this.#context;
-    const now = clock.now();
+    const { state, store, mark, present } = this.#context;
     // These need nobody's word, and must not wait for Docker's.
-    const expired = this.#addresses.expired(now, HELD_MS);
+    const expired = this.#addresses.expired(HELD_MS);
     if (expired.length > 0) await store.commit(expired);
     await this.#pools.tidy();
     const listed = await this.#docker.networks();
     const known = new Set(listed.flatMap(({ endpoints }) => endpoints.map(({ id }) => id)));
     // Docker lists an endpoint from before its Join on: what it does not list is not on its way any more.
     const stale = [...state.endpoints.all()].filter(
-      (endpoint) => !known.has(endpoint.id) && !present(endpoint) && now - endpoint.createdAt > graceMs,
+      (endpoint) =>
+        !known.has(endpoint.id) &&
+        !present(endpoint) &&
+        this.#ages.of(endpoint, endpoint.createdAt) > graceMs,
     );
     const networks = this.#forgotten(
       listed,
       stale.map(({ id }) => id),
-      now,
       graceMs,
     );
     const gone = new Set(networks);
-    const pools = [...state.poolUses.all()].filter(({ pool, since }) => {
-      const user = state.networkOf(pool);
-      return (!user || gone.has(user.id)) && now - since > graceMs;
+    const pools = [...state.poolUses.all()].filter((use) => {
+      const user = state.networkOf(use.pool);
+      return (!user || gone.has(user.id)) && this.#ages.of(use, use.since) > graceMs;
     });
     const changes: Change[] = [
       ...stale.flatMap((endpoint) => this.#addresses.reap(endpoint)),
@@ -124,17 +128,12 @@ export class Janitor {
   }
 
   /** Networks that Docker does not list, without endpoints that live. */
-  #forgotten(
-    listed: readonly DockerNetwork[],
-    stale: readonly string[],
-    now: number,
-    graceMs: number,
-  ): string[] {
+  #forgotten(listed: readonly DockerNetwork[], stale: readonly string[], graceMs: number): string[] {
     const { state } = this.#context;
     const known = new Set(listed.map(({ id }) => id));
     const dying = new Set(stale);
     return [...state.networks.all()]
-      .filter((network) => !known.has(network.id) && now - network.createdAt > graceMs)
+      .filter((network) => !known.has(network.id) && this.#ages.of(network, network.createdAt) > graceMs)
       .filter((network) => state.endpointsOf(network.id).every(({ id }) => dying.has(id)))
       .map(({ id }) => id);
   }

@@ -5,6 +5,7 @@ import { type Pool, poolId } from '../model/pool.ts';
 import { Address, quote } from '../net/address.ts';
 import { splitCidr } from '../net/prefix.ts';
 import { same } from '../plan/tracker.ts';
+import { wallOf } from '../ports/clock.ts';
 import type { Addresses, Apart } from './addresses.ts';
 import { type CreateNetwork, LOCAL_ADDRESS_SPACE, type PoolData } from './calls.ts';
 import type { Context } from './context.ts';
@@ -75,7 +76,7 @@ export class Networks {
       internal: call.internal,
       pools: ids,
       ...(options.propagated !== undefined && { copy: 'making' }),
-      createdAt: clock.now(),
+      createdAt: wallOf(clock),
     };
     const standing = state.networks.get(call.network);
     if (standing) {

@@ -9,6 +9,7 @@ import { linkLocalGateway } from '../net/linklocal.ts';
 import { Prefix } from '../net/prefix.ts';
 import { UNUSABLE } from '../net/special.ts';
 import { same } from '../plan/tracker.ts';
+import { wallOf } from '../ports/clock.ts';
 import type { Change } from '../ports/store.ts';
 import type { Addresses } from './addresses.ts';
 import type { RequestPool } from './calls.ts';
@@ -82,7 +83,9 @@ export class Pools {
       const pool = state.pools.get(made.id);
       // Meanwhile it may have been given back, or become another network's.
       if (pool?.space !== made.space || this.#isTaken(pool.id)) continue;
-      await store.commit([this.#useChange(pool, { range: range?.toString(), network, since: clock.now() })]);
+      await store.commit([
+        this.#useChange(pool, { range: range?.toString(), network, since: wallOf(clock) }),
+      ]);
       this.#addresses.choice.restock(pool);
       return pool;
     }
@@ -279,7 +282,7 @@ export class Pools {
       gatewayGiven: false,
       auxiliary: [],
       automatic,
-      createdAt: this.#context.clock.now(),
+      createdAt: wallOf(this.#context.clock),
     };
   }
 

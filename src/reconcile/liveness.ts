@@ -1,5 +1,5 @@
 import type { Endpoint } from '../model/endpoint.ts';
-import type { Clock } from '../ports/clock.ts';
+import { Ages, type Clock } from '../ports/clock.ts';
 
 /** How long a sandbox may take to appear after Join, and an endpoint to be joined, in milliseconds. */
 const GRACE_MS = 300_000;
@@ -12,6 +12,7 @@ export class Liveness {
   readonly #sandboxAlive: (path: string) => boolean;
   readonly #incarnation: () => string;
   readonly #clock: Clock;
+  readonly #ages: Ages;
   /** Endpoints whose sandbox was not seen yet, and since when they wait for it. */
   readonly #expected = new Map<string, number>();
   /** Endpoints whose veth has gone while their sandbox may be there: Docker alone can connect them again. */
@@ -23,6 +24,7 @@ export class Liveness {
     this.#sandboxAlive = sandboxAlive;
     this.#incarnation = incarnation;
     this.#clock = clock;
+    this.#ages = new Ages(clock);
   }
 
   /** The endpoint is being joined, or its veth was found after a restart. */
@@ -60,7 +62,7 @@ export class Liveness {
   /** Whether it is present, or may still come to be. */
   alive(endpoint: Endpoint): boolean {
     if (endpoint.phase === 'created')
-      return !this.#abandoned.has(endpoint.id) && this.#clock.now() - endpoint.createdAt < GRACE_MS;
+      return !this.#abandoned.has(endpoint.id) && this.#ages.of(endpoint, endpoint.createdAt) < GRACE_MS;
     if (this.present(endpoint)) {
       this.#expected.delete(endpoint.id);
       return true;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type SpeakerRecord, sinceNow, speakerSchema } from '../model/speaker.ts';
 import type { HostView } from '../plan/endpoint.ts';
 import { type Lingering, linger, type MeshHost, type MeshPlan, planMesh } from '../plan/mesh.ts';
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, wallOf } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { type Peer, speakerKey } from '../ports/speaker.ts';
 import type { Json, Store } from '../ports/store.ts';
@@ -197,7 +197,7 @@ export class Mesh {
       ...(address !== undefined && { address }),
       ...(addressV6 !== undefined && { addressV6 }),
       port: settings.listenPort,
-      since: known?.run === run ? known.since : sinceNow(clock.now(), others),
+      since: known?.run === run ? known.since : sinceNow(wallOf(clock), others),
       run,
       missing: [...this.#waits].flatMap(([id, cancel]) => (cancel ? [] : [id])).sort(),
     };

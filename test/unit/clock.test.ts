@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { steadyClock, systemClock } from '../../src/clock.ts';
+import { wallOf } from '../../src/ports/clock.ts';
 
 describe('system clock', () => {
   it('tells milliseconds since 1970', () => {
@@ -41,6 +42,7 @@ describe('steady clock', () => {
         Date.now = () => now() + ms;
         assert.ok(Math.abs(systemClock.now() - now() - ms) < 1000);
         assert.ok(Math.abs(steadyClock.now() - now()) < 1000);
+        assert.equal(wallOf(steadyClock), wallOf(systemClock));
         assert.ok(Number.isSafeInteger(steadyClock.now()));
       }
     } finally {

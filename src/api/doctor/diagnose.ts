@@ -1,5 +1,6 @@
 import type { Services } from '../../driver/services.ts';
 import { asCoded } from '../../errors.ts';
+import { wallOf } from '../../ports/clock.ts';
 import { kernelKey } from '../../ports/kernel.ts';
 import { bounded } from '../bounded.ts';
 import { showPeers } from '../peers.ts';
@@ -103,7 +104,7 @@ async function threeViews({ docker, state, clock, kernel, reconciler }: Services
   const listed = await bounded(docker.networks(), WAIT_MS, 'Docker').catch(() => undefined);
   const there = await bounded(kernel.read(), WAIT_MS, 'kernel');
   const { tracker } = reconciler.kernel;
-  const settled = (item: { createdAt: number }) => clock.now() - item.createdAt > YOUNG_MS;
+  const settled = (item: { createdAt: number }) => Math.abs(wallOf(clock) - item.createdAt) > YOUNG_MS;
   const missing = [...tracker.allWanted()].map(kernelKey).filter((key) => !there.has(key));
   return {
     docker: listed,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Member } from '../../../src/api/joining.ts';
+import { type Member, memberRoutes } from '../../../src/api/joining.ts';
 import { Metrics } from '../../../src/api/metrics.ts';
 import { Pulse } from '../../../src/api/pulse.ts';
 import { createApi } from '../../../src/api/server.ts';
@@ -200,6 +200,16 @@ describe('operator API of the cluster', () => {
     ])
       assert.ok(payload.includes(`${line}\n`), line);
     assert.match(payload, /^net_routed_store_records \d+$/m);
+  });
+
+  it("tells when a token ends by the host's clock, as the token's own end is", async () => {
+    const clock = { now: () => 0, wall: () => 3_600_000, after: () => () => {} };
+    const routes = memberRoutes({ token: async () => 'nrj1_x' } as Partial<Member> as Member, clock);
+    const { handler } = routes.find(({ path }) => path === '/v1/cluster/token')!;
+    assert.deepEqual(await handler({ payload: { lifetime: 120 } } as Parameters<typeof handler>[0]), {
+      token: 'nrj1_x',
+      expires: '1970-01-01T01:02:00.000Z',
+    });
   });
 
   it('does what it is asked for, and answers what became of it', async () => {

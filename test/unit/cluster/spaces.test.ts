@@ -45,6 +45,32 @@ describe('spaces', () => {
     assert.deepEqual(counts(hosts), before, 'after a restart, too');
   });
 
+  it("let rest by the stamp's age on the host's clock, and never longer than what is freed now", () => {
+    const hosts = withChunks();
+    const host = hosts.at(0);
+    const { id, store } = host;
+    const wallMs = hosts.time.now + 3_600_000;
+    const write = (value: number, since: number) => {
+      store.write([{ key: `allocation/${id}/s/${value}`, value: { use: 'resting', since } }], () => {});
+      hosts.run();
+    };
+    hosts.setMs = 3_600_000;
+    write(0, wallMs - 50_000);
+    write(1, wallMs + 86_400_000);
+    for (const when of ['when it is freed', 'after a restart']) {
+      const begun = hosts.time.now;
+      assert.equal(counts(hosts).resting, 2n, when);
+      hosts.time.now = begun + 59_999;
+      assert.equal(counts(hosts).resting, 1n, when);
+      hosts.setMs = 0;
+      hosts.time.now = begun + 60_000;
+      assert.equal(counts(hosts).resting, 0n, when);
+      hosts.time.now = begun;
+      hosts.setMs = 3_600_000;
+      host.restart();
+    }
+  });
+
   it('hold a value that rests here and is lent to another', () => {
     const hosts = withChunks();
     const { id, store, cluster } = hosts.at(0);

@@ -22,6 +22,8 @@ export interface Node {
 /** What happens next, and time: nothing happens but when `run` is called. */
 export class Hosts {
   readonly time = { now: 1_000_000 };
+  /** By how much the clocks of the hosts were set, in milliseconds. */
+  setMs = 0;
   readonly nodes: Node[] = [];
   /** Whether requests of a method are lost. */
   loses: (method: string) => boolean = () => false;
@@ -173,6 +175,7 @@ export class Hosts {
         calls,
         timer: {
           now: () => this.time.now,
+          wall: () => this.time.now + this.setMs,
           after: this.after,
         },
         random: () => 0.5,

@@ -124,7 +124,7 @@ describe('cnm: what dockerd says, to the driver itself', () => {
         await say(names, { lost }, () => {});
         // What was asked for and never taken is freed, after a while.
         host.time.now += 600_000;
-        await host.store.commit(host.driver.addresses.expired(host.time.now, 300_000));
+        await host.store.commit(host.driver.addresses.expired(300_000));
         const allocations = [...host.state.allocations.all()];
         assert.deepEqual(
           allocations.filter(({ use }) => use === 'held'),

@@ -48,6 +48,42 @@ describe('the janitor', () => {
     assert.deepEqual(await it.driver.requestAddress({ pool: it.pool, address, gateway: false }), lost);
   });
 
+  it("stamps by the host's clock, and waits by its own whatever is done to that", async () => {
+    const HOUR = 60 * MINUTE;
+    const time = { now: 1_000_000, setMs: HOUR };
+    const clock = { now: () => time.now, wall: () => time.now + time.setMs, after: () => () => {} };
+    const it = await withNetwork({ clock });
+    await endpoint(it, 'e1', '10.1.0.2');
+    await it.driver.requestPool({ ...POOL, pool: '10.2.0.0/16' });
+    const pool = it.driver.pools.get(it.pool);
+    await it.driver.requestAddress({ pool: it.pool, address: '10.1.0.3', gateway: false });
+    const wallMs = 1_000_000 + HOUR;
+    const lost = () => it.driver.addresses.get(pool, '10.1.0.3');
+    assert.deepEqual(
+      [it.state.networks.get('n1'), it.state.endpoints.get('e1'), pool].map((one) => one?.createdAt),
+      [wallMs, wallMs, wallMs],
+    );
+    assert.deepEqual(
+      [it.state.poolUses.get(it.pool), lost()].map((one) => one?.since),
+      [wallMs, wallMs],
+    );
+    it.dead.add('e1');
+    const janitor = janitorOf(it, []);
+    const gone = async () => {
+      const { endpoints, pools } = await janitor.sweep();
+      return [endpoints.length, pools.length, lost()?.use];
+    };
+    assert.deepEqual(await gone(), [0, 0, 'held']);
+    time.setMs = 10 * HOUR;
+    time.now += MINUTE;
+    assert.deepEqual(await gone(), [0, 0, 'held'], 'set forward');
+    time.setMs = -10 * HOUR;
+    time.now += 1;
+    assert.deepEqual(await gone(), [1, 1, 'held'], 'set back');
+    time.now += 4 * MINUTE;
+    assert.deepEqual(await gone(), [0, 0, 'resting']);
+  });
+
   it('frees it also while Docker does not answer, and removes nothing else then', async () => {
     const it = await withNetwork();
     await endpoint(it, 'e1', '10.1.0.2');

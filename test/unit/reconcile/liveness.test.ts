@@ -58,6 +58,32 @@ describe('Liveness', () => {
     assert.equal(subject.alive(endpoint), true);
   });
 
+  it("goes by the stamp of an endpoint in the making by the host's clock, and then by its own", () => {
+    const [created, HOUR] = [{ ...endpoint, phase: 'created' as const, sandbox: undefined }, 3_600_000];
+    let setMs = HOUR;
+    const clock = { now: () => now, wall: () => now + setMs, after: () => () => {} };
+    subject = new Liveness(
+      () => false,
+      () => boot,
+      clock,
+    );
+    assert.equal(
+      subject.alive({ ...created, createdAt: HOUR - 300_000 }),
+      false,
+      'made by an earlier process',
+    );
+    // The second is stamped by a clock that was ahead.
+    const made = [HOUR, 2 * HOUR].map((createdAt) => ({ ...created, createdAt }));
+    const alive = () => made.map((one) => subject.alive(one));
+    assert.deepEqual(alive(), [true, true]);
+    setMs = 10 * HOUR;
+    now = 299_999;
+    assert.deepEqual(alive(), [true, true]);
+    setMs = -10 * HOUR;
+    now = 300_000;
+    assert.deepEqual(alive(), [false, false]);
+  });
+
   it('ends with the boot', () => {
     sandboxes.add('/s');
     boot = 'boot 2';
