@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { CodedError } from '../../errors.ts';
 import { type ClusterSecret, parseSecret } from './secret.ts';
 
@@ -39,15 +39,22 @@ export function traceOf(path: string): string | undefined {
 }
 
 function linesOf(path: string): string[] {
+  let file: number | undefined;
   try {
-    const { mode } = statSync(path);
+    // Opened once: what is checked is what is read, whatever the path leads to meanwhile.
+    file = openSync(path, 'r');
+    const { mode, uid } = fstatSync(file);
     if (mode & OTHERS) {
       const octal = (mode & 0o777).toString(8).padStart(4, '0');
       throw failed(`${path} is open to others than its owner (mode ${octal}, 0600 is right)`);
     }
-    return readFileSync(path, 'utf8').split('\n');
+    if (uid !== 0 && uid !== process.geteuid?.())
+      throw failed(`${path} belongs to user ${uid}, not to root or to the user who reads it`);
+    return readFileSync(file, 'utf8').split('\n');
   } catch (error) {
     throw error instanceof CodedError ? error : failed((error as Error).message, error);
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodedError } from '../../../../src/errors.ts';
@@ -54,6 +54,15 @@ describe('file of secrets', () => {
       refused(/open to others/);
     }
     chmodSync(path, 0o400);
+    assert.equal(readSecrets(path).length, 1);
+  });
+
+  it('is refused when it belongs to somebody else, who could change it', function () {
+    if (process.getuid?.() !== 0) return this.skip();
+    write(secretText(one));
+    chownSync(path, 65_534, 0);
+    refused(/belongs to user 65534/);
+    chownSync(path, 0, 65_534);
     assert.equal(readSecrets(path).length, 1);
   });
 
