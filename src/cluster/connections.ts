@@ -21,6 +21,8 @@ const ROTATE_MS = 10_000;
 /** Until the other side has said hello, and until a connection for requests that is not used is closed. */
 const HELLO_MS = 5000;
 const IDLE_MS = 60_000;
+/** Pause before what was made with a secret on its way out, although another one was preferred, is made again. */
+const RENEW_MS = 5000;
 /** A connection that ends sooner counts as one that could not be made. */
 const STABLE_MS = 5000;
 /** Who was not heard for so long is not taken for a second one of its identity that is still there. */
@@ -72,8 +74,9 @@ export class Connections implements Calls {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #refused: (reason: string, remote: string) => void;
   readonly #founder: () => string | undefined;
-  /** Made with a secret that is on its way out: another connection is to take their place. */
-  readonly #outdated = new Set<Session>();
+  /** Whether one was made with a secret that is on its way out, and when that was last another one. */
+  #isOutdated: (connection: Connection) => boolean = () => false;
+  #renewedAt = Number.NEGATIVE_INFINITY;
   readonly #isAway: (member: string) => boolean;
   readonly #requests: Requests;
   readonly #backoff: Backoff;
@@ -191,8 +194,8 @@ export class Connections implements Calls {
 
   /** Has connections of this host that were made otherwise than they would be now replaced, by and by. */
   renew(isOutdated: (connection: Connection) => boolean): void {
-    for (const session of this.#sessions)
-      if (session.connection.dialed && isOutdated(session.connection)) this.#outdated.add(session);
+    this.#isOutdated = isOutdated;
+    this.#renewedAt = this.#ground.timer.now();
   }
 
   stop(): void {
@@ -232,14 +235,21 @@ export class Connections implements Calls {
     this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
   }
 
-  /** A link is dialled anew once; the older one ends when the newer is there. Others end when they are not used. */
+  /**
+   * A link is dialled anew until that succeeds; the older one ends when the newer is there. Others end when they are not
+   * used.
+   */
   #renewOutdated(): void {
-    for (const session of this.#outdated) {
-      const { peer, link } = session;
-      if (!link && [...this.#requests.of(peer)].length > 0) continue;
-      this.#outdated.delete(session);
-      if (link) this.#dialMember(peer, 'link', () => {});
-      else this.#close(session, 'another secret took its place');
+    const now = this.#ground.timer.now();
+    for (const session of [...this.#sessions]) {
+      const { connection, peer, link, since } = session;
+      if (!connection.dialed || !this.#isOutdated(connection)) continue;
+      // It was still being made then, or the other side takes no other secret yet.
+      if (since > this.#renewedAt && now - since < RENEW_MS) continue;
+      if (!link) {
+        if ([...this.#requests.of(peer)].length === 0) this.#close(session, 'another secret took its place');
+      } else if (!this.#dialing.has(peer) && this.#backoff.isReady(peer))
+        this.#dialMember(peer, 'link', () => {});
     }
   }
 
@@ -546,7 +556,6 @@ export class Connections implements Calls {
   #remove(session: Session): void {
     const { link, peer } = session;
     this.#sessions.delete(session);
-    this.#outdated.delete(session);
     link?.ended();
     if (this.#stopped) return;
     // Every request may be asked again, and the answer may have been lost.

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Hello, Message } from '../../../src/store/gossip/messages.ts';
-import { areAlike, asked, CLUSTER, MemoryNetwork, type NodeOptions, type Wired, Wiring } from './wiring.ts';
+import type { Connection } from '../../../src/store/gossip/transport.ts';
+import {
+  areAlike,
+  asked,
+  CLUSTER,
+  type MemoryConnection,
+  MemoryNetwork,
+  type NodeOptions,
+  type Wired,
+  Wiring,
+} from './wiring.ts';
 import { SPACE } from './world.ts';
 
 const IDS = [...'0123456789abcdef'].map((digit) => digit.repeat(32));
@@ -542,6 +552,51 @@ describe('connections', () => {
       /NR_MEMBER_UNREACHABLE.*cannot be asked so much/,
     );
     assert.equal(await settle(asked(a!, B, 'stored', { id: A })), '{"stored":true}');
+  });
+
+  describe('that were made with a secret on its way out', () => {
+    /** Those that were there before so many, at both ends. */
+    const outdated = (nodes: readonly Wired[], isOld: (connection: Connection) => boolean) =>
+      nodes.flatMap((node) => node.connections.peersOf(isOld));
+    const amongFirst = (count: number) => (connection: Connection) =>
+      network.connections.indexOf(connection as MemoryConnection) < count;
+
+    it('go on until another one has taken their place, however often that fails', async () => {
+      const nodes = await cluster(2);
+      const isOld = amongFirst(network.connections.length);
+      network.reaches = () => false;
+      const dials = network.dials.length;
+      for (const { connections } of nodes) connections.renew(isOld);
+      await wiring.until(() => network.dials.length > dials);
+      await wiring.pass(1000);
+      assert.deepEqual(nodes.map(linksOf), [1, 1]);
+      network.reaches = () => true;
+      await wiring.until(() => outdated(nodes, isOld).length === 0);
+      assert.deepEqual(nodes.map(linksOf), [1, 1]);
+    });
+
+    it('are replaced although they were still being made when it was', async () => {
+      const nodes = [await start(A), await start(B)];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      network.hold = promise;
+      await nodes[0]!.store.commit(wiring.members([A, B]));
+      await wiring.until(() => network.dials.length > 0);
+      let isOld: (connection: Connection) => boolean = () => true;
+      for (const { connections } of nodes) connections.renew((connection) => isOld(connection));
+      resolve();
+      await wiring.until(() => linksOf(nodes[0]!) === 1);
+      isOld = amongFirst(network.connections.length);
+      await wiring.until(() => outdated(nodes, isOld).length === 0 && linksOf(nodes[0]!) === 1);
+    });
+
+    it('are not made anew all the time while the other side takes no other secret', async () => {
+      const nodes = await cluster(2);
+      const dials = network.dials.length;
+      for (const { connections } of nodes) connections.renew(() => true);
+      await wiring.pass(20_000);
+      const made = network.dials.length - dials;
+      assert.ok(made >= 2 && made <= 5, `${made}`);
+    });
   });
 
   it('close those for requests when they are not used', async () => {
