@@ -24,6 +24,8 @@ interface Group {
   readonly minutes: number;
   /** A single check rather than many tests. */
   readonly single?: boolean;
+  /** Runs while the one before it does: that one waits most of its time. */
+  readonly beside?: boolean;
 }
 
 interface Counts {
@@ -36,7 +38,7 @@ function mocha(
   name: string,
   minutes: number,
   globs: readonly string[],
-  more: Pick<Group, 'env' | 'release'> = {},
+  more: Pick<Group, 'env' | 'release' | 'beside'> = {},
 ): Group {
   return { name, minutes, command: ['mocha', '--no-color', ...globs], ...more };
 }
@@ -77,12 +79,10 @@ const groups: Group[] = [
     ['test/unit/**/*.test.ts'],
     all ? { env: () => ({ NET_ROUTED_KILLS: '100' }) } : {},
   ),
-  mocha(
-    'simulation',
-    all ? 180 : 20,
-    ['test/sim/*.test.ts'],
-    all ? { env: () => ({ NET_ROUTED_SEEDS: '100000' }) } : {},
-  ),
+  mocha('simulation', all ? 180 : 20, ['test/sim/*.test.ts'], {
+    beside: true,
+    ...(all && { env: () => ({ NET_ROUTED_SEEDS: '100000' }) }),
+  }),
   mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
   mocha('lab', all ? 60 : 15, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
   ...endToEnd(e2e),
@@ -103,16 +103,23 @@ async function rootOf({ release }: Group): Promise<string> {
   return (await releaseRoot(release, (line) => process.stdout.write(`${line}\n`))) ?? '/';
 }
 
-async function prepared(group: Group): Promise<Counts> {
-  try {
-    return await run(group, await rootOf(group));
-  } catch (error) {
-    process.stdout.write(`${group.name}: ${(error as Error).message}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
-  }
+/** `say`: takes what it prints. */
+async function prepared(group: Group, say: (text: string) => void): Promise<Counts> {
+  const started = performance.now();
+  say(`\n--- ${group.name}\n`);
+  const counts = await (async () => {
+    try {
+      return await run(group, await rootOf(group), say);
+    } catch (error) {
+      say(`${group.name}: ${(error as Error).message}\n`);
+      return { passed: 0, failed: 1, skipped: 0 };
+    }
+  })();
+  say(`--- ${group.name}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+  return counts;
 }
 
-function run(group: Group, root: string): Promise<Counts> {
+function run(group: Group, root: string, say: (text: string) => void): Promise<Counts> {
   return new Promise((resolve) => {
     const [command = '', ...rest] = group.command;
     const env = { ...process.env, ...group.env?.(root) };
@@ -122,21 +129,38 @@ function run(group: Group, root: string): Promise<Counts> {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';
-    child.stdout.on('data', (part: Buffer) => {
-      process.stdout.write(part);
-      output += part.toString();
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      say(part);
+      output += part;
     });
     const late = setTimeout(() => {
-      process.stdout.write(`\n${group.name}: not done after ${group.minutes} minutes, ended\n`);
+      say(`\n${group.name}: not done after ${group.minutes} minutes, ended\n`);
       child.kill('SIGTERM');
       setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
     }, group.minutes * 60_000);
-    child.on('error', (error) => process.stdout.write(`${group.name}: ${error.message}\n`));
+    child.on('error', (error) => say(`${group.name}: ${error.message}\n`));
     child.on('close', (status) => {
       clearTimeout(late);
       resolve(count(group, output, status));
     });
   });
+}
+
+/** One after the other, but for those that run beside the one before: these print when that is done. */
+async function several(group: Group, besides: readonly Group[]): Promise<readonly [Group, Counts][]> {
+  const said = besides.map(() => '');
+  const others = besides.map((one, at) =>
+    prepared(one, (text) => {
+      said[at] += text;
+    }),
+  );
+  const first = await prepared(group, (text) => process.stdout.write(text));
+  const counts: [Group, Counts][] = [[group, first]];
+  for (const [at, one] of besides.entries()) {
+    counts.push([one, await others[at]!]);
+    process.stdout.write(said[at]!);
+  }
+  return counts;
 }
 
 /** Mocha's summary; a run without one, or that ended badly without a failure in it, is a failure by itself. */
@@ -151,16 +175,17 @@ function count(group: Group, output: string, status: number | null): Counts {
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const broken: string[] = [];
-for (const group of groups) {
-  if (only.length > 0 && !only.some((word) => group.name.includes(word))) continue;
-  process.stdout.write(`\n--- ${group.name}\n`);
-  const started = performance.now();
-  const counts = await prepared(group);
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
-  if (counts.failed > 0) broken.push(group.name);
-  process.stdout.write(`--- ${group.name}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+const chosen = groups.filter(({ name }) => only.length === 0 || only.some((word) => name.includes(word)));
+for (let at = 0; at < chosen.length; ) {
+  const group = chosen[at++]!;
+  const besides: Group[] = [];
+  while (chosen[at]?.beside) besides.push(chosen[at++]!);
+  for (const [{ name }, counts] of await several(group, besides)) {
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+    if (counts.failed > 0) broken.push(name);
+  }
 }
 if (broken.length > 0) process.stdout.write(`\nfailed in: ${broken.join(', ')}\n`);
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
