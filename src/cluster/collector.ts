@@ -74,7 +74,7 @@ export class Collector {
   /** Drops what can go. To be called from time to time. @returns how many */
   collect(): number {
     // Nor while there are others that this host has not heard of.
-    if (this.#members.present().length > 0 && !this.#isOneOfAll) return 0;
+    if (!this.#isAlone && !this.#isOneOfAll) return 0;
     for (const { id, seal } of this.#members.allGone()) if (this.#replica.known(id) < seal) return 0;
     for (const id of [...this.#latest.keys()]) {
       if (this.#members.isPresent(id)) continue;
@@ -86,6 +86,12 @@ export class Collector {
     const floor = this.#floor(new Set(dead.map(({ origin }) => origin)));
     if (!floor) return 0;
     return this.#replica.drop(dead.filter((one) => floor.covers(one)));
+  }
+
+  /** In no cluster. A newcomer that has heard of nobody yet may have heard of what somebody wrote. */
+  get #isAlone(): boolean {
+    const { origin, vector } = this.#replica;
+    return this.#members.present().length === 0 && [...vector.keys()].every((id) => id === origin);
   }
 
   get #isOneOfAll(): boolean {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Change, Json } from '../ports/store.ts';
+import { namespaceIn } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import { arrived } from './arrived.ts';
 import type { Members } from './members.ts';
@@ -159,13 +160,22 @@ export class Names {
       this.#replica.write([], done); // durable is what stands, not what is on its way
       return;
     }
-    const refusal = this.#judge(creation);
+    const refusal = this.#buried(creation) ?? this.#judge(creation);
     if (refusal) return done(refusal);
     const changes = creation.records.map(
       ({ key, value }): Change => ({ key, value: value as Json, expect: null }),
     );
     // The name last: who has heard of it has heard of what belongs to it.
     this.#replica.write(changes.reverse(), done);
+  }
+
+  /** A request that comes again, late, must not bring a space back: its id is never used again. */
+  #buried({ records }: Creation): CodedError | undefined {
+    const space = records.find(({ key }) => {
+      const version = namespaceIn(key) === 'space' ? this.#replica.version(key) : undefined;
+      return version !== undefined && version.text === undefined;
+    });
+    return space && new CodedError('NR_STORE_CONFLICT', `${space.key} has been removed`);
   }
 
   #end(requested: Requested, done: Ended): void {

@@ -23,6 +23,19 @@ describe('tombstones', () => {
     assert.deepEqual(cluster.collector.blocking(), []);
   });
 
+  it('stay with a newcomer that has heard of them before it has heard of any member', () => {
+    const hosts = new Hosts(2);
+    const [, teller] = hosts.nodes as [Node, Node];
+    teller.store.write([{ key: 'policy/1', value: 1 }, { key: 'policy/1' }], () => {});
+    hosts.run();
+    const newcomer = hosts.newcomer();
+    newcomer.store.merge([teller.store.range(teller.id, 0)]);
+    hosts.run();
+    assert.deepEqual(newcomer.cluster.members.present(), []);
+    assert.equal(newcomer.cluster.collector.collect(), 0);
+    assert.equal([...newcomer.store.tombstones()].length, 1);
+  });
+
   it('stay until others have seen them, and status says whom they wait for', () => {
     const hosts = new Hosts(2);
     const { store, cluster } = hosts.at(0);

@@ -43,6 +43,27 @@ describe('names', () => {
     assert.equal(hosts.at(2).cluster.spaces.get('x2'), undefined);
   });
 
+  it('are not brought back by a request that comes once more, after their removal', () => {
+    const hosts = new Hosts(2);
+    const [treasury, asker] = hosts.nodes as [Node, Node];
+    create(hosts, 1, 'a', 'x');
+    hosts.gossip();
+    const removal = { domain: 'tenant/default', spaces: ['x'], keys: ['pool/a'] };
+    assert.equal(
+      hosts.ended((done) => asker.cluster.names.remove(removal, done)),
+      'done',
+    );
+    const body = { ...creation('a', 'x'), known: 0 };
+    let answer: string | undefined;
+    treasury.cluster.serve('create', asker.id, body, (error) => {
+      answer = error?.code ?? 'done';
+    });
+    hosts.run();
+    assert.equal(answer, 'NR_STORE_CONFLICT');
+    assert.equal(treasury.store.get('pool/a'), undefined);
+    assert.equal(create(hosts, 1, 'a', 'y'), 'done', 'with another space it is a new one');
+  });
+
   it('are removed as they were seen: not what somebody has made anew since', () => {
     const hosts = new Hosts(3);
     const removal = { domain: 'tenant/default', spaces: [], keys: ['pool/a'] };
