@@ -53,6 +53,8 @@ function endToEnd(names: readonly string[], release?: Release): Group[] {
 
 /** Daemons that are killed again and again: so often takes about an hour and a half, a number of a minute is in the rest. */
 const KILLS = 10_000;
+/** How often the daemon of a host with Docker is killed. */
+const CRASHES = 100;
 
 const e2e = readdirSync(join(ROOT, 'test/e2e')).filter((file) => file.endsWith('.test.ts'));
 const RELEASES: readonly Release[] = ['trixie', 'sid'];
@@ -89,6 +91,9 @@ const groups: Group[] = [
   ...RELEASES.flatMap((release) => endToEnd(MATRIX, release)),
   ...(all
     ? [
+        mocha(`${CRASHES} crashes`, 30, ['test/e2e/crash.test.ts'], {
+          env: () => ({ NET_ROUTED_CRASHES: `${CRASHES}` }),
+        }),
         mocha(`${KILLS} kills`, 180, ['test/e2e/kills.test.ts'], {
           env: () => ({ NET_ROUTED_KILLS: `${KILLS}` }),
         }),

@@ -23,7 +23,7 @@ import {
 import { ping } from './traffic.ts';
 
 /** How often the daemon is killed. */
-const KILLS = 100;
+const KILLS = Number(process.env.NET_ROUTED_CRASHES ?? 50);
 /** One kill of so many hits a daemon that has just been started. */
 const EARLY = 3;
 /** One of so many comes only after Docker has started a container: mostly it has no time to. */
