@@ -4,6 +4,7 @@ import type { Docker } from '../ports/docker.ts';
 import type { Context } from './context.ts';
 import { byName, logicalFrom, logicalOf, nameOf } from './logical.ts';
 import type { Logicals } from './logicals.ts';
+import { Soonest } from './soonest.ts';
 
 /** Docker tells of a network a little before it lists it, in milliseconds. */
 const SETTLE_MS = 200;
@@ -21,25 +22,23 @@ export class Naming {
   /** Docker's names by its ids, which never change. */
   readonly #names = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
-  #cancel: (() => void) | undefined;
-  #soon = false;
+  readonly #soonest: Soonest;
   #running: Promise<void> | undefined;
-  #closed = false;
 
   constructor(context: Context, logicals: Logicals, docker: Docker) {
     this.#context = context;
     this.#logicals = logicals;
     this.#docker = docker;
+    this.#soonest = new Soonest(context.clock, () => this.#run());
   }
 
   start(): void {
-    this.#stops.push(this.#docker.watch(() => this.#plan(SETTLE_MS)));
-    this.#plan(SETTLE_MS);
+    this.#stops.push(this.#docker.watch(() => this.#soonest.within(SETTLE_MS)));
+    this.#soonest.within(SETTLE_MS);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#cancel?.();
+    this.#soonest.close();
     for (const stop of this.#stops) stop();
     await this.#running;
   }
@@ -79,26 +78,15 @@ export class Naming {
     }
   }
 
-  #plan(ms: number): void {
-    const soon = ms < EVERY_MS;
-    if (this.#closed || (this.#cancel && (this.#soon || !soon))) return;
-    this.#cancel?.();
-    this.#soon = soon;
-    this.#cancel = this.#context.clock.after(ms, () => {
-      this.#cancel = undefined;
-      this.#run();
-    });
-  }
-
   #run(): void {
-    if (this.#running) return this.#plan(SETTLE_MS);
+    if (this.#running) return this.#soonest.within(SETTLE_MS);
     this.#running = this.pass()
       .catch((error: unknown) => {
         this.#context.log.debug({ err: asCoded(error) }, 'could not ask Docker for the names of networks');
       })
       .finally(() => {
         this.#running = undefined;
-        this.#plan(EVERY_MS);
+        this.#soonest.within(EVERY_MS);
       });
   }
 }

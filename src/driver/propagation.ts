@@ -10,6 +10,7 @@ import { type Copies, planCopies } from './copies.ts';
 import { logicalOf, nameOf } from './logical.ts';
 import { Obstacles } from './obstacles.ts';
 import { record } from './record.ts';
+import { Soonest } from './soonest.ts';
 
 /** By which Docker's users know a network that the daemon has made; its value is the logical network's id. */
 const LABEL = 'net-routed.propagated';
@@ -41,13 +42,13 @@ export class Propagation {
   readonly #obstacles: Obstacles;
   readonly #stops: (() => void)[] = [];
   readonly #ending = new AbortController();
+  readonly #soonest: Soonest;
   /** Who has networks that were made by hand, by pool, as of the pass that goes on. */
   #makers: { readonly byPool: ReadonlyMap<string, readonly string[]>; readonly areAll: boolean } | undefined;
   /** Networks in Docker without a record, that a daemon has made. */
   #strays: readonly ListedNetwork[] = [];
   /** Docker has been asked once for what an earlier run left. */
   #looked = false;
-  #planned: { readonly at: number; readonly cancel: () => void } | undefined;
   #running: Promise<void> | undefined;
 
   /** `makes`: whether networks of others are made here. Those that are here go in any case. */
@@ -56,11 +57,12 @@ export class Propagation {
     this.#docker = docker;
     this.#makes = makes;
     this.#obstacles = new Obstacles(context.clock);
+    this.#soonest = new Soonest(context.clock, () => this.#run());
   }
 
   start(): void {
     const { store, cluster } = this.#context;
-    const soon = () => this.#plan(SETTLE_MS);
+    const soon = () => this.#soonest.within(SETTLE_MS);
     for (const namespace of ['logical', 'network-name', 'pool', 'space', 'gone', 'member'])
       this.#stops.push(store.observe(namespace, soon));
     this.#stops.push(
@@ -72,7 +74,7 @@ export class Propagation {
       }),
       // Only what is in the way of something is Docker's: there is an event with each container.
       this.#docker.watch(() => {
-        if (this.#obstacles.hurry()) this.#plan(EVENT_MS);
+        if (this.#obstacles.hurry()) this.#soonest.within(EVENT_MS);
       }),
     );
     cluster.standing.whenStarted(soon);
@@ -81,7 +83,7 @@ export class Propagation {
 
   async close(): Promise<void> {
     this.#ending.abort();
-    this.#planned?.cancel();
+    this.#soonest.close();
     for (const stop of this.#stops) stop();
     await this.#running;
   }
@@ -282,19 +284,9 @@ export class Propagation {
     return { key: this.#context.state.networks.key(network.id), value: record(network) };
   }
 
-  /** Sooner than what was planned before, if it is. */
-  #plan(ms: number): void {
-    const { clock } = this.#context;
-    const at = clock.now() + ms;
-    if (this.#signal.aborted || (this.#planned && this.#planned.at <= at)) return;
-    this.#planned?.cancel();
-    this.#planned = { at, cancel: clock.after(ms, () => this.#run()) };
-  }
-
   #run(): void {
-    this.#planned = undefined;
-    if (this.#running) return this.#plan(SETTLE_MS);
-    if (!this.#obstacles.isDue(DOCKER)) return this.#plan(EVENT_MS);
+    if (this.#running) return this.#soonest.within(SETTLE_MS);
+    if (!this.#obstacles.isDue(DOCKER)) return this.#soonest.within(EVENT_MS);
     this.#running = this.pass()
       .then(() => this.#obstacles.passed(DOCKER))
       .catch((error: unknown) => {
@@ -305,7 +297,7 @@ export class Propagation {
       })
       .finally(() => {
         this.#running = undefined;
-        this.#plan(Math.max(this.#obstacles.next() ?? EVERY_MS, EVENT_MS));
+        this.#soonest.within(Math.max(this.#obstacles.next() ?? EVERY_MS, EVENT_MS));
       });
   }
 }

@@ -7,6 +7,7 @@ import type { Addresses } from './addresses.ts';
 import type { Context } from './context.ts';
 import type { Pools } from './pools.ts';
 import { record } from './record.ts';
+import { Soonest } from './soonest.ts';
 
 /** After the first of many changes, and until what was asked in vain is asked again: doubles, in milliseconds. */
 const SETTLE_MS = 20;
@@ -27,18 +28,18 @@ export class Regain {
   readonly #addresses: Addresses;
   readonly #pools: Pools;
   readonly #stops: (() => void)[] = [];
+  readonly #soonest: Soonest;
   /** What is being asked for, by endpoint and address. */
   readonly #open = new Set<string>();
   /** Since when somebody else has it, likewise. */
   readonly #taken = new Map<string, number>();
-  #planned: { readonly at: number; readonly cancel: () => void } | undefined;
   #failures = 0;
-  #closed = false;
 
   constructor(context: Context, parts: { addresses: Addresses; pools: Pools }) {
     this.#context = context;
     this.#addresses = parts.addresses;
     this.#pools = parts.pools;
+    this.#soonest = new Soonest(context.clock, () => this.#run());
   }
 
   start(): void {
@@ -49,30 +50,21 @@ export class Regain {
       this.#stops.push(
         store.observe(namespace, () => {
           this.#failures = 0;
-          this.#plan(SETTLE_MS);
+          this.#soonest.within(SETTLE_MS);
         }),
       );
-    this.#plan(0);
+    this.#soonest.within(0);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#planned?.cancel();
+    this.#soonest.close();
     for (const stop of this.#stops.splice(0)) stop();
   }
 
-  #plan(ms: number): void {
-    const { clock } = this.#context;
-    const at = clock.now() + ms;
-    if (this.#closed || (this.#planned && this.#planned.at <= at)) return;
-    this.#planned?.cancel();
-    const run = () => {
-      this.#planned = undefined;
-      this.pass().catch((error: unknown) =>
-        this.#context.log.warn({ err: asCoded(error) }, 'could not get back the addresses of containers'),
-      );
-    };
-    this.#planned = { at, cancel: clock.after(ms, run) };
+  #run(): void {
+    this.pass().catch((error: unknown) =>
+      this.#context.log.warn({ err: asCoded(error) }, 'could not get back the addresses of containers'),
+    );
   }
 
   /** Asks for all that is left and is not being asked for. @throws NR_STORE_FAILED */
@@ -104,7 +96,7 @@ export class Regain {
     }
     if (failure) log.info({ err: failure }, 'could not get back all addresses of containers yet');
     this.#failures = failure ? this.#failures + 1 : 0;
-    this.#plan(Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** Math.max(0, this.#failures - 1)));
+    this.#soonest.within(Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** Math.max(0, this.#failures - 1)));
   }
 
   #left(): { key: string; endpoint: Endpoint; address: string }[] {
