@@ -2,12 +2,12 @@
  * All tests, in the order of what they need: `npm test`; with `--all` the long ones too. The last line counts them.
  * Each group runs in a process of its own, so that nothing one leaves behind can pass or fail another.
  */
-import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { Release } from '../lab/plan.ts';
 import { releaseRoot } from '../lab/release.ts';
+import { endPrograms, runProgram } from './program.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const all = process.argv.includes('--all');
@@ -27,6 +27,10 @@ interface Group {
   /** Runs while the one before it does: that one waits most of its time. */
   readonly beside?: boolean;
 }
+
+/** Longest time of all together, in minutes: what is not run by then is a failure, and what failed before is told. */
+const LONGEST = all ? 24 * 60 : 80;
+const deadline = performance.now() + LONGEST * 60_000;
 
 interface Counts {
   passed: number;
@@ -124,31 +128,20 @@ async function prepared(group: Group, say: (text: string) => void): Promise<Coun
   return counts;
 }
 
-function run(group: Group, root: string, say: (text: string) => void): Promise<Counts> {
-  return new Promise((resolve) => {
-    const [command = '', ...rest] = group.command;
-    const env = { ...process.env, ...group.env?.(root) };
-    const child = spawn(join(ROOT, 'node_modules/.bin', command), rest, {
-      cwd: ROOT,
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => {
-      say(part);
-      output += part;
-    });
-    const late = setTimeout(() => {
-      say(`\n${group.name}: not done after ${group.minutes} minutes, ended\n`);
-      child.kill('SIGTERM');
-      setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
-    }, group.minutes * 60_000);
-    child.on('error', (error) => say(`${group.name}: ${error.message}\n`));
-    child.on('close', (status) => {
-      clearTimeout(late);
-      resolve(count(group, output, status));
-    });
+async function run(group: Group, root: string, say: (text: string) => void): Promise<Counts> {
+  const [command = '', ...rest] = group.command;
+  const left = deadline - performance.now();
+  if (left < 0) {
+    say(`not run: all together have taken ${LONGEST} minutes\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const { status, output } = await runProgram(join(ROOT, 'node_modules/.bin', command), rest, {
+    cwd: ROOT,
+    env: { ...process.env, ...group.env?.(root) },
+    ms: Math.min(left, group.minutes * 60_000),
+    say,
   });
+  return count(group, output, status);
 }
 
 /** One after the other, but for those that run beside the one before: these print when that is done. */
@@ -177,6 +170,12 @@ function count(group: Group, output: string, status: number | null): Counts {
   if (counts.failed === 0 && (status !== 0 || counts.passed + counts.skipped === 0)) counts.failed = 1;
   return counts;
 }
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    endPrograms();
+    process.kill(process.pid, signal);
+  });
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const broken: string[] = [];
