@@ -38,6 +38,11 @@ export async function startAlone(
     boot: randomBytes(16).toString('hex'),
     ...rules,
   });
-  await tell(replica, { name });
+  try {
+    await tell(replica, { name });
+  } catch (error) {
+    cluster.stop();
+    throw error;
+  }
   return cluster;
 }

@@ -94,6 +94,8 @@ export class Membership {
   /** Of the cluster of the settings, if this host was in it before. */
   #past: Past | undefined;
   #isAttached = false;
+  /** What is being started on the store. */
+  #rising: Promise<void> | undefined;
   #stays = false;
   #stopped = false;
   /** What ends with the node. */
@@ -154,9 +156,11 @@ export class Membership {
     if (addresses.address !== before) this.#find();
   }
 
+  /** Also ends what is just starting. What is being done to the membership goes on when this host is started again. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#down();
+    await this.#rising?.catch(() => {}); // told to whoever has it start
   }
 
   /**
@@ -513,6 +517,17 @@ export class Membership {
   }
 
   async #up(): Promise<void> {
+    if (this.#stopped) throw stops();
+    const rising = this.#rise();
+    this.#rising = rising;
+    try {
+      await rising;
+    } finally {
+      this.#rising = undefined;
+    }
+  }
+
+  async #rise(): Promise<void> {
     const { folder, upper, secret } = this.#options;
     const turn = folder.turn();
     if (turn) await this.#take(turn);
@@ -523,9 +538,10 @@ export class Membership {
     this.#replica = replica;
     try {
       this.#cluster = await this.#run(replica, rules);
-      if (this.#stopped) throw new CodedError('NR_DEADLINE', 'this host stops');
+      if (this.#stopped) throw stops();
       await upper.attach(this.#cluster);
       this.#isAttached = true;
+      if (this.#stopped) throw stops();
     } catch (error) {
       await this.#down();
       throw error;
@@ -715,8 +731,9 @@ export class Membership {
   }
 
   async #detach(): Promise<void> {
-    if (this.#isAttached) await this.#options.upper.detach();
+    if (!this.#isAttached) return;
     this.#isAttached = false;
+    await this.#options.upper.detach();
   }
 
   async #until(condition: () => boolean, failure: () => CodedError): Promise<void> {
@@ -730,6 +747,10 @@ export class Membership {
   #pause(): Promise<void> {
     return new Promise((resolve) => void this.#options.clock.after(PAUSE_MS, resolve));
   }
+}
+
+function stops(): CodedError {
+  return new CodedError('NR_DEADLINE', 'this host stops');
 }
 
 function hasLeft({ cluster }: SecretFile): CodedError {

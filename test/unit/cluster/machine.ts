@@ -8,6 +8,7 @@ import type { ListenAt } from '../../../src/cluster/listening.ts';
 import { Membership } from '../../../src/cluster/membership.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import { SecretFile } from '../../../src/cluster/secrets.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { removeStore } from '../../../src/store/files.ts';
 import { JournalStore } from '../../../src/store/journal.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
@@ -37,8 +38,11 @@ export class Machine {
   doom: 'attach' | undefined;
   /** Happens while it starts: as soon as the store is open and something is waited for, or while the upper part begins. */
   meanwhile: { open?: () => void; attach?: () => void } = {};
+  /** Where a timer was set by what was stopped before. */
+  readonly late: string[] = [];
   #membership: Membership | undefined;
   #secret: SecretFile | undefined;
+  #life = { isOver: false };
 
   constructor(name: string, folder = mkdtempSync(join(tmpdir(), 'net-routed-member-'))) {
     this.name = name;
@@ -56,7 +60,13 @@ export class Machine {
   async start(): Promise<this> {
     const file = join(this.folder, 'store.db');
     const log = (what: object, text: string) => void this.log.push({ ...what, text });
-    const clock = { now: () => Date.now() + this.aheadMs, after: systemClock.after };
+    const life = { isOver: false };
+    this.#life = life;
+    const after: Clock['after'] = (ms, call) => {
+      if (life.isOver) this.late.push(new Error(`a timer of ${ms} ms`).stack ?? '');
+      return systemClock.after(ms, call);
+    };
+    const clock = { now: () => Date.now() + this.aheadMs, after };
     const logs = { debug: () => {}, info: log, warn: log, error: log };
     this.#secret?.stop();
     this.#secret =
@@ -115,6 +125,7 @@ export class Machine {
     await this.#membership?.stop();
     this.#membership = undefined;
     this.#secret?.stop();
+    this.#life.isOver = true;
   }
 
   states(): string[] {
