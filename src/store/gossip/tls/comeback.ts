@@ -1,17 +1,16 @@
 import { X509Certificate } from 'node:crypto';
-import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../../ports/clock.ts';
 import { checkCertificate } from '../../trust/certified.ts';
 import { bindingOf, type Credentials, DistrustError } from '../../trust/credentials.ts';
 import { type Identity, sign, spkiOf } from '../../trust/identity.ts';
-import { CONTROL, CONTROL_MAX, encodeControl, readControl } from '../wire/control.ts';
-import { Channel, ChannelError } from './channel.ts';
+import { CONTROL, encodeControl, readControl } from '../wire/control.ts';
+import { type Channel, ChannelError } from './channel.ts';
+import { CERTIFICATE_MAX } from './fields.ts';
 import { introduceAsDialer, refusalIn } from './introduce.ts';
 import { RETURNING } from './protocols.ts';
 import { RETURN_PURPOSE } from './readmit.ts';
-import { dialSecured } from './secured.ts';
+import { ask } from './talk.ts';
 
-const CERTIFICATE_MAX = 2048;
 const TIMEOUT_MS = 5000;
 
 interface Options {
@@ -40,34 +39,17 @@ export interface Readmitted {
 /**
  * Asks a member to let this node, which the cluster has forgotten, come back under another key. May be repeated with the
  * same one.
- * @throws RefusedError with the reason of Unwelcome, `no-authority` or a Distrust; DistrustError, ChannelError,
- * FrameError, and what the socket fails with
+ * @throws RefusedError with the reason of Unwelcome, `no-authority` or a Distrust; DistrustError, DialError `timeout`,
+ * ChannelError, FrameError, and what the socket fails with
  */
 export async function comeBack(options: Options): Promise<Readmitted> {
   const { address, port, credentials, clock } = options;
-  let socket: TLSSocket | undefined;
-  let late = false;
-  const cancel = clock.after(TIMEOUT_MS, () => {
-    late = true;
-    socket?.destroy(new ChannelError('timeout'));
-  });
-  try {
-    const made = await dialSecured(credentials, {
-      host: address,
-      port,
-      protocol: RETURNING,
-      made: (next) => {
-        socket = next;
-      },
-      isLate: () => late,
-    });
+  const talk = { address, port, protocol: RETURNING, ways: credentials, ms: TIMEOUT_MS, clock };
+  return await ask(talk, (channel) => {
     // An older release says nothing to those whose protocol it does not know.
-    if (made.alpnProtocol !== RETURNING) throw new ChannelError('protocol');
-    return await exchange(new Channel(made, CONTROL_MAX, clock.after), options);
-  } finally {
-    cancel();
-    socket?.destroy();
-  }
+    if (channel.socket.alpnProtocol !== RETURNING) throw new ChannelError('protocol');
+    return exchange(channel, options);
+  });
 }
 
 async function exchange(

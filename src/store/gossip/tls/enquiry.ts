@@ -1,11 +1,9 @@
-import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../../ports/clock.ts';
 import { type Credentials, DistrustError } from '../../trust/credentials.ts';
-import { DialError } from '../transport.ts';
-import { CONTROL, CONTROL_MAX, encodeControl, readControl } from '../wire/control.ts';
-import { Channel } from './channel.ts';
+import { CONTROL, encodeControl, readControl } from '../wire/control.ts';
+import type { Channel } from './channel.ts';
 import { JOINING } from './protocols.ts';
-import { dialSecured } from './secured.ts';
+import { ask } from './talk.ts';
 
 const ID_MAX = 64;
 const TIMEOUT_MS = 3000;
@@ -27,41 +25,25 @@ interface Options {
 /**
  * Asks at a place whether a member of the cluster is there. TLS shows both that the other one has the secret; that it
  * has the key of its id is shown when a connection is made with it.
- * @throws DistrustError `secret`, and what the network has to say
+ * @throws DistrustError `secret`, DialError `timeout`, and what the network has to say
  */
 export async function enquire({ address, port, credentials, clock }: Options): Promise<Answered> {
-  let socket: TLSSocket | undefined;
-  let late = false;
-  const cancel = clock.after(TIMEOUT_MS, () => {
-    late = true;
-    socket?.destroy();
-  });
+  const talk = { address, port, protocol: JOINING, ways: credentials, ms: TIMEOUT_MS, clock };
   try {
-    const made = await dialSecured(credentials, {
-      host: address,
-      port,
-      protocol: JOINING,
-      made: (next) => {
-        socket = next;
-      },
-      isLate: () => late,
-    });
-    // A handshake with a pre-shared key counts as resumed, and shows no certificate.
-    if (!made.isSessionReused() || made.getPeerX509Certificate()) throw new DistrustError('secret');
-    const frame = await new Channel(made, CONTROL_MAX, clock.after).next();
-    return readControl(frame, CONTROL.member, (reader) => {
-      const id = reader.text(ID_MAX);
-      return reader.absent() ? { id } : { id, founder: reader.text(ID_MAX) };
+    return await ask(talk, async (channel) => {
+      const { socket } = channel;
+      // A handshake with a pre-shared key counts as resumed, and shows no certificate.
+      if (!socket.isSessionReused() || socket.getPeerX509Certificate()) throw new DistrustError('secret');
+      return readControl(await channel.next(), CONTROL.member, (reader) => {
+        const id = reader.text(ID_MAX);
+        return reader.absent() ? { id } : { id, founder: reader.text(ID_MAX) };
+      });
     });
   } catch (error) {
-    if (late) throw new DialError('timeout', `no answer within ${TIMEOUT_MS / 1000} s`, { cause: error });
     const distrust = error instanceof Error ? credentials.distrustOf(error) : undefined;
     throw distrust === 'secret'
       ? new DistrustError('secret', 'it has another secret', { cause: error })
       : error;
-  } finally {
-    cancel();
-    socket?.destroy();
   }
 }
 

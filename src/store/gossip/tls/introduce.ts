@@ -8,9 +8,8 @@ import {
 import { CONTROL, encodeControl, readControl } from '../wire/control.ts';
 import type { Frame } from '../wire/splitter.ts';
 import { type Channel, ChannelError } from './channel.ts';
+import { KEY_MAX, SIGNATURE_MAX } from './fields.ts';
 
-const KEY_MAX = 64;
-const SIGNATURE_MAX = 64;
 const REASON_MAX = 32;
 
 /** The other side does not let us in, and says why. */
@@ -49,12 +48,19 @@ export async function introduceAsListener(
   credentials: Credentials,
   admit: (peer: Peer) => string | undefined,
 ): Promise<Peer> {
-  try {
+  return await telling(channel, async () => {
     const peer = identify(channel, credentials, 'dialer', await channel.next());
     const refusal = admit(peer);
     if (refusal !== undefined) throw new RefusedError(refusal);
     channel.send(encoded(credentials.introduce(channel.socket, 'listener')));
     return peer;
+  });
+}
+
+/** Does what may refuse the other side, and tells it why then. @throws what `work` throws */
+export async function telling<T>(channel: Channel, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     if (error instanceof DistrustError) refuse(channel, error.distrust);
     if (error instanceof RefusedError) refuse(channel, error.reason);

@@ -1,17 +1,15 @@
 import type { X509Certificate } from 'node:crypto';
 import { type Authority, issue } from '../../trust/authority.ts';
 import { bindingOf } from '../../trust/credentials.ts';
-import { idOf, parseSpki, verify } from '../../trust/identity.ts';
+import { idOf, verify } from '../../trust/identity.ts';
 import { type Ticket, ticketKey } from '../../trust/token.ts';
 import { CONTROL, encodeControl, readControl } from '../wire/control.ts';
-import { malformed } from '../wire/error.ts';
 import type { Frame } from '../wire/splitter.ts';
 import type { Channel } from './channel.ts';
-import { RefusedError, refuse } from './introduce.ts';
+import { KEY_MAX, keyOf, SIGNATURE_MAX } from './fields.ts';
+import { RefusedError, telling } from './introduce.ts';
 
 const TICKET_ID_BYTES = 8;
-const KEY_MAX = 64;
-const SIGNATURE_MAX = 64;
 /** What is signed with the token's key and the node's own: that this node asks, on this connection. */
 export const JOIN_PURPOSE = 'join';
 
@@ -51,14 +49,11 @@ interface Ask {
 export async function serveJoin(channel: Channel, options: Options): Promise<string> {
   channel.send(encodeControl(CONTROL.offer, [options.certificate.raw]));
   const ask = askIn(await channel.next());
-  try {
+  return await telling(channel, async () => {
     const { id, certificate } = await grant(channel, ask, options);
     channel.send(encodeControl(CONTROL.grant, [certificate.raw]));
     return id;
-  } catch (error) {
-    if (error instanceof RefusedError) refuse(channel, error.reason);
-    throw error;
-  }
+  });
 }
 
 async function grant(
@@ -71,7 +66,7 @@ async function grant(
   const known = tickets.find(ticket);
   if (!known) throw new RefusedError('token-unknown');
   if (now() > known.expires) throw new RefusedError('token-expired');
-  const publicKey = parsed(key);
+  const publicKey = keyOf(key);
   const bound = [bindingOf(socket), key];
   if (!verify(ticketKey(known), byToken, JOIN_PURPOSE, ...bound)) throw new RefusedError('proof');
   if (!verify(publicKey, byNode, JOIN_PURPOSE, ...bound)) throw new RefusedError('proof');
@@ -88,12 +83,4 @@ function askIn(frame: Frame): Ask {
     byToken: reader.bytes(SIGNATURE_MAX),
     byNode: reader.bytes(SIGNATURE_MAX),
   }));
-}
-
-function parsed(key: Uint8Array) {
-  try {
-    return parseSpki(key);
-  } catch (error) {
-    throw malformed('the key of who asks is not Ed25519', { cause: error });
-  }
 }

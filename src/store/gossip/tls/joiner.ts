@@ -1,21 +1,21 @@
 import { X509Certificate } from 'node:crypto';
-import { connect, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { CodedError, type ErrorCode } from '../../../errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { checkCertificate } from '../../trust/certified.ts';
-import { bindingOf, DistrustError, TLS_OPTIONS } from '../../trust/credentials.ts';
+import { bindingOf, type Credentials, DistrustError, TLS_OPTIONS } from '../../trust/credentials.ts';
 import type { Membership } from '../../trust/folder.ts';
 import { type Identity, sign, spkiOf } from '../../trust/identity.ts';
 import { hashOf, type JoinToken, ticketOf, tokenKey } from '../../trust/token.ts';
-import { CONTROL, CONTROL_MAX, encodeControl, readControl } from '../wire/control.ts';
+import { CONTROL, encodeControl, readControl } from '../wire/control.ts';
 import type { Frame } from '../wire/splitter.ts';
-import { Channel } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { CERTIFICATE_MAX } from './fields.ts';
 import { RefusedError, refusalIn } from './introduce.ts';
 import { JOIN_PURPOSE } from './issuer.ts';
 import { JOINING } from './protocols.ts';
-import { secured } from './secured.ts';
+import { ask } from './talk.ts';
 
-const CERTIFICATE_MAX = 2048;
 const TIMEOUT_MS = 10_000;
 
 interface Options {
@@ -25,6 +25,15 @@ interface Options {
   readonly identity: Identity;
   readonly clock: Clock;
 }
+
+/** How a node dials that has no certificate yet: whom to believe, the token tells once they are connected. */
+const STRANGER: Pick<Credentials, 'dialing' | 'dialed' | 'distrustOf'> = {
+  dialing: () => [
+    { ...TLS_OPTIONS, servername: '', rejectUnauthorized: false, checkServerIdentity: () => undefined },
+  ],
+  dialed: () => {},
+  distrustOf: () => undefined,
+};
 
 /** What a node has when it has joined: its certificate, and who has let it in. */
 export interface Joined extends Membership {
@@ -37,29 +46,11 @@ export interface Joined extends Membership {
  * @throws NR_TOKEN_REFUSED, NR_JOIN_UNTRUSTED, NR_JOIN_FAILED
  */
 export async function joinCluster({ address, port, token, identity, clock }: Options): Promise<Joined> {
-  const socket = connect({
-    ...TLS_OPTIONS,
-    host: address,
-    port,
-    servername: '',
-    ALPNProtocols: [JOINING],
-    // Whom to believe, the token tells; see below.
-    rejectUnauthorized: false,
-    checkServerIdentity: () => undefined,
-  });
-  let late = false;
-  const cancel = clock.after(TIMEOUT_MS, () => {
-    late = true;
-    socket.destroy();
-  });
+  const talk = { address, port, protocol: JOINING, ways: STRANGER, ms: TIMEOUT_MS, clock };
   try {
-    await secured(socket);
-    return await exchange(new Channel(socket, CONTROL_MAX, clock.after), token, identity, clock.now());
+    return await ask(talk, (channel) => exchange(channel, token, identity, clock.now()));
   } catch (error) {
-    throw coded(error, `${address} port ${port}`, late);
-  } finally {
-    cancel();
-    socket.destroy();
+    throw coded(error, `${address} port ${port}`);
   }
 }
 
@@ -112,11 +103,10 @@ function certificateIn(frame: Frame, type: number): X509Certificate {
   }
 }
 
-function coded(error: unknown, where: string, late: boolean): CodedError {
+function coded(error: unknown, where: string): CodedError {
   const what = error instanceof Error ? error.message : String(error);
   const because = (code: ErrorCode, text: string) =>
     new CodedError(code, `${where}: ${text}`, { cause: error });
-  if (late) return because('NR_JOIN_FAILED', `no answer within ${TIMEOUT_MS / 1000} s`);
   if (error instanceof DistrustError) return because('NR_JOIN_UNTRUSTED', what);
   if (!(error instanceof RefusedError)) return because('NR_JOIN_FAILED', what);
   switch (error.reason) {

@@ -1,15 +1,13 @@
-import type { KeyObject, X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { type Authority, issue } from '../../trust/authority.ts';
 import { bindingOf, type Peer } from '../../trust/credentials.ts';
-import { idOf, parseSpki, verify } from '../../trust/identity.ts';
+import { idOf, verify } from '../../trust/identity.ts';
 import { CONTROL, encodeControl, readControl } from '../wire/control.ts';
-import { malformed } from '../wire/error.ts';
 import type { Frame } from '../wire/splitter.ts';
 import type { Channel } from './channel.ts';
-import { RefusedError, refuse } from './introduce.ts';
+import { KEY_MAX, keyOf, SIGNATURE_MAX } from './fields.ts';
+import { RefusedError, telling } from './introduce.ts';
 
-const KEY_MAX = 64;
-const SIGNATURE_MAX = 64;
 /** What is signed with the old key and the new one: that this node asks for the new one, on this connection. */
 export const RETURN_PURPOSE = 'return';
 
@@ -56,14 +54,11 @@ interface Ask {
  * @throws RefusedError, ChannelError, FrameError, and what the readmissions throw
  */
 export async function serveReturn(channel: Channel, peer: Peer, options: Options): Promise<string> {
-  try {
+  return await telling(channel, async () => {
     const { id, certificate } = await readmit(channel, peer, askIn(await channel.next()), options);
     channel.send(encodeControl(CONTROL.grant, [certificate?.raw ?? new Uint8Array()]));
     return id;
-  } catch (error) {
-    if (error instanceof RefusedError) refuse(channel, error.reason);
-    throw error;
-  }
+  });
 }
 
 async function readmit(
@@ -72,7 +67,7 @@ async function readmit(
   { oldKey, newKey, byOld, byNew, needs }: Ask,
   { authority, readmissions, refused, now }: Options,
 ): Promise<{ id: string; certificate: X509Certificate | undefined }> {
-  const [before, anew] = [parsed(oldKey), parsed(newKey)];
+  const [before, anew] = [keyOf(oldKey), keyOf(newKey)];
   const bound = [bindingOf(socket), newKey];
   const isProven = idOf(before) === peer.id && verify(before, byOld, RETURN_PURPOSE, ...bound);
   if (!isProven || !verify(anew, byNew, RETURN_PURPOSE, ...bound)) throw new RefusedError('proof');
@@ -94,12 +89,4 @@ function askIn(frame: Frame): Ask {
     byNew: reader.bytes(SIGNATURE_MAX),
     needs: reader.integer(1) === 1,
   }));
-}
-
-function parsed(key: Uint8Array): KeyObject {
-  try {
-    return parseSpki(key);
-  } catch (error) {
-    throw malformed('a key of who asks is not Ed25519', { cause: error });
-  }
 }

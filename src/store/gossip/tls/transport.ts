@@ -12,7 +12,7 @@ import { Gate, type Visit } from './gate.ts';
 import { introduceAsDialer, introduceAsListener, RefusedError } from './introduce.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { GOSSIP, JOINING, RETURNING } from './protocols.ts';
-import { dialSecured } from './secured.ts';
+import { open } from './talk.ts';
 import { Tally } from './tally.ts';
 
 interface Options {
@@ -131,34 +131,19 @@ export class TlsTransport implements Transport {
   async dial(address: string, port: number, expectedId?: string): Promise<Connection> {
     const { clock } = this.#options;
     const credentials = this.#credentials;
-    let socket: TLSSocket | undefined;
-    let late = false;
-    const cancel = clock.after(this.#limits.handshakeMs, () => {
-      late = true;
-      socket?.destroy(new DialError('timeout', 'no answer in time'));
-    });
+    const ms = this.#limits.handshakeMs;
+    const talk = { address, port, protocol: GOSSIP, ways: credentials, ms, clock };
     try {
-      const made = await dialSecured(credentials, {
-        host: address,
-        port,
-        protocol: GOSSIP,
-        made: (next) => {
-          socket = next;
-        },
-        isLate: () => late,
+      return await open(talk, async (channel) => {
+        const peer = await introduceAsDialer(channel, credentials, expectedId);
+        if (this.#ended) throw new DialError('closed', 'the transport was closed');
+        return this.#connection(channel, peer, true);
       });
-      const channel = new Channel(made, CONTROL_MAX, clock.after);
-      const peer = await introduceAsDialer(channel, credentials, expectedId);
-      if (this.#ended) throw new DialError('closed', 'the transport was closed');
-      return this.#connection(channel, peer, true);
     } catch (error) {
-      const reason = late ? 'timeout' : reasonOf(error, credentials);
+      const reason = reasonOf(error, credentials);
       this.refused.add(reason);
-      socket?.destroy();
       const what = error instanceof Error ? error.message : String(error);
       throw new DialError(reason, `${address} port ${port}: ${what}`, { cause: error });
-    } finally {
-      cancel();
     }
   }
 
