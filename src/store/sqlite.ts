@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { CodedError } from '../errors.ts';
 import type { Class } from '../ports/store.ts';
@@ -6,12 +5,12 @@ import type { Backing, Batch, Step } from './backing.ts';
 import type { Versioned } from './crdt/record.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { prepareFile, protectFile } from './files.ts';
+import { firstPage } from './look.ts';
 import { renameOrigin } from './rename.ts';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
 
 /** Primary result codes of SQLite (sqlite3.h). */
 const BUSY = 5;
-const IO_ERROR = 10;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
@@ -60,7 +59,6 @@ export class SqliteBacking implements Backing {
       prepareDatabase(database);
       migrate(database);
       if (origin !== undefined) renameOrigin(database, file, origin);
-      rmSync(`${file}-shm`, { force: true }); // left by the look before: under the exclusive lock it is nobody's
       for (const row of database.prepare('SELECT number, name, known FROM origin').all()) {
         this.#name(Number(row.number), String(row.name));
         this.#known.advance(String(row.name), Number(row.known));
@@ -221,34 +219,16 @@ export class SqliteBacking implements Backing {
 
 /** Looks before anything is written: a file of another program or of a newer release stays as it is. */
 function refuseForeign(file: string): void {
-  try {
-    look(file, new DatabaseSync(file, { readOnly: true }));
-  } catch (error) {
-    if (codeOf(error) !== IO_ERROR) throw error;
-    // To read a log takes a file for its index, for which a full disk has no room; not so for who has it alone.
-    const database = new DatabaseSync(file);
-    database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    look(file, database);
+  const { application, version, isEmpty } = firstPage(file);
+  if (application !== APPLICATION_ID && !isEmpty) {
+    throw new CodedError(
+      'NR_STORE_FAILED',
+      `${file} belongs to another program; choose another state folder`,
+    );
   }
-}
-
-function look(file: string, database: DatabaseSync): void {
-  try {
-    const id = pragma(database, 'application_id');
-    const version = pragma(database, 'user_version');
-    const empty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
-    if (id !== APPLICATION_ID && !(empty && id === 0 && version === 0)) {
-      throw new CodedError(
-        'NR_STORE_FAILED',
-        `${file} belongs to another program; choose another state folder`,
-      );
-    }
-    if (Number(version) > MIGRATIONS.length) {
-      const what = `${file} has storage version ${version}, and this release knows ${MIGRATIONS.length}`;
-      throw new CodedError('NR_STORE_NEWER', what);
-    }
-  } finally {
-    database.close();
+  if (version > MIGRATIONS.length) {
+    const what = `${file} has storage version ${version}, and this release knows ${MIGRATIONS.length}`;
+    throw new CodedError('NR_STORE_NEWER', what);
   }
 }
 

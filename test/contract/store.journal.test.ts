@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { JournalStore } from '../../src/store/journal.ts';
 import { classes, type StorePlace, storeSuite } from './store.suite.ts';
 
@@ -95,4 +107,50 @@ describe('store in a journal', () => {
       large.remove();
     }
   });
+
+  for (const [whose, made, left, code] of [
+    ['of a newer release', '', 'PRAGMA user_version = 99', 'NR_STORE_NEWER'],
+    ['of another program', 'PRAGMA application_id = 7', 'CREATE TABLE theirs (x)', 'NR_STORE_FAILED'],
+    [
+      'that another program has begun',
+      'PRAGMA journal_mode = WAL',
+      'CREATE TABLE theirs (x)',
+      'NR_STORE_FAILED',
+    ],
+  ] as const) {
+    it(`leaves a file ${whose} as a crash has left it, on a full disk too`, async function () {
+      const [small, large] = [onSmallDisk(), onDisk()];
+      try {
+        if (!small.isSmall) return this.skip();
+        mkdirSync(dirname(small.file));
+        mkdirSync(dirname(large.file));
+        if (made === '') await large.open().close();
+        const theirs = new DatabaseSync(large.file);
+        theirs.exec(`PRAGMA journal_mode = WAL; ${made}`);
+        theirs.exec(`PRAGMA wal_checkpoint(TRUNCATE); ${left}`);
+        for (const end of ['', '-wal']) cpSync(`${large.file}${end}`, `${small.file}${end}`);
+        theirs.close();
+        small.fill();
+        const before = files(small.file);
+        assert.throws(() => small.open(), { code });
+        assert.deepEqual(files(small.file), before);
+      } finally {
+        small.remove();
+        large.remove();
+      }
+    });
+  }
 });
+
+/** Digests of all files beside one, and of that. */
+function files(beside: string): readonly [name: string, digest: string][] {
+  const folder = dirname(beside);
+  return readdirSync(folder)
+    .sort()
+    .map((name) => [
+      name,
+      createHash('sha256')
+        .update(readFileSync(join(folder, name)))
+        .digest('hex'),
+    ]);
+}
