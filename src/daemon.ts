@@ -9,7 +9,7 @@ import { run } from './api/doctor/program.ts';
 import { sysctls } from './api/doctor/sysctl.ts';
 import { Metrics } from './api/metrics.ts';
 import { createApi } from './api/server.ts';
-import { steadyClock, systemClock } from './clock.ts';
+import { steadyClock } from './clock.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { isHere } from './cluster/founder.ts';
 import { Membership, type Upper } from './cluster/membership.ts';
@@ -23,7 +23,7 @@ import { Current } from './driver/current.ts';
 import { keptOf } from './driver/kept.ts';
 import { StandIn } from './driver/standin.ts';
 import { type Place, parsePlace } from './net/place.ts';
-import type { Clock } from './ports/clock.ts';
+import { type Clock, wallOf } from './ports/clock.ts';
 import { endAll, Serving } from './serving.ts';
 import { TrustFolder } from './store/trust/folder.ts';
 
@@ -78,7 +78,6 @@ export class Daemon {
       ...this.#place(),
       secret,
       clock: this.#clock,
-      wall: systemClock,
       random: Math.random,
       log: this.#log,
     });
@@ -141,7 +140,7 @@ export class Daemon {
   #upper(serve: (cluster: Cluster) => Promise<Serving>): Upper {
     return {
       open: async (id, { isEmpty, wallMs }) => {
-        const now = systemClock.now();
+        const now = wallOf(this.#clock);
         const opened = await openStore(this.#settings, this.#log, { id, isEmpty, now, wallMs });
         this.#opened = opened;
         const { isUsed, judge, describe } = opened.spaces;

@@ -1,13 +1,14 @@
 import { CodedError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Replica } from '../store/replica.ts';
-import type { Ended, Timer } from './ports.ts';
+import type { Ended } from './ports.ts';
 
 /**
  * Waits until what another host has decided is so here, too, and durably: with its answer, or by gossip a little later.
  * @throws (to `done`) NR_DEADLINE after `ms` milliseconds
  */
 export function arrived(
-  { replica, timer, ms }: { replica: Replica; timer: Timer; ms: number },
+  { replica, timer, ms }: { replica: Replica; timer: Clock; ms: number },
   isHere: () => boolean,
   done: Ended,
 ): void {

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { CodedError } from '../errors.ts';
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, wallOf } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Json } from '../ports/store.ts';
 import { type Authority, issue } from '../store/trust/authority.ts';
@@ -100,14 +100,14 @@ export class Certificates {
   async #obtain(authority: X509Certificate): Promise<X509Certificate> {
     const { folder, identity, clock, node } = this.#options;
     const own = folder.authority();
-    if (own) return issue(own, identity.publicKey, clock.now());
+    if (own) return issue(own, identity.publicKey, wallOf(clock));
     const { replica, cluster, probes } = node();
     const holders = holdersOf(replica).filter((id) => cluster.members.isPresent(id));
     if (holders.length === 0)
       throw new CodedError('NR_CLUSTER_KEY', 'no member is known to hold the key of the cluster');
     return this.#first(probes.thereFirst(holders), async (holder) => {
       const { body } = await this.#ask(holder, 'renew', askRenewal(identity));
-      return readRenewal(body, identity, authority, clock.now());
+      return readRenewal(body, identity, authority, wallOf(clock));
     });
   }
 
@@ -129,7 +129,7 @@ export class Certificates {
     if (!node().cluster.members.isPresent(from))
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} is no member`));
     if (!authority) return done(new CodedError('NR_CLUSTER_KEY', 'this host does not hold the key'));
-    answerRenewal(authority, from, body, clock.now()).then(
+    answerRenewal(authority, from, body, wallOf(clock)).then(
       (answer) => {
         log.info({ id: from }, 'renewed the certificate of a member');
         done(undefined, { body: answer });

@@ -1,4 +1,5 @@
 import { CodedError } from '../errors.ts';
+import { wallOf } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
 import type { Hello, Message, Request } from '../store/gossip/messages.ts';
 import type { Connection, Transport } from '../store/gossip/transport.ts';
@@ -67,7 +68,6 @@ export class Connections implements Calls {
   readonly #transport: Transport;
   readonly #replica: Replica;
   readonly #ground: Omit<Ground, 'calls'>;
-  readonly #wallMs: () => number;
   readonly #uuid: string;
   readonly #placeOf: (member: string) => Place | undefined;
   readonly #seeds: () => Iterable<Place>;
@@ -97,8 +97,6 @@ export class Connections implements Calls {
     transport: Transport;
     replica: Replica;
     ground: Omit<Ground, 'calls'>;
-    /** The host's clock, in milliseconds since 1970; the timer's by default. */
-    wallMs?: () => number;
     /** UUID of the cluster. */
     uuid: string;
     /** Where a member says that it can be reached. */
@@ -121,12 +119,11 @@ export class Connections implements Calls {
     this.#transport = parts.transport;
     this.#replica = parts.replica;
     this.#ground = parts.ground;
-    this.#wallMs = parts.wallMs ?? parts.ground.timer.now;
     this.#uuid = parts.uuid;
     this.#placeOf = parts.placeOf;
     this.#seeds = parts.seeds;
     this.#requests = new Requests(parts.ground.timer);
-    this.#backoff = new Backoff(parts.ground.timer.now, parts.ground.random);
+    this.#backoff = new Backoff(() => parts.ground.timer.now(), parts.ground.random);
   }
 
   /** Begins to let others in, and to keep links to some. */
@@ -165,7 +162,7 @@ export class Connections implements Calls {
   heard(member: string): { readonly at: number; readonly offsetMs: number } | undefined {
     const heard = this.#heard.get(member);
     if (!heard) return undefined;
-    const offsetMs = heard.aheadMs - (this.#wallMs() - this.#ground.timer.now());
+    const offsetMs = heard.aheadMs - (wallOf(this.#ground.timer) - this.#ground.timer.now());
     return { at: heard.at, offsetMs };
   }
 
@@ -423,7 +420,8 @@ export class Connections implements Calls {
       },
       send: (message: GossipMessage) => {
         // Clocks may be set while they are connected.
-        const timed = message.kind === 'probe' ? { ...message, wallMs: Math.round(this.#wallMs()) } : message;
+        const timed =
+          message.kind === 'probe' ? { ...message, wallMs: Math.round(wallOf(this.#ground.timer)) } : message;
         this.#send(connection, timed);
       },
       refuse: (verdict: Verdict) => {
@@ -589,7 +587,7 @@ export class Connections implements Calls {
   }
 
   #hello(greeting: Greeting, purpose: Hello['purpose']): Hello {
-    const wallMs = Math.round(this.#wallMs());
+    const wallMs = Math.round(wallOf(this.#ground.timer));
     const founder = this.#founder();
     const hello = { protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
     return { kind: 'hello', ...hello, ...(founder !== undefined && { founder }) };

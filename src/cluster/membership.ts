@@ -1,6 +1,6 @@
 import { randomUUID, type X509Certificate } from 'node:crypto';
 import { asCoded, CodedError } from '../errors.ts';
-import type { Clock } from '../ports/clock.ts';
+import { wallOf } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
 import { createAuthority, issue } from '../store/trust/authority.ts';
@@ -61,7 +61,7 @@ export interface Upper {
 
 type Common = Pick<
   ClusterNodeOptions,
-  'name' | 'clock' | 'wall' | 'random' | 'log' | 'listen' | 'advertised' | 'seeds'
+  'name' | 'clock' | 'random' | 'log' | 'listen' | 'advertised' | 'seeds'
 >;
 
 export interface MembershipOptions extends Common {
@@ -78,7 +78,6 @@ export interface MembershipOptions extends Common {
 /** This host's own part in a cluster: how it gets in, what it sees of the others, how it gets out. */
 export class Membership {
   readonly #options: MembershipOptions;
-  readonly #wall: Clock;
   #identity: Identity;
   /** For another cluster, until it has a certificate. */
   #next: Identity | undefined;
@@ -103,7 +102,6 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    this.#wall = options.wall ?? options.clock;
     this.#identity = options.folder.turn()?.identity ?? options.folder.identity();
   }
 
@@ -127,7 +125,7 @@ export class Membership {
       certificate: this.#certificates?.current,
       returning: this.#rejoining?.trouble,
       now: clock.now(),
-      wallMs: this.#wall.now(),
+      wallMs: wallOf(clock),
     });
     return { ...facts, secrets: this.#node?.credentials.secrets };
   }
@@ -172,10 +170,10 @@ export class Membership {
     this.#refuseShared();
     return this.#alone('init', 'makes the certificates', async () => {
       if (this.#node) throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
-      const { folder, listen } = this.#options;
+      const { folder, listen, clock } = this.#options;
       await probe(listen);
-      const authority = await createAuthority(randomUUID(), this.#wall.now());
-      const certificate = await issue(authority, this.#identity.publicKey, this.#wall.now());
+      const authority = await createAuthority(randomUUID(), wallOf(clock));
+      const certificate = await issue(authority, this.#identity.publicKey, wallOf(clock));
       try {
         folder.keepAuthority(authority);
         // From here on it is in a cluster.
@@ -197,8 +195,9 @@ export class Membership {
     const { replica } = this.#member();
     this.#refuseShared();
     const { certificate } = this.#certificates!.authority();
-    const token = drawToken(certificate, this.#wall.now(), lifeMs);
-    await new RecordTickets(replica).add(ticketOf(token), this.#wall.now());
+    const now = wallOf(this.#options.clock);
+    const token = drawToken(certificate, now, lifeMs);
+    await new RecordTickets(replica).add(ticketOf(token), now);
     return tokenText(token);
   }
 
@@ -222,7 +221,7 @@ export class Membership {
     const token = parseToken(text);
     this.#refuseShared();
     await this.#alone('join', `asks ${at.address} for a certificate`, async () => {
-      const { listen } = this.#options;
+      const { listen, clock } = this.#options;
       const isOut = this.#node?.cluster.standing.halted !== undefined;
       if (this.#node && !isOut)
         throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
@@ -231,12 +230,7 @@ export class Membership {
       // Under the old one nobody would listen. It stays the same one until it is let in: the token is good for one.
       if (isOut) this.#next ??= createIdentity();
       const identity = this.#next ?? this.#identity;
-      const { certificate, authority, sponsor } = await joinCluster({
-        ...at,
-        token,
-        identity,
-        clock: this.#wall,
-      });
+      const { certificate, authority, sponsor } = await joinCluster({ ...at, token, identity, clock });
       // A network may have been made meanwhile.
       this.#refuseNetworks('NR_JOIN_IN_USE');
       this.#step('empties the store');
@@ -478,12 +472,12 @@ export class Membership {
 
   /** How one that comes back belongs to the cluster: by the certificate, by one that it makes, or by the secret. */
   async #belonging(anew: Identity, given: X509Certificate | undefined) {
-    const { folder } = this.#options;
+    const { folder, clock } = this.#options;
     const membership = folder.membership();
     if (!membership) return { cluster: this.#member().uuid };
     const { authority } = membership;
     if (given) return { certificate: given, authority };
-    const certificate = await issue(this.#certificates!.authority(), anew.publicKey, this.#wall.now());
+    const certificate = await issue(this.#certificates!.authority(), anew.publicKey, wallOf(clock));
     return { certificate, authority };
   }
 
@@ -528,12 +522,12 @@ export class Membership {
   }
 
   async #rise(): Promise<void> {
-    const { folder, upper, secret } = this.#options;
+    const { folder, upper, secret, clock } = this.#options;
     const turn = folder.turn();
     if (turn) await this.#take(turn);
     this.#identity = folder.identity();
     this.#past = secret && folder.past(secret.cluster);
-    const wallMs = () => stampTime(this.#wall.now(), this.#node?.connections.offsets() ?? []);
+    const wallMs = () => stampTime(wallOf(clock), this.#node?.connections.offsets() ?? []);
     const { replica, rules } = await upper.open(this.id, { isEmpty: false, wallMs });
     this.#replica = replica;
     try {
@@ -551,8 +545,8 @@ export class Membership {
 
   /** Begins with an empty store as somebody else. */
   async #take(turn: Turn): Promise<void> {
-    const { folder, upper } = this.#options;
-    const store = { isEmpty: true, wallMs: () => this.#wall.now() };
+    const { folder, upper, clock } = this.#options;
+    const store = { isEmpty: true, wallMs: () => wallOf(clock) };
     const { replica } = await upper.open(turn.identity.id, store);
     try {
       const kept = (turn.keeps ?? []).map(({ namespace, id, value }) => ({
@@ -571,8 +565,7 @@ export class Membership {
     const { clock, random, log, name } = this.#options;
     const trust = this.#trust();
     if (!trust) {
-      const timer = { now: () => clock.now(), wall: () => this.#wall.now(), after: clock.after };
-      const ground = { timer, random, log };
+      const ground = { timer: clock, random, log };
       const key = publicKeyOf(this.#identity.publicKey);
       // Who is to be in a cluster does not begin one of its own: what it made there would keep it out.
       return startAlone(replica, { ...rules, key, name, ground, begins: !this.#wanted });
@@ -601,13 +594,12 @@ export class Membership {
 
   /** By what this host is in a cluster; undefined for one in none. */
   #trust(): Trust | undefined {
-    const { folder, secret, log } = this.#options;
-    const clock = this.#wall;
+    const { folder, secret, clock, log } = this.#options;
     const identity = this.#identity;
     if (secret && folder.shared() !== undefined) return sharedTrust(identity, secret.current);
     const certificates = folder.membership();
     if (!certificates) return undefined;
-    this.#certificates = new Certificates({ ...this.#options, clock, identity, node: () => this.#member() });
+    this.#certificates = new Certificates({ ...this.#options, identity, node: () => this.#member() });
     return certifiedTrust({ identity, certificates, authority: () => folder.authority(), clock, log });
   }
 
@@ -623,7 +615,6 @@ export class Membership {
     this.#rejoining = new Rejoining({
       ...this.#options,
       node,
-      wall: this.#wall,
       identity: this.#identity,
       readmitted: (way) => this.#comeBack(way),
     });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import { Address } from '../net/address.ts';
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, wallOf } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { serveReturn } from '../store/gossip/tls/readmit.ts';
 import { TlsTransport } from '../store/gossip/tls/transport.ts';
@@ -39,10 +39,7 @@ export interface ClusterNodeOptions {
   readonly name: string;
   readonly trust: Trust;
   readonly replica: Replica;
-  /** By which it is known how long something takes: nobody should set it. */
   readonly clock: Clock;
-  /** What others are told, and certificates and stamps are of; `clock` by default. */
-  readonly wall?: Clock | undefined;
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly log: Log;
@@ -117,13 +114,13 @@ export class ClusterNode {
    * @throws NR_STORE_UNSEALED, NR_STORE_FAILED for a new founder
    */
   static async start(options: ClusterNodeOptions): Promise<ClusterNode> {
-    const { identity, trust, replica, clock, random, log, name, wall = clock } = options;
+    const { identity, trust, replica, clock, random, log, name } = options;
     const { credentials } = trust;
     const strangers = new Strangers(clock, log);
     const parts: { cluster: Cluster | undefined } = { cluster: undefined };
     const transport = new TlsTransport({
       credentials,
-      clock: wall,
+      clock,
       log,
       refused: (reason, remote) => strangers.refused(reason, remote),
       join: (channel) => trust.serve(channel, { replica, cluster: parts.cluster }),
@@ -132,7 +129,7 @@ export class ClusterNode {
           authority: trust.authority,
           readmissions: new RecordReadmissions(replica),
           refused: (one) => replica.get(`gone/${one}`) !== undefined,
-          now: () => wall.now(),
+          now: () => wallOf(clock),
         });
         log.info({ id, was: peer.id }, 'lets a host come back that was forgotten');
       },
@@ -146,16 +143,11 @@ export class ClusterNode {
       await listening.start();
       await begin(replica, publicKeyOf(identity.publicKey), name);
       const boot = randomBytes(16).toString('hex');
-      const ground: Omit<Ground, 'calls'> = {
-        timer: { now: () => clock.now(), wall: () => wall.now(), after: clock.after },
-        random,
-        log,
-      };
+      const ground: Omit<Ground, 'calls'> = { timer: clock, random, log };
       const connections = new Connections({
         transport,
         replica,
         ground,
-        wallMs: () => wall.now(),
         uuid: credentials.cluster,
         placeOf: (member) => placeOf(replica, member),
         seeds: () => seedsOf(replica, options),

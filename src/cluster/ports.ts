@@ -1,4 +1,5 @@
 import type { CodedError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
 import type { Range } from '../store/gossip/messages.ts';
 
@@ -17,20 +18,10 @@ export interface Calls {
   ask(member: string, method: string, body: Json, ms: number, done: Done<Answer>): void;
 }
 
-/** Time as the protocol sees it. */
-export interface Timer {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** By the computer's clock, which stored stamps are of; as now() without it. */
-  readonly wall?: () => number;
-  /** Calls once, after so many milliseconds; returns the way to cancel it. */
-  after(ms: number, call: () => void): () => void;
-}
-
 /** What the parts of the protocol stand on. */
 export interface Ground {
   readonly calls: Calls;
-  readonly timer: Timer;
+  readonly timer: Clock;
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly log: { warn(what: object, text: string): void; info(what: object, text: string): void };

@@ -29,8 +29,6 @@ interface Options {
   readonly identity: Identity;
   readonly seeds: readonly Place[];
   readonly clock: Clock;
-  /** The computer's clock, by which certificates are judged. */
-  readonly wall: Clock;
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly log: Log;
@@ -115,7 +113,7 @@ export class Rejoining {
   }
 
   #askAt(at: Place, anew: Identity): Promise<Readmitted> {
-    const { node, folder, identity, wall } = this.#options;
+    const { node, folder, identity, clock } = this.#options;
     const authority = folder.membership()?.authority;
     const needs = authority !== undefined && folder.authority() === undefined;
     return comeBack({
@@ -125,7 +123,7 @@ export class Rejoining {
       anew,
       authority,
       needs,
-      clock: wall,
+      clock,
     });
   }
 

@@ -1,7 +1,8 @@
 import { CodedError, isErrorCode } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
 import type { Reply, Request } from '../store/gossip/messages.ts';
-import type { Answer, Done, Timer } from './ports.ts';
+import type { Answer, Done } from './ports.ts';
 
 interface Waiting {
   readonly member: string;
@@ -12,11 +13,11 @@ interface Waiting {
 
 /** Requests of this host that are not answered. */
 export class Requests {
-  readonly #timer: Timer;
+  readonly #timer: Clock;
   readonly #waiting = new Map<number, Waiting>();
   #count = 0;
 
-  constructor(timer: Timer) {
+  constructor(timer: Clock) {
     this.#timer = timer;
   }
 

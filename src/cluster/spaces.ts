@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { Allocator } from '../allocator/allocator.ts';
 import type { Freed } from '../allocator/freed.ts';
-import { whenStamped } from '../ports/clock.ts';
+import { type Clock, whenStamped } from '../ports/clock.ts';
 import type { Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import { ownerOf } from './ownership.ts';
-import type { Timer } from './ports.ts';
 
 /** A value as text; there may be 2^64 of them. */
 export const valueSchema = z.string().regex(/^\d{1,39}$/);
@@ -29,10 +28,10 @@ export class Spaces {
   readonly #restMs: number;
   readonly #spaces = new Map<string, Space>();
   readonly #allocators = new Map<string, Allocator>();
-  readonly #timer: Pick<Timer, 'now' | 'wall'>;
+  readonly #timer: Pick<Clock, 'now' | 'wall'>;
 
   /** `restMs`: how long a freed value rests, in milliseconds. */
-  constructor(replica: Replica, restMs: number, timer: Pick<Timer, 'now' | 'wall'>) {
+  constructor(replica: Replica, restMs: number, timer: Pick<Clock, 'now' | 'wall'>) {
     this.#replica = replica;
     this.#restMs = restMs;
     this.#timer = timer;

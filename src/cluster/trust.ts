@@ -1,4 +1,4 @@
-import type { Clock } from '../ports/clock.ts';
+import { type Clock, wallOf } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Channel } from '../store/gossip/tls/channel.ts';
 import { answerEnquiry } from '../store/gossip/tls/enquiry.ts';
@@ -49,7 +49,7 @@ export function certifiedTrust(
         authority,
         tickets: new RecordTickets(replica),
         refused: (one) => replica.get(`gone/${one}`) !== undefined,
-        now: () => clock.now(),
+        now: () => wallOf(clock),
       });
       log.info({ id }, 'gave a certificate to a host that joins');
     },
@@ -62,7 +62,7 @@ export function certified({ identity, clock }: Common, certificates: Certificate
     identity,
     ...certificates,
     refused: () => false,
-    now: () => clock.now(),
+    now: () => wallOf(clock),
   });
 }
 

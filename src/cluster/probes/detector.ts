@@ -1,4 +1,4 @@
-import type { Timer } from '../ports.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { Health } from './health.ts';
 import { ANSWER_STATEMENTS, type Packet, STATEMENTS_MAX } from './packet.ts';
 import { Relays } from './relays.ts';
@@ -67,7 +67,7 @@ export interface DetectorParts<Way> {
   readonly self: string;
   /** Which start of this host it is: later ones have higher numbers. */
   readonly start: number;
-  readonly timer: Timer;
+  readonly timer: Clock;
   /** At least 0, below 1. */
   readonly random: () => number;
   /** `way`: where a question came from, for the answer to it. */

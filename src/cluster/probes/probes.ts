@@ -98,7 +98,7 @@ export class Probes {
       this.#detector = new Detector<Way>({
         self: replica.origin,
         start: standing.bootSequence ?? 0,
-        timer: { now: () => clock.now(), after: clock.after },
+        timer: clock,
         random,
         send: (to, packet, way) => this.#send(to, packet, way),
         confirm: (member, done) => this.#confirm(member, done),

@@ -1,4 +1,4 @@
-import type { Timer } from '../ports.ts';
+import type { Clock } from '../../ports/clock.ts';
 
 /** Until whoever asked is told that nothing has come yet, and until nobody waits for it any more, in milliseconds. */
 const NACK_MS = 400;
@@ -16,13 +16,13 @@ interface Relay<Way> {
 
 /** Pings that this host has sent for others, by number. */
 export class Relays<Way> {
-  readonly #timer: Timer;
+  readonly #timer: Clock;
   readonly #open = new Map<
     number,
     { readonly target: string; readonly relay: Relay<Way>; cancel: () => void }
   >();
 
-  constructor(timer: Timer) {
+  constructor(timer: Clock) {
     this.#timer = timer;
   }
 

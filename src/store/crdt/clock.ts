@@ -11,7 +11,7 @@ export function stampOf(wallMs: number): number {
 }
 
 /** The wall time of a stamp, in milliseconds since 1970. */
-export function wallOf(stamp: number): number {
+export function timeOf(stamp: number): number {
   return Math.floor(stamp / TICKS) + EPOCH_MS;
 }
 
@@ -38,7 +38,7 @@ export class HybridClock {
 
   /** A stamp after all others. */
   next(): number {
-    this.#last = Math.max(this.#last + 1, stampOf(Math.min(this.#wallMs(), wallOf(STAMP_MAX))));
+    this.#last = Math.max(this.#last + 1, stampOf(Math.min(this.#wallMs(), timeOf(STAMP_MAX))));
     return this.#last;
   }
 

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import type { Clock } from '../../ports/clock.ts';
+import { type Clock, wallOf } from '../../ports/clock.ts';
 import { EARLIER_MS } from './authority.ts';
 
 const MINUTE_MS = 60_000;
@@ -53,8 +53,8 @@ export class Renewal {
 
   #wait(): void {
     const { clock } = this.#options;
-    const ms = Math.min(Math.max(this.#due - clock.now(), 0), LOOK_MS);
-    this.#cancel = clock.after(ms, () => (clock.now() < this.#due ? this.#wait() : void this.#try()));
+    const ms = Math.min(Math.max(this.#due - wallOf(clock), 0), LOOK_MS);
+    this.#cancel = clock.after(ms, () => (wallOf(clock) < this.#due ? this.#wait() : void this.#try()));
   }
 
   async #try(): Promise<void> {
@@ -66,7 +66,7 @@ export class Renewal {
       if (!this.#stopped) renewed(certificate);
     } catch (error) {
       this.#failures += 1;
-      this.#due = clock.now() + retryMs(this.#failures, random());
+      this.#due = wallOf(clock) + retryMs(this.#failures, random());
       failed(error, this.#failures);
     }
     if (!this.#stopped) this.#wait();

@@ -188,12 +188,12 @@ export class Wiring {
     const store = new MemoryStore({ disk, classes: CLUSTER_CLASSES, wallMs: now });
     if (options.isSealed) store.sealer = sealerOf(transport.id);
     const log = { warn: (what: object) => void this.warnings.push(what), info: () => {} };
-    const ground = { timer: { now, after: this.clock.after }, random: () => this.#random(), log };
+    const wall = () => now() + (options.setMs?.() ?? 0);
+    const ground = { timer: { now, wall, after: this.clock.after }, random: () => this.#random(), log };
     const connections = new Connections({
       transport,
       replica: store,
       ground,
-      wallMs: () => now() + (options.setMs?.() ?? 0),
       uuid: options.cluster ?? CLUSTER,
       placeOf: (member) => this.places.get(member),
       seeds: () => options.seeds ?? [],

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { Clock } from '../../../ports/clock.ts';
+import { type Clock, wallOf } from '../../../ports/clock.ts';
 import { checkCertificate } from '../../trust/certified.ts';
 import { bindingOf, type Credentials, DistrustError } from '../../trust/credentials.ts';
 import { type Identity, sign, spkiOf } from '../../trust/identity.ts';
@@ -74,7 +74,7 @@ async function exchange(
   const der = readControl(answer, CONTROL.grant, (reader) => reader.bytes(CERTIFICATE_MAX));
   if (!authority || (der.length === 0 && !needs)) return { certificate: undefined, sponsor };
   const certificate = new X509Certificate(der);
-  const check = { authority, cluster: credentials.cluster, refused: () => false, now: clock.now() };
+  const check = { authority, cluster: credentials.cluster, refused: () => false, now: wallOf(clock) };
   if (checkCertificate(certificate, check).id !== anew.id) throw new DistrustError('identity');
   return { certificate, sponsor };
 }

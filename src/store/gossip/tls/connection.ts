@@ -1,4 +1,4 @@
-import type { Clock } from '../../../ports/clock.ts';
+import { type Clock, wallOf } from '../../../ports/clock.ts';
 import type { Log } from '../../../ports/log.ts';
 import type { Peer } from '../../trust/credentials.ts';
 import { decode, encode } from '../frames.ts';
@@ -126,7 +126,7 @@ export class TlsConnection implements Connection {
     const { bytesRead, bytesWritten } = this.#channel.socket;
     this.#silent = bytesRead === this.#read ? this.#silent + 1 : 0;
     this.#read = bytesRead;
-    const expired = peer.until !== undefined && clock.now() > peer.until;
+    const expired = peer.until !== undefined && wallOf(clock) > peer.until;
     if (expired || this.#silent === SILENT_TIMES) {
       this.#channel.destroy(expired ? 'expired' : 'silent');
       return;

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { CodedError, type ErrorCode } from '../../../errors.ts';
-import type { Clock } from '../../../ports/clock.ts';
+import { type Clock, wallOf } from '../../../ports/clock.ts';
 import { checkCertificate } from '../../trust/certified.ts';
 import { bindingOf, type Credentials, DistrustError, TLS_OPTIONS } from '../../trust/credentials.ts';
 import type { Membership } from '../../trust/folder.ts';
@@ -48,7 +48,7 @@ export interface Joined extends Membership {
 export async function joinCluster({ address, port, token, identity, clock }: Options): Promise<Joined> {
   const talk = { address, port, protocol: JOINING, ways: STRANGER, ms: TIMEOUT_MS, clock };
   try {
-    return await ask(talk, (channel) => exchange(channel, token, identity, clock.now()));
+    return await ask(talk, (channel) => exchange(channel, token, identity, wallOf(clock)));
   } catch (error) {
     throw coded(error, `${address} port ${port}`);
   }

@@ -1,10 +1,10 @@
 /** Hosts whose detectors talk over a network that loses, delays and is cut; in simulated time. */
 import { Random } from '../../../../sim/random.ts';
 import { Timeline } from '../../../../sim/timeline.ts';
-import type { Timer } from '../../../../src/cluster/ports.ts';
 import { Detector } from '../../../../src/cluster/probes/detector.ts';
 import { decodePacket, encodePacket, type Packet } from '../../../../src/cluster/probes/packet.ts';
 import type { Verdict } from '../../../../src/cluster/probes/statements.ts';
+import type { Clock } from '../../../../src/ports/clock.ts';
 
 export interface Change {
   readonly at: number;
@@ -41,7 +41,7 @@ export class SimulatedHost {
   start(): void {
     const world = this.#world;
     const generation = ++this.#starts;
-    const timer: Timer = {
+    const timer: Clock = {
       now: () => world.timeline.now,
       after: (ms, call) => {
         let isCancelled = false;

@@ -86,18 +86,20 @@ describe('renewal of a certificate', () => {
     assert.equal(clock.nextMs, undefined);
   });
 
-  it('follows a clock that is set forward, within an hour', async () => {
-    const clock = new ManualClock(START);
+  it("follows the computer's clock when that is set forward, within an hour", async () => {
+    const steady = new ManualClock(START);
+    let setMs = 0;
+    const clock = { now: () => steady.now(), wall: () => steady.now() + setMs, after: steady.after };
     let asked = 0;
     const renew = () => {
       asked += 1;
-      return make(clock.now());
+      return make(clock.wall());
     };
     const options = { clock, random: () => 0, renewed: () => {}, failed: () => {} };
     const renewal = new Renewal(await make(START), { ...options, renew });
-    clock.jump(LIFE_MS);
+    setMs = LIFE_MS;
     assert.equal(asked, 0);
-    clock.pass(HOUR_MS);
+    steady.pass(HOUR_MS);
     await settled();
     assert.equal(asked, 1);
     renewal.stop();
