@@ -1,14 +1,12 @@
 import type { Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Sealer } from '../store/seal.ts';
+import { Heard } from './heard.ts';
 import { type Gone, type Members, readGone } from './members.ts';
 import { coordinatorsOf, promisedOf } from './promise.ts';
 
 /** Digits of an id that a member's record keeps of each that had gone before it came. */
 export const GONE_DIGITS = 8;
-
-/** Versions in ranges that were left out of which note is taken; they come again. */
-export const HEARD_MAX = 4096;
 
 /** The text that a leaving member signs. */
 export function farewellOf(id: string, seal: number, heir: string): string {
@@ -23,8 +21,7 @@ export class Departures {
   readonly #replica: Replica;
   readonly #members: Members;
   readonly #sealer: Sealer;
-  /** Versions that came in ranges which were left out so far, by key. */
-  readonly #heard = new Map<string, Versioned>();
+  readonly #heard = new Heard();
 
   constructor(parts: { replica: Replica; members: Members; sealer: Sealer }) {
     this.#replica = parts.replica;
@@ -34,10 +31,7 @@ export class Departures {
 
   /** Takes note of a version without fault. */
   heard(version: Versioned): void {
-    const known = this.#heard.get(version.key);
-    if (known && known.rank >= version.rank) return;
-    if (this.#heard.size >= HEARD_MAX) this.#heard.clear();
-    this.#heard.set(version.key, version);
+    this.#heard.add(version);
   }
 
   /** What is wrong with a version whoever looks at it. */

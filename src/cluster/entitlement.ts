@@ -1,7 +1,8 @@
 import { namespaceIn, type Versioned } from '../store/crdt/record.ts';
 import type { Doubt, Replica } from '../store/replica.ts';
 import { isSealed, ownerIn, type Sealer, type Transfer } from '../store/seal.ts';
-import { type Departures, HEARD_MAX } from './departures.ts';
+import type { Departures } from './departures.ts';
+import { Heard } from './heard.ts';
 import { type Members, readMember } from './members.ts';
 import { DEFAULT_DOMAIN } from './ownership.ts';
 
@@ -19,7 +20,7 @@ export class Entitlement {
   readonly #sealer: Sealer;
   readonly #departures: Departures;
   /** Treasury records that came in ranges which were left out so far. */
-  readonly #treasuries = new Map<string, Versioned>();
+  readonly #treasuries = new Heard();
   #founder: string | undefined;
 
   constructor(parts: { replica: Replica; members: Members; sealer: Sealer; departures: Departures }) {
@@ -36,10 +37,7 @@ export class Entitlement {
       if (namespace === 'chunk' || !isWell(version) || this.#fault(version)) continue;
       if (namespace === 'gone') this.#departures.heard(version);
       else if (namespace === 'member') this.#heardMember(version);
-      else if ((this.#treasuries.get(version.key)?.rank ?? 0) < version.rank) {
-        if (this.#treasuries.size >= HEARD_MAX) this.#treasuries.clear();
-        this.#treasuries.set(version.key, version);
-      }
+      else this.#treasuries.add(version);
     }
   }
 
@@ -149,13 +147,14 @@ export class Entitlement {
     if (founder !== undefined) yield founder;
     if (key === DEFAULT) return;
     const isTreasury = key.startsWith('treasury/');
-    for (const { key: name } of this.#replica.list('treasury')) {
+    const standing = isTreasury ? [DEFAULT] : [...this.#replica.list('treasury')].map((one) => one.key);
+    for (const name of standing) {
       const version = this.#replica.version(name);
-      if (version?.seal && (!isTreasury || name === DEFAULT)) yield* this.#owners(version);
+      if (version?.seal && version.text !== undefined) yield* this.#owners(version);
     }
-    for (const [name, version] of this.#treasuries) {
-      const standing = this.#replica.version(name);
-      if ((isTreasury && name !== DEFAULT) || (standing && standing.rank >= version.rank)) continue;
+    const heard = isTreasury ? [this.#treasuries.get(DEFAULT)] : this.#treasuries.all();
+    for (const version of heard) {
+      if (!version || (this.#replica.version(version.key)?.rank ?? 0) >= version.rank) continue;
       if (!this.#unprovenOwner(version)) yield* this.#owners(version);
     }
   }
