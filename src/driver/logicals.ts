@@ -143,16 +143,19 @@ export class Logicals {
       .flatMap((one) => this.#removal(one));
   }
 
-  /** Changes for what was left behind in the tenants that this host decides on: networks and names of nothing. */
+  /**
+   * Changes for what was left behind in the tenants that this host decides on: networks and names of nothing. What is
+   * there and cannot be read, as of a later release, is not nothing.
+   */
   orphans(): Change[] {
     const { state, cluster, store } = this.#context;
     if (cluster.standing.halted || cluster.standing.leaving) return [];
     const isOurs = (tenant: string) => cluster.ownership.treasury(domainOf(tenant)) === store.origin;
     const networks = [...state.logicals.all()].filter(
-      ({ tenant, pools }) => isOurs(tenant) && !pools.some((id) => state.pools.get(id)),
+      ({ tenant, pools }) => isOurs(tenant) && !pools.some((id) => store.get(state.pools.key(id))),
     );
     const names = [...state.networkNames.all()].filter(
-      ({ tenant, network }) => isOurs(tenant) && !state.logicals.get(network),
+      ({ tenant, network }) => isOurs(tenant) && !store.get(state.logicals.key(network)),
     );
     return [
       ...networks.flatMap((one) => this.#removal(one)),

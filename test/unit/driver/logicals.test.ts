@@ -270,6 +270,20 @@ describe('a logical network', () => {
     assert.deepEqual([...on.state(2).logicals.all()], [logical]);
   });
 
+  it('stays with its name as long as what they stand on cannot be read, as of a later release', async () => {
+    const on = new Drivers(2);
+    await create(on, 1, { subnets: [V4, V6], ...named('mine') });
+    for (const keys of [[`logical/${ID}`], [`pool/${ID}`, `pool/default:${V6}`]]) {
+      const before = keys.map((key) => ({ key, value: on.store(1).get(key)!.value }));
+      const later = before.map(({ key, value }) => ({ key, value: { ...(value as object), tenant: 7 } }));
+      await on.hosts.until(on.store(1).commit(later));
+      await on.sweep(1);
+      await on.hosts.until(on.store(1).commit(before));
+      on.hosts.gossip();
+      assert.equal(byName(on.state(2), 'default', 'mine')?.id, ID, keys[0]);
+    }
+  });
+
   it('stays until the last host has removed it, and goes with its name', async () => {
     const on = new Drivers(2);
     await create(on, 1, { subnets: [V4, V6], ...named('mine') });
