@@ -1,6 +1,7 @@
 import type { ClusterFacts } from '../cluster/facts.ts';
 import { livenessOf } from '../cluster/hosts.ts';
 import { isSilent } from '../cluster/problems.ts';
+import { isGone } from '../model/gone.ts';
 import { problemOf } from './problem.ts';
 import type { ClusterView, HostView } from './views.ts';
 
@@ -13,7 +14,7 @@ export function showCluster(
     change: { what: change.what, step: change.step, seconds: secondsOf(now - change.since) },
   };
   if (!member) return { state, id, name, ...doing, problems: waits.map(problemOf) };
-  const present = member.hosts.filter(({ state: its }) => its !== 'left' && its !== 'forgotten');
+  const present = member.hosts.filter((host) => !isGone(host));
   return {
     state,
     id,

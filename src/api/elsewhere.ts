@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { isSilent } from '../cluster/problems.ts';
 import { logicalOf, nameOf } from '../driver/logical.ts';
 import type { Services } from '../driver/services.ts';
-import { addressesOf } from '../model/endpoint.ts';
+import { addressesOf, lossesOf } from '../model/endpoint.ts';
+import { isGone } from '../model/gone.ts';
 import type { Entry } from '../ports/store.ts';
 import { byName } from './names.ts';
 import type { ElsewhereView } from './views.ts';
@@ -24,7 +25,7 @@ export async function showElsewhere(services: Parts): Promise<ElsewhereView[]> {
       const host = hosts.get(entry.key.split('/')[1] ?? '');
       const endpoint = host && state.endpoints.read(entry);
       if (!endpoint) continue;
-      const lost = new Map(endpoint.lost?.map(({ address, why }) => [address, why]));
+      const lost = lossesOf(endpoint);
       shown.push({
         id: endpoint.id,
         host: { id: host.id, name: host.name },
@@ -56,7 +57,7 @@ export function lostElsewhere(services: Parts): { readonly name: string; readonl
 /** The members that are not gone, but this host, by id. */
 function othersOf({ membership, clock }: Parts) {
   const hosts = membership.describe().member?.hosts ?? [];
-  const others = hosts.filter(({ isSelf, state }) => !isSelf && state !== 'left' && state !== 'forgotten');
+  const others = hosts.filter((host) => !host.isSelf && !isGone(host));
   return new Map(
     others.map((host) => [host.id, { ...host, isSilent: isSilent(host, clock.now()) }] as const),
   );

@@ -1,5 +1,5 @@
 import type { Services } from '../driver/services.ts';
-import type { Endpoint } from '../model/endpoint.ts';
+import { type Endpoint, lossesOf } from '../model/endpoint.ts';
 import { Address } from '../net/address.ts';
 import { vethNames } from '../net/ifname.ts';
 import { Prefix } from '../net/prefix.ts';
@@ -83,7 +83,7 @@ function withheldOf(endpoint: Endpoint, { state, standing }: Services): readonly
 function addressesOf(endpoint: Endpoint, services: Services): AddressView[] {
   const { reconciler, host, learned } = services;
   const withheld = new Set(withheldOf(endpoint, services));
-  const lost = new Map(endpoint.lost?.map(({ address, why }) => [address, why]));
+  const lost = lossesOf(endpoint);
   const own = [endpoint.address, endpoint.addressV6].filter((one) => one !== undefined);
   return [...own, ...endpoint.aliases].map((address, index) => {
     const why = lost.get(address);

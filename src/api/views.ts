@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GONE } from '../model/gone.ts';
 
 /**
  * What the operator API answers, for both of its ends. Instants are ISO 8601, durations are seconds, counts of
@@ -207,7 +208,7 @@ const hostView = z.object({
    * incomplete: let in, but half of the members or more may not know it yet. suspect: it has not answered a probe, nor
    * through others. silent: nobody has heard it since it was suspected first.
    */
-  state: z.enum(['present', 'suspect', 'silent', 'incomplete', 'leaving', 'left', 'forgotten']),
+  state: z.enum(['present', 'suspect', 'silent', 'incomplete', 'leaving', ...GONE]),
   /** For how long it is suspect, or was not heard when it is silent; in seconds. */
   away: z.number().optional(),
   /** Where it says that it can be reached. */

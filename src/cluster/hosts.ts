@@ -1,3 +1,4 @@
+import { isGone } from '../model/gone.ts';
 import type { Cluster } from './cluster.ts';
 import { reportPauseMs } from './gossip/gossip.ts';
 import type { ClusterNode } from './node.ts';
@@ -54,10 +55,11 @@ export type Liveness = 'heard' | 'suspect' | 'silent';
 
 /** Whether a member is there, and since when it is not, in milliseconds since 1970 as `now`. Pure. */
 export function livenessOf(
-  { isSelf, state, silentSince, silentAfterMs, probe }: HostView,
+  host: HostView,
   now: number,
 ): { readonly liveness: Liveness; readonly since?: number } {
-  if (isSelf || state === 'left' || state === 'forgotten') return { liveness: 'heard' };
+  const { isSelf, silentSince, silentAfterMs, probe } = host;
+  if (isSelf || isGone(host)) return { liveness: 'heard' };
   if (probe?.verdict === 'dead') return { liveness: 'silent', since: silentSince };
   if (probe?.verdict === 'suspect') return { liveness: 'suspect', since: probe.since };
   if (probe || now - silentSince <= silentAfterMs) return { liveness: 'heard' };

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { GONE } from '../model/gone.ts';
 import type { Change, Entry, Json } from '../ports/store.ts';
 import type { Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
@@ -28,7 +29,7 @@ export type Member = z.infer<typeof memberSchema> & { readonly id: string };
 const goneSchema = z.object({
   /** The last sequence of its writes that counts. */
   seal: z.number().int().nonnegative(),
-  how: z.enum(['left', 'forgotten']),
+  how: z.enum(GONE),
   by: z.string(),
   /** Who took over what it owned. */
   heir: z.string(),

@@ -1,5 +1,6 @@
 import { randomUUID, type X509Certificate } from 'node:crypto';
 import { asCoded, CodedError } from '../errors.ts';
+import { isGone } from '../model/gone.ts';
 import { wallOf } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
@@ -384,7 +385,7 @@ export class Membership {
   /** What is to stay of its cluster with a host that is somebody else from now on, in none. */
   #pastOf(left: boolean): Past {
     const heard = this.hosts()
-      .filter(({ isSelf, state }) => !isSelf && state !== 'left' && state !== 'forgotten')
+      .filter((host) => !host.isSelf && !isGone(host))
       .sort((a, b) => (b.heardAt ?? 0) - (a.heardAt ?? 0));
     const places = heard.flatMap(({ address, port }) =>
       address === undefined || port === undefined ? [] : [{ address, port }],

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
+import { GONE } from '../model/gone.ts';
 import type { Change } from '../ports/store.ts';
 import type { Readmissions, Unwelcome } from '../store/gossip/tls/readmit.ts';
 import type { Replica } from '../store/replica.ts';
 
-const goneSchema = z.looseObject({ how: z.enum(['left', 'forgotten']) });
+const goneSchema = z.looseObject({ how: z.enum(GONE) });
 const returnedSchema = z.object({
   /** Its id since then. */
   as: z.string(),

@@ -42,9 +42,14 @@ export function addressesOf(endpoint: Endpoint): string[] {
   return [endpoint.address, endpoint.addressV6, ...endpoint.aliases].filter((one) => one !== undefined);
 }
 
-/** The same without those that it has lost. */
+/** Those of its addresses that it has lost, and why. */
+export function lossesOf({ lost = [] }: Endpoint): ReadonlyMap<string, string> {
+  return new Map(lost.map(({ address, why }) => [address, why]));
+}
+
+/** All of its addresses without those that it has lost. */
 export function standingOf(endpoint: Endpoint): string[] {
-  const lost = new Set(endpoint.lost?.map(({ address }) => address));
+  const lost = lossesOf(endpoint);
   return addressesOf(endpoint).filter((address) => !lost.has(address));
 }
 

@@ -1,4 +1,5 @@
 import type { HostView } from '../../api/views.ts';
+import { isGone } from '../../model/gone.ts';
 import { placeText } from '../../net/place.ts';
 import { duration, short, table } from '../table.ts';
 
@@ -34,8 +35,9 @@ function offset(seconds: number | undefined): string {
   return `${seconds > 0 ? '+' : '-'}${duration(Math.abs(seconds))}`;
 }
 
-function note({ state, trouble, blocking, udpBlocked, banned, returnedAs }: HostView): string {
-  if (state === 'left' || state === 'forgotten') {
+function note(host: HostView): string {
+  const { trouble, blocking, udpBlocked, banned, returnedAs } = host;
+  if (isGone(host)) {
     if (returnedAs !== undefined) return `came back as ${short(returnedAs)}`;
     return banned ? 'banned' : '';
   }
