@@ -85,6 +85,10 @@ const TABLE = {
     'remove the other network, or give this one another name here: docker network create with --ipam-opt network=NAME',
   ],
   NR_PROPAGATE_IN_USE: [409, 'remove its containers from it; it goes by itself then'],
+  NR_PROPAGATE_UNREADABLE: [
+    409,
+    'run the latest release on all hosts; docker network rm removes it here at once',
+  ],
   NR_PROPAGATE_REFUSED: [503, 'it is tried again by itself; what Docker says tells what stands in the way'],
   NR_PEER_DOWN: [503, 'net-routed peers tells what stands in the way; learned routes of other peers stay'],
   NR_TOKEN_INVALID: [400, 'copy the whole token again; it begins with nrj1_'],

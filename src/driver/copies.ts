@@ -28,6 +28,8 @@ export interface Known {
 export interface Copies {
   readonly make: readonly { readonly logical: Logical; readonly name: string }[];
   readonly remove: readonly Network[];
+  /** Copies that stay only because not all records can be read. */
+  readonly held: readonly Network[];
   /** Copies as they are to be written down: who has made them, and that they stay after all. */
   readonly write: readonly Network[];
   /** Ids of the logical networks of which it does not matter any more that they were removed here by hand. */
@@ -49,16 +51,18 @@ export function planCopies(known: Known): Copies {
 
   const stays: Network[] = [];
   const remove: Network[] = [];
+  const held: Network[] = [];
   for (const network of here) {
     if (network.copy === undefined) continue;
     const logical = network.pools.map((pool) => byPool.get(pool)).find((one) => one !== undefined);
+    const left = !!logical && !isWanted(logical) && !!network.makers?.some(isForgotten);
+    const isRight = logical && (isWanted(logical) || left) && differences(logical, network).length === 0;
     if (!isSure) {
       const makers = [...new Set([...(network.makers ?? []), ...(logical ? makersOf(logical) : [])])].sort();
       stays.push(logical && isWanted(logical) ? kept(network, makers) : network);
+      if (!isRight) held.push(network);
       continue;
     }
-    const left = !!logical && !isWanted(logical) && !!network.makers?.some(isForgotten);
-    const isRight = logical && (isWanted(logical) || left) && differences(logical, network).length === 0;
     if (!isRight) remove.push(network);
     else stays.push(left ? takenOver(network, isFirst(network)) : kept(network, makersOf(logical)));
   }
@@ -83,6 +87,7 @@ export function planCopies(known: Known): Copies {
       return name === undefined ? [] : [{ logical, name }];
     }),
     remove,
+    held,
     write: stays.filter((network) => !same(network, before.get(network.id))),
     forget: declined.filter((one) => isSure && !counts(one)).map(({ network }) => network),
   };

@@ -21,6 +21,8 @@ const EVENT_MS = 1000;
 /** How often it looks without being told, in milliseconds. */
 const EVERY_MS = 30_000;
 
+/** So many records that cannot be read are named. */
+const SHOWN = 5;
 /** Stands for dockerd as a whole among the obstacles. */
 const DOCKER = '';
 
@@ -44,9 +46,13 @@ export class Propagation {
   readonly #ending = new AbortController();
   readonly #soonest: Soonest;
   /** Who has networks that were made by hand, by pool, as of the pass that goes on. */
-  #makers: { readonly byPool: ReadonlyMap<string, readonly string[]>; readonly areAll: boolean } | undefined;
+  #makers:
+    | { readonly byPool: ReadonlyMap<string, readonly string[]>; readonly unread: readonly string[] }
+    | undefined;
   /** Networks in Docker without a record, that a daemon has made. */
   #strays: readonly ListedNetwork[] = [];
+  /** Networks that stay because of records that cannot be read. */
+  #held: readonly Obstacle[] = [];
   /** Docker has been asked once for what an earlier run left. */
   #looked = false;
   #running: Promise<void> | undefined;
@@ -90,7 +96,7 @@ export class Propagation {
 
   /** What stands in the way of networks, for longer than a moment. */
   get obstacles(): readonly Obstacle[] {
-    return this.#obstacles.lasting();
+    return [...this.#obstacles.lasting(), ...this.#held];
   }
 
   /** Does what there is to do now, as far as it can be done. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
@@ -101,6 +107,7 @@ export class Propagation {
     for (;;) {
       const copies = this.#copies();
       await this.#record(copies, listed);
+      this.#held = this.#heldBy(copies);
       if (listed) this.#strays = listed.filter((one) => this.#isStray(one));
       const step = this.#mayChange() ? this.#next(copies, listed, done) : undefined;
       this.#obstacles.keep([
@@ -118,7 +125,7 @@ export class Propagation {
 
   /** What this host is to have, by what is known now. */
   #copies(): Copies {
-    const { state, store, cluster } = this.#context;
+    const { state, cluster } = this.#context;
     const makers = this.#whoMade();
     const logicals = [...state.logicals.all()];
     const names = new Map<string, string>();
@@ -134,7 +141,7 @@ export class Propagation {
       isFirst: (network) => this.#isFirst(network),
       here: [...state.networks.all()],
       declined: [...state.declined.all()],
-      isSure: makers.areAll && logicals.length === [...store.list('logical')].length,
+      isSure: this.#unread().length === 0,
       makes: this.#makes,
     });
     const isWhole = ({ pools }: Logical) =>
@@ -145,14 +152,33 @@ export class Propagation {
   #whoMade() {
     if (this.#makers) return this.#makers;
     const byPool = new Map<string, string[]>();
-    let areAll = true;
+    const unread = new Set<string>();
     for (const { host, network } of this.#everywhere()) {
-      if (!network) areAll = false;
+      if (!network) unread.add(`a network of host ${this.#context.cluster.members.nameOf(host)}`);
       if (!network || network.copy !== undefined) continue;
       for (const pool of network.pools) byPool.set(pool, [...(byPool.get(pool) ?? []), host]);
     }
-    this.#makers = { byPool, areAll };
+    this.#makers = { byPool, unread: [...unread] };
     return this.#makers;
+  }
+
+  /** Records that cannot be read, of those that tell which networks have ended. */
+  #unread(): string[] {
+    const { state, store } = this.#context;
+    const logicals = [...store.list('logical')].filter((entry) => !state.logicals.read(entry));
+    return [...this.#whoMade().unread, ...logicals.map(({ key }) => key)];
+  }
+
+  #heldBy({ held }: Copies): Obstacle[] {
+    const { state } = this.#context;
+    const unread = this.#unread();
+    const some = unread.slice(0, SHOWN).join(', ') + (unread.length > SHOWN ? ', …' : '');
+    return held.map(({ id, pools }) => {
+      const logical = logicalOf(state, pools);
+      const what = `by what is known here it has ended; it stays, as records cannot be read: ${some}`;
+      const name = logical && nameOf(state, logical.id);
+      return { network: name ?? id.slice(0, 12), error: new CodedError('NR_PROPAGATE_UNREADABLE', what) };
+    });
   }
 
   #isFirst({ pools }: Network): boolean {

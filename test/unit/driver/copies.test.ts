@@ -187,8 +187,9 @@ describe('copies of networks', () => {
     fc.assert(
       fc.property(worlds, (world) => {
         const before = known(...world);
-        const { remove, forget, write } = planCopies({ ...before, isSure: false });
+        const { remove, forget, write, held } = planCopies({ ...before, isSure: false });
         assert.deepEqual([remove, forget], [[], []]);
+        assert.deepEqual(held, planCopies({ ...before, isSure: true }).remove, 'and it is told which would');
         for (const one of write) {
           const then = before.here.find(({ id }) => id === one.id);
           assert.notEqual(one.copy, undefined);
@@ -213,7 +214,7 @@ describe('copies of networks', () => {
   it('stay when all of those were forgotten, and are the first one’s own then', () => {
     const copy = network(1, { copy: 'kept', makers: ['h2'] });
     const lost = { ...nothing, ...named, here: [copy], isForgotten: (host: string) => host === 'h2' };
-    assert.deepEqual(planCopies(lost), { make: [], remove: [], write: [], forget: [] });
+    assert.deepEqual(planCopies(lost), { make: [], remove: [], held: [], write: [], forget: [] });
     const { write, remove } = planCopies({ ...lost, isFirst: () => true });
     assert.deepEqual([write, remove], [[network(1)], []]);
   });
@@ -230,7 +231,13 @@ describe('copies of networks', () => {
     const declined = [{ network: pool(1), createdAt: 1 }];
     const given = { ...nothing, ...named, declined };
     const makers = new Map([[pool(1), ['h2']]]);
-    assert.deepEqual(planCopies({ ...given, makers }), { make: [], remove: [], write: [], forget: [] });
+    assert.deepEqual(planCopies({ ...given, makers }), {
+      make: [],
+      remove: [],
+      held: [],
+      write: [],
+      forget: [],
+    });
     assert.deepEqual(planCopies(given).forget, [pool(1)]);
     const anew = planCopies({ ...given, makers, logicals: [logical(1, { createdAt: 9 })] });
     assert.deepEqual([anew.forget, anew.make.map(({ name }) => name)], [[pool(1)], ['mine']]);

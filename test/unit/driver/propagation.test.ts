@@ -86,6 +86,10 @@ class Cluster {
     return [...this.on.state(host).networks.all()].map(({ copy }) => copy);
   }
 
+  ids(host: number): string[] {
+    return [...this.on.state(host).networks.all()].map(({ id }) => id);
+  }
+
   #dockerd(host: number): MemoryDocker {
     const driver = this.on.driver(host);
     const data = (pools: readonly string[]) =>
@@ -164,8 +168,14 @@ describe('the propagation of networks', () => {
       }
       assert.deepEqual(it.names, [['mine'], ['mine'], ['mine']]);
       assert.deepEqual([it.copies(2), it.copies(3)], [['kept'], ['kept']]);
+      const what = namespace === 'network' ? 'a network of host h1' : `logical/${poolId('default', V4)}`;
+      const [name] = namespace === 'network' ? ['mine'] : it.ids(2).map((id) => id.slice(0, 12));
+      const held = `${name} NR_PROPAGATE_UNREADABLE: by what is known here it has ended; it stays, as records cannot be read: ${what}`;
+      assert.deepEqual([it.obstacles(1), it.obstacles(2)], [[], [held]]);
       await it.on.hosts.until(it.on.store(1).commit([{ key, value }]));
       it.on.hosts.gossip();
+      await it.settle();
+      assert.deepEqual(it.obstacles(2), []);
       await it.rm(1, 'mine');
       await it.settle();
       assert.deepEqual(it.names, [[], [], []]);
