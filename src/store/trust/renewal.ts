@@ -35,7 +35,10 @@ interface Options {
 /** Renews a node's certificate as long as it runs. */
 export class Renewal {
   readonly #options: Options;
+  /** By the computer's clock, as certificates go by that. */
   #due: number;
+  /** After a failure, by the time that passes: a clock that is set back holds up nothing. */
+  #again = Number.POSITIVE_INFINITY;
   #failures = 0;
   #cancel: () => void = () => {};
   #stopped = false;
@@ -52,9 +55,15 @@ export class Renewal {
   }
 
   #wait(): void {
+    const ms = Math.min(Math.max(this.#leftMs(), 0), LOOK_MS);
+    this.#cancel = this.#options.clock.after(ms, () =>
+      this.#leftMs() > 0 ? this.#wait() : void this.#try(),
+    );
+  }
+
+  #leftMs(): number {
     const { clock } = this.#options;
-    const ms = Math.min(Math.max(this.#due - wallOf(clock), 0), LOOK_MS);
-    this.#cancel = clock.after(ms, () => (wallOf(clock) < this.#due ? this.#wait() : void this.#try()));
+    return Math.min(this.#due - wallOf(clock), this.#again - clock.now());
   }
 
   async #try(): Promise<void> {
@@ -63,10 +72,13 @@ export class Renewal {
       const certificate = await renew();
       this.#failures = 0;
       this.#due = renewalAt(certificate, random());
+      this.#again = Number.POSITIVE_INFINITY;
       if (!this.#stopped) renewed(certificate);
     } catch (error) {
       this.#failures += 1;
-      this.#due = wallOf(clock) + retryMs(this.#failures, random());
+      const pause = retryMs(this.#failures, random());
+      this.#due = wallOf(clock) + pause;
+      this.#again = clock.now() + pause;
       failed(error, this.#failures);
     }
     if (!this.#stopped) this.#wait();

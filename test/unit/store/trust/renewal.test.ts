@@ -86,23 +86,68 @@ describe('renewal of a certificate', () => {
     assert.equal(clock.nextMs, undefined);
   });
 
-  it("follows the computer's clock when that is set forward, within an hour", async () => {
+  /** A host whose clock somebody sets, and which asks for its certificate's renewal when that is due. */
+  async function asking(answers: (wall: number) => Promise<X509Certificate>) {
     const steady = new ManualClock(START);
-    let setMs = 0;
-    const clock = { now: () => steady.now(), wall: () => steady.now() + setMs, after: steady.after };
-    let asked = 0;
+    const host = { clock: steady, setMs: 0, asked: 0, stop: () => {} };
+    const clock = { now: () => steady.now(), wall: () => steady.now() + host.setMs, after: steady.after };
     const renew = () => {
-      asked += 1;
-      return make(clock.wall());
+      host.asked += 1;
+      return answers(clock.wall());
     };
     const options = { clock, random: () => 0, renewed: () => {}, failed: () => {} };
     const renewal = new Renewal(await make(START), { ...options, renew });
-    setMs = LIFE_MS;
-    assert.equal(asked, 0);
-    steady.pass(HOUR_MS);
+    host.stop = () => renewal.stop();
+    return host;
+  }
+
+  it("follows the computer's clock when that is set forward, within an hour", async () => {
+    const host = await asking(make);
+    host.setMs = LIFE_MS;
+    assert.equal(host.asked, 0);
+    host.clock.pass(HOUR_MS);
     await settled();
-    assert.equal(asked, 1);
-    renewal.stop();
+    assert.equal(host.asked, 1);
+    host.stop();
+  });
+
+  describe('that has failed', () => {
+    const nobody = () => Promise.reject(new Error('nobody there'));
+    /** So often that the pauses are of 3 hours at least. */
+    const failing = async () => {
+      const host = await asking(nobody);
+      host.clock.pass(LIFE_MS);
+      for (let minute = 0; minute < 24 * 60; minute++) {
+        await settled();
+        host.clock.pass(60_000);
+      }
+      await settled();
+      const { asked } = host;
+      return { host, since: () => host.asked - asked };
+    };
+
+    it('is tried again as soon when the clock is set back', async () => {
+      const { host, since } = await failing();
+      host.setMs = -LIFE_MS / 2;
+      for (let hour = 0; hour < 6; hour++) {
+        host.clock.pass(HOUR_MS);
+        await settled();
+      }
+      assert.equal(since(), 2);
+      host.stop();
+    });
+
+    it('is tried again within an hour when the clock is set forward', async () => {
+      const { host, since } = await failing();
+      host.clock.pass(3 * HOUR_MS);
+      await settled();
+      assert.equal(since(), 1, 'in three hours otherwise');
+      host.setMs = LIFE_MS / 2;
+      host.clock.pass(HOUR_MS);
+      await settled();
+      assert.equal(since(), 2);
+      host.stop();
+    });
   });
 
   it('tells nobody after it was stopped', async () => {
