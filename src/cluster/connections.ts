@@ -1,4 +1,5 @@
 import { CodedError } from '../errors.ts';
+import { type Place, placeText } from '../net/place.ts';
 import { wallOf } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
 import type { Hello, Message, Request } from '../store/gossip/messages.ts';
@@ -31,12 +32,6 @@ const SILENT_MS = 60_000;
 
 /** For how long nobody is linked with a member that has told what is not true: it would tell the same again. */
 const DISTRUSTED_MS = 60_000;
-
-/** Where a member can be reached. */
-export interface Place {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** A connection after both have said hello. */
 interface Session {
@@ -272,7 +267,7 @@ export class Connections implements Calls {
 
   #dialSeeds(): void {
     for (const place of this.#seeds()) {
-      const name = nameOf(place);
+      const name = placeText(place);
       if (!this.#backoff.isReady(name) || this.#dialing.has(name)) continue;
       this.#dialing.set(name, []);
       this.#dial(place, undefined, 'link', () => this.#dialing.delete(name));
@@ -306,7 +301,7 @@ export class Connections implements Calls {
   }
 
   #dial(place: Place, member: string | undefined, purpose: Hello['purpose'], done: Found): void {
-    const name = member ?? nameOf(place);
+    const name = member ?? placeText(place);
     this.#transport.dial(place.address, place.port, member).then(
       (connection) => {
         if (this.#stopped) return connection.close('this host stops');
@@ -592,8 +587,4 @@ export class Connections implements Calls {
     const hello = { protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
     return { kind: 'hello', ...hello, ...(founder !== undefined && { founder }) };
   }
-}
-
-function nameOf({ address, port }: Place): string {
-  return `${address} ${port}`;
 }

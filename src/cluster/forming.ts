@@ -1,10 +1,10 @@
 import { CodedError } from '../errors.ts';
+import type { Place } from '../net/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { enquire } from '../store/gossip/tls/enquiry.ts';
 import { type Credentials, DistrustError } from '../store/trust/credentials.ts';
 import type { Sponsor } from '../store/trust/folder.ts';
-import type { Place } from './connections.ts';
 
 /** Pause between two rounds of asking, in milliseconds. */
 const ROUND_MS = 1000;

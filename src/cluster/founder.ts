@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { Address } from '../net/address.ts';
-import type { Place } from './connections.ts';
+import type { Place } from '../net/place.ts';
 
 /** This host, as it may be called. */
 interface Self {

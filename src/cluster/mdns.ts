@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import multicastDns from 'multicast-dns';
 import { Address } from '../net/address.ts';
+import type { Place } from '../net/place.ts';
 import { Prefix } from '../net/prefix.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Place } from './connections.ts';
 
 const SERVICE = '_net-routed._tcp.local';
 /** How long what was heard of a host is believed, in seconds, and how often it is asked for while that is known. */

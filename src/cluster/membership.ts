@@ -1,6 +1,7 @@
 import { randomUUID, type X509Certificate } from 'node:crypto';
 import { asCoded, CodedError } from '../errors.ts';
 import { isGone } from '../model/gone.ts';
+import type { Place } from '../net/place.ts';
 import { wallOf } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
@@ -12,7 +13,6 @@ import { startAlone } from './alone.ts';
 import { Applying } from './applying.ts';
 import { Certificates } from './certificates.ts';
 import type { Cluster, Rules } from './cluster.ts';
-import type { Place } from './connections.ts';
 import { type Change, type ClusterFacts, factsOf } from './facts.ts';
 import { Forming } from './forming.ts';
 import { type HostView, viewHosts } from './hosts.ts';

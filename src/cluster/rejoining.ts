@@ -1,4 +1,5 @@
 import { CodedError } from '../errors.ts';
+import { type Place, placeText } from '../net/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { comeBack, type Readmitted } from '../store/gossip/tls/comeback.ts';
@@ -6,7 +7,6 @@ import { RefusedError } from '../store/gossip/tls/introduce.ts';
 import { DistrustError } from '../store/trust/credentials.ts';
 import type { TrustFolder } from '../store/trust/folder.ts';
 import type { Identity } from '../store/trust/identity.ts';
-import type { Place } from './connections.ts';
 import { type ClusterNode, holdersOf, placeOf } from './node.ts';
 import { sponsorOf } from './sponsor.ts';
 
@@ -143,7 +143,7 @@ export class Rejoining {
     const asked = new Set<string>();
     for (const group of [...known, [...(sponsor ? [sponsor] : []), ...seeds]]) {
       const fresh = group.flatMap(({ address, port }) => {
-        const name = `${address} ${port}`;
+        const name = placeText({ address, port });
         if (asked.has(name)) return [];
         asked.add(name);
         return [{ address, port }];

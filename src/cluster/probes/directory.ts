@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { Place } from '../../net/place.ts';
 import type { Json } from '../../ports/store.ts';
 import type { Replica } from '../../store/replica.ts';
-import type { Place } from '../connections.ts';
 import type { Members } from '../members.ts';
 import { isPacketId } from './packet.ts';
 

@@ -1,8 +1,8 @@
+import type { Place } from '../../net/place.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { Tally } from '../../store/gossip/tls/tally.ts';
 import type { Replica } from '../../store/replica.ts';
-import type { Place } from '../connections.ts';
 import type { ListenAt } from '../listening.ts';
 import type { Members } from '../members.ts';
 import type { Calls } from '../ports.ts';

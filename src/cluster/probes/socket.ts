@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Place } from '../../net/place.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Place } from '../connections.ts';
 import type { ListenAt } from '../listening.ts';
 
 /** Pause before it is tried again, in milliseconds. */

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.ts';
-import type { Place } from '../../../src/cluster/connections.ts';
 import { Forming } from '../../../src/cluster/forming.ts';
 import { shared } from '../../../src/cluster/trust.ts';
 import { CodedError } from '../../../src/errors.ts';
+import type { Place } from '../../../src/net/place.ts';
 import { TrustFolder } from '../../../src/store/trust/folder.ts';
 import { createIdentity } from '../../../src/store/trust/identity.ts';
 import {

@@ -1,9 +1,10 @@
 /** Nodes that talk over connections: in memory, or over TLS of this machine. Time stands still but in `until`. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { Cluster } from '../../../src/cluster/cluster.ts';
-import { Connections, type Place } from '../../../src/cluster/connections.ts';
+import { Connections } from '../../../src/cluster/connections.ts';
 import { Gossip } from '../../../src/cluster/gossip/gossip.ts';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import type { Place } from '../../../src/net/place.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { decode, encode } from '../../../src/store/gossip/frames.ts';
 import type { Message } from '../../../src/store/gossip/messages.ts';

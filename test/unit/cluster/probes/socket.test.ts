@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createSocket, Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { systemClock } from '../../../../src/clock.ts';
-import type { Place } from '../../../../src/cluster/connections.ts';
 import { ProbeSocket } from '../../../../src/cluster/probes/socket.ts';
+import type { Place } from '../../../../src/net/place.ts';
 import { until } from '../machine.ts';
 
 const quiet = () => {};
