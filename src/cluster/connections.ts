@@ -1,20 +1,22 @@
 import { CodedError } from '../errors.ts';
-import { type Place, placeText } from '../net/place.ts';
+import type { Place } from '../net/place.ts';
 import { wallOf } from '../ports/clock.ts';
 import type { Json } from '../ports/store.ts';
 import type { Hello, Message, Request } from '../store/gossip/messages.ts';
 import type { Connection, Transport } from '../store/gossip/transport.ts';
 import { FrameError } from '../store/gossip/wire/error.ts';
 import type { Replica } from '../store/replica.ts';
-import { Backoff } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
-import type { Gossip, GossipLink, GossipMessage } from './gossip/gossip.ts';
-import { type Greeting, haltOf, judge, type Verdict } from './greeting.ts';
+import { Dialler } from './dialler.ts';
+import { Door, type Farewell, farewell } from './door.ts';
+import type { Gossip, GossipMessage } from './gossip/gossip.ts';
+import type { Verdict } from './greeting.ts';
+import { Outdated } from './outdated.ts';
+import { PeerClocks } from './peerclocks.ts';
 import type { Answer, Calls, Done, Ground, Method } from './ports.ts';
 import { Requests } from './requests.ts';
+import type { Found, Session } from './session.ts';
 
-/** Version of the protocol that this release speaks. */
-const PROTOCOL = 1;
 /** Links that each host opens, if there are so many others. */
 const DEGREE = 3;
 const KEEP_MS = 500;
@@ -23,40 +25,10 @@ const ROTATE_MS = 10_000;
 /** Until the other side has said hello, and until a connection for requests that is not used is closed. */
 const HELLO_MS = 5000;
 const IDLE_MS = 60_000;
-/** Pause before what was made with a secret on its way out, although another one was preferred, is made again. */
-const RENEW_MS = 5000;
 /** A connection that ends sooner counts as one that could not be made. */
 const STABLE_MS = 5000;
 /** Who was not heard for so long is not taken for a second one of its identity that is still there. */
 const SILENT_MS = 60_000;
-
-/** For how long nobody is linked with a member that has told what is not true: it would tell the same again. */
-const DISTRUSTED_MS = 60_000;
-
-/** A connection after both have said hello. */
-interface Session {
-  readonly connection: Connection;
-  readonly peer: string;
-  readonly hello: Hello;
-  readonly since: number;
-  /** Present on one that is kept. */
-  readonly link: GossipLink | undefined;
-  lastUse: number;
-  /** A request on it went without answer, and nothing else has come since. */
-  isSuspect: boolean;
-}
-
-type Found = (session: Session | undefined) => void;
-
-/** What a host is told about itself, by which code. */
-const CODES = {
-  gone: 'NR_MEMBER_GONE',
-  passed: 'NR_MEMBER_PASSED',
-  clone: 'NR_MEMBER_CLONED',
-  rollback: 'NR_MEMBER_ROLLED_BACK',
-  twice: 'NR_MEMBER_BUSY',
-  frozen: 'NR_MEMBER_BUSY',
-} as const satisfies Record<Verdict, string>;
 
 /** The connections of this host to others: a few are kept for gossip, others are made when somebody is asked. */
 export class Connections implements Calls {
@@ -64,26 +36,18 @@ export class Connections implements Calls {
   readonly #replica: Replica;
   readonly #ground: Omit<Ground, 'calls'>;
   readonly #uuid: string;
-  readonly #placeOf: (member: string) => Place | undefined;
   readonly #seeds: () => Iterable<Place>;
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #refused: (reason: string, remote: string) => void;
   readonly #founder: () => string | undefined;
-  /** Whether one was made with a secret that is on its way out, and when that was last another one. */
-  #isOutdated: (connection: Connection) => boolean = () => false;
-  #renewedAt = Number.NEGATIVE_INFINITY;
   readonly #isAway: (member: string) => boolean;
   readonly #requests: Requests;
-  readonly #backoff: Backoff;
+  readonly #dialler: Dialler;
+  readonly #clocks: PeerClocks;
+  readonly #outdated = new Outdated();
   readonly #sessions = new Set<Session>();
-  /** Those who wait until a connection to the member is there. */
-  readonly #dialing = new Map<string, Found[]>();
-  /** When a member was last heard, and by how much its clock was ahead of our timer, in milliseconds. */
-  readonly #heard = new Map<string, { at: number; aheadMs: number }>();
-  /** When a member has told what is not true. */
-  readonly #distrusted = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
-  #parts: { readonly cluster: Cluster; readonly gossip: Gossip } | undefined;
+  #parts: { readonly cluster: Cluster; readonly gossip: Gossip; readonly door: Door } | undefined;
   #rotateAt = 0;
   #stopped = false;
   #cancel = () => {};
@@ -115,15 +79,26 @@ export class Connections implements Calls {
     this.#replica = parts.replica;
     this.#ground = parts.ground;
     this.#uuid = parts.uuid;
-    this.#placeOf = parts.placeOf;
     this.#seeds = parts.seeds;
-    this.#requests = new Requests(parts.ground.timer);
-    this.#backoff = new Backoff(() => parts.ground.timer.now(), parts.ground.random);
+    const { transport, ground, placeOf } = parts;
+    this.#requests = new Requests(ground.timer);
+    this.#clocks = new PeerClocks(ground.timer);
+    const greet = (connection: Connection, purpose: Hello['purpose'], done: Found) =>
+      this.#greet(connection, purpose, done);
+    this.#dialler = new Dialler({ transport, ground, placeOf, greet });
   }
 
   /** Begins to let others in, and to keep links to some. */
   start(cluster: Cluster, gossip: Gossip): void {
-    this.#parts = { cluster, gossip };
+    const door = new Door({
+      self: this.#transport.id,
+      uuid: this.#uuid,
+      replica: this.#replica,
+      cluster,
+      clock: this.#ground.timer,
+      founder: this.#founder,
+    });
+    this.#parts = { cluster, gossip, door };
     this.#transport.onConnection((connection) => this.#greet(connection, undefined, () => {}));
     this.#stops.push(
       this.#replica.observe('gone', () => this.#review()),
@@ -155,10 +130,7 @@ export class Connections implements Calls {
 
   /** When a member was last heard on a connection, and by how much its clock was ahead of ours, in milliseconds. */
   heard(member: string): { readonly at: number; readonly offsetMs: number } | undefined {
-    const heard = this.#heard.get(member);
-    if (!heard) return undefined;
-    const offsetMs = heard.aheadMs - (wallOf(this.#ground.timer) - this.#ground.timer.now());
-    return { at: heard.at, offsetMs };
+    return this.#clocks.of(member);
   }
 
   /** By how much the clocks of those that a connection is open with are ahead of ours, in milliseconds. */
@@ -168,7 +140,7 @@ export class Connections implements Calls {
 
   /** Why there is no connection to a member, if one was tried. */
   trouble(member: string): string | undefined {
-    return this.#backoff.why(member);
+    return this.#dialler.trouble(member);
   }
 
   ask(member: string, method: string, body: Json, ms: number, done: Done<Answer>): void {
@@ -186,13 +158,13 @@ export class Connections implements Calls {
 
   /** Has connections of this host that were made otherwise than they would be now replaced, by and by. */
   renew(isOutdated: (connection: Connection) => boolean): void {
-    this.#isOutdated = isOutdated;
-    this.#renewedAt = this.#ground.timer.now();
+    this.#outdated.begin(this.#ground.timer.now(), isOutdated);
   }
 
   stop(): void {
     this.#stopped = true;
     this.#cancel();
+    this.#dialler.stop();
     for (const stop of this.#stops) stop();
     for (const { connection } of [...this.#sessions]) connection.close('this host stops');
     this.#requests.stop();
@@ -203,13 +175,14 @@ export class Connections implements Calls {
     const now = this.#ground.timer.now();
     for (const session of [...this.#sessions])
       if (!session.link && session.lastUse < now - IDLE_MS) this.#close(session, 'not used any more');
-    const { members, standing } = this.#parts!.cluster;
+    const { cluster, door } = this.#parts!;
+    const { members, standing } = cluster;
     const linked = new Set(this.#links().map(({ peer }) => peer));
     const others = members
       .present()
       .map(({ id }) => id)
-      .filter((id) => id !== this.#transport.id && !linked.has(id) && !this.#dialing.has(id))
-      .filter((id) => this.#backoff.isReady(id) && !standing.frozen(id) && !this.#isDistrusted(id));
+      .filter((id) => id !== this.#transport.id && !linked.has(id) && this.#dialler.isReady(id))
+      .filter((id) => !standing.frozen(id) && !door.isDistrusted(id));
     const rotates = now >= this.#rotateAt;
     if (rotates) this.#rotateAt = now + ROTATE_MS * (0.5 + this.#ground.random());
     const isFull = this.#links().filter(({ connection }) => connection.dialed).length >= DEGREE;
@@ -218,10 +191,12 @@ export class Connections implements Calls {
       const areUnlinked = others.length > 0;
       // A rotation tries anybody: who seems to be away may be on the other side of a cut that is none any more.
       const there = rotates ? [] : others.filter((id) => !this.#isAway(id));
-      const next = rotates || !isFull ? (this.#anyOf(there) ?? this.#anyOf(others)) : undefined;
-      if (next !== undefined) this.#dialMember(next, 'link', () => this.#thin());
+      const next =
+        rotates || !isFull ? (this.#dialler.anyOf(there) ?? this.#dialler.anyOf(others)) : undefined;
+      if (next !== undefined) this.#dialler.dial(next, 'link', () => this.#thin());
       // Those that are linked may be as cut off from the rest as this host, which nobody has told where they are.
-      if (linked.size === 0 || (rotates && areUnlinked && next === undefined)) this.#dialSeeds();
+      if (linked.size === 0 || (rotates && areUnlinked && next === undefined))
+        this.#dialler.dialAll(this.#seeds());
       this.#renewOutdated();
     }
     this.#cancel = this.#ground.timer.after(KEEP_MS * (0.5 + this.#ground.random()), () => this.#keep());
@@ -233,25 +208,12 @@ export class Connections implements Calls {
    */
   #renewOutdated(): void {
     const now = this.#ground.timer.now();
-    for (const session of [...this.#sessions]) {
-      const { connection, peer, link, since } = session;
-      if (!connection.dialed || !this.#isOutdated(connection)) continue;
-      // It was still being made then, or the other side takes no other secret yet.
-      if (since > this.#renewedAt && now - since < RENEW_MS) continue;
+    for (const session of [...this.#sessions].filter((one) => this.#outdated.isDue(one, now))) {
+      const { peer, link } = session;
       if (!link) {
         if ([...this.#requests.of(peer)].length === 0) this.#close(session, 'another secret took its place');
-      } else if (!this.#dialing.has(peer) && this.#backoff.isReady(peer))
-        this.#dialMember(peer, 'link', () => {});
+      } else if (this.#dialler.isReady(peer)) this.#dialler.dial(peer, 'link', () => {});
     }
-  }
-
-  /** One by chance, of which it is known where it is. That is on disk: only those that are picked are looked up. */
-  #anyOf(members: string[]): string | undefined {
-    while (members.length > 0) {
-      const [one] = members.splice(Math.floor(this.#ground.random() * members.length), 1);
-      if (one !== undefined && this.#placeOf(one)) return one;
-    }
-    return undefined;
   }
 
   #links(): Session[] {
@@ -265,65 +227,20 @@ export class Connections implements Calls {
     if (surplus && opened.length > DEGREE) this.#close(surplus, 'another one took its place');
   }
 
-  #dialSeeds(): void {
-    for (const place of this.#seeds()) {
-      const name = placeText(place);
-      if (!this.#backoff.isReady(name) || this.#dialing.has(name)) continue;
-      this.#dialing.set(name, []);
-      this.#dial(place, undefined, 'link', () => this.#dialing.delete(name));
-    }
-  }
-
   #withSession(member: string, call: Found): void {
     const session = this.#sessionWith(member);
     if (session) call(session);
-    else this.#dialMember(member, 'call', call);
+    else this.#dialler.dial(member, 'call', call);
   }
 
   #sessionWith(member: string): Session | undefined {
     return [...this.#sessions].find(({ peer, isSuspect }) => peer === member && !isSuspect);
   }
 
-  #dialMember(member: string, purpose: Hello['purpose'], call: Found): void {
-    const others = this.#dialing.get(member);
-    if (others) {
-      others.push(call);
-      return;
-    }
-    const place = this.#placeOf(member);
-    if (!place) return call(undefined);
-    this.#dialing.set(member, [call]);
-    this.#dial(place, member, purpose, (session) => {
-      const all = this.#dialing.get(member) ?? [];
-      this.#dialing.delete(member);
-      for (const one of all) one(session);
-    });
-  }
-
-  #dial(place: Place, member: string | undefined, purpose: Hello['purpose'], done: Found): void {
-    const name = member ?? placeText(place);
-    this.#transport.dial(place.address, place.port, member).then(
-      (connection) => {
-        if (this.#stopped) return connection.close('this host stops');
-        this.#greet(connection, purpose, (session) => {
-          if (!session) this.#backoff.failed(name, 'it did not let us in');
-          done(session);
-        });
-      },
-      (error: Error) => {
-        if (this.#stopped) return;
-        // Once: the rest of the series says the same.
-        if (this.#backoff.failed(name, error.message) === 1)
-          this.#ground.log.info({ err: error, ...place, member }, 'could not connect');
-        done(undefined);
-      },
-    );
-  }
-
   /** Both say hello; what the other says decides whether it comes in. `purpose`: undefined for one that called us. */
   #greet(connection: Connection, purpose: Hello['purpose'] | undefined, done: Found): void {
-    const { greeting } = this.#parts!.cluster.arrival;
-    if (!greeting) {
+    const { door } = this.#parts!;
+    if (!door.isOpen) {
       connection.close('this start is not on disk yet');
       return done(undefined);
     }
@@ -344,7 +261,7 @@ export class Connections implements Calls {
       finish(undefined);
       if (session && this.#sessions.has(session)) this.#broke(session);
     });
-    if (purpose !== undefined) connection.send(this.#hello(greeting, purpose));
+    if (purpose !== undefined) connection.send(door.hello(purpose));
     connection.onMessage((message) => {
       if (session) return this.#take(session, message);
       if (message.kind === 'goodbye') return this.#heardGoodbye(connection, message.code, message.what);
@@ -352,7 +269,7 @@ export class Connections implements Calls {
         refused('no-hello');
         return connection.close('the first word was no hello');
       }
-      if (purpose === undefined) connection.send(this.#hello(greeting, message.purpose));
+      if (purpose === undefined) connection.send(door.hello(message.purpose));
       if (!this.#letsIn(connection, message)) return finish(undefined);
       session = this.#opened(connection, message, purpose ?? message.purpose);
       finish(session);
@@ -360,55 +277,26 @@ export class Connections implements Calls {
   }
 
   #letsIn(connection: Connection, hello: Hello): boolean {
-    const refuse = (reason: string, code: string, what: string) => {
-      this.#refused(reason, connection.remote);
-      connection.send({ kind: 'goodbye', code, what });
-      connection.close(what);
+    const { door } = this.#parts!;
+    const { peer } = connection;
+    if (door.isMyself(peer, hello)) {
+      connection.close('this is myself');
       return false;
-    };
-    const { cluster } = this.#parts!;
-    if (hello.cluster !== this.#uuid) return refuse('cluster', 'NR_MEMBER_REFUSED', 'another cluster');
-    if (hello.id !== connection.peer)
-      return refuse('identity', 'NR_MEMBER_REFUSED', 'not the id that was proven');
-    if (hello.protocol < PROTOCOL)
-      return refuse('protocol', 'NR_MEMBER_REFUSED', 'a protocol that is no longer spoken');
-    const founder = this.#founder();
-    // Made twice, with one secret: their addresses have nothing to do with each other.
-    if (founder !== undefined && hello.founder !== undefined && founder !== hello.founder)
-      return refuse('founder', 'NR_MEMBER_REFUSED', 'a cluster that another host has made');
-    if (hello.id === this.#transport.id) {
-      // One of the seeds may be this host.
-      if (hello.boot === cluster.arrival.greeting?.boot) {
-        connection.close('this is myself');
-        return false;
-      }
-      cluster.standing.halt('clone');
-      return refuse('clone', CODES.clone, 'this is my own identity');
     }
-    const verdict = judge(hello, this.#replica, cluster.members, this.boots(hello.id));
-    // For requests a second one may come in: it asks what others know of it.
-    if (verdict && (haltOf(verdict) || hello.purpose === 'link'))
-      return refuse(verdict, CODES[verdict], `${hello.id} counts as ${verdict}`);
-    if (hello.purpose === 'link' && (cluster.standing.frozen(hello.id) || cluster.standing.starting)) {
-      const what = `${hello.id} is being forgotten, or this host has just started`;
-      return refuse('busy', 'NR_MEMBER_BUSY', what);
-    }
-    if (hello.purpose === 'link' && this.#isDistrusted(hello.id))
-      return refuse('distrusted', 'NR_RECORD_FORGED', `${hello.id} has told what is not true a moment ago`);
-    return true;
-  }
-
-  #isDistrusted(member: string): boolean {
-    const at = this.#distrusted.get(member) ?? Number.NEGATIVE_INFINITY;
-    return this.#ground.timer.now() - at < DISTRUSTED_MS;
+    const objection = door.objection(peer, hello, this.boots(peer));
+    if (!objection) return true;
+    this.#refused(objection.reason, connection.remote);
+    this.#sayFarewell(connection, objection);
+    connection.close(objection.what);
+    return false;
   }
 
   #opened(connection: Connection, hello: Hello, purpose: Hello['purpose']): Session {
     const now = this.#ground.timer.now();
     const peer = connection.peer;
-    this.#heard.set(peer, { at: now, aheadMs: hello.wallMs - now });
+    this.#clocks.heard(peer, hello.wallMs);
     // Who reaches us can be reached.
-    if (!connection.dialed) this.#backoff.succeeded(peer);
+    if (!connection.dialed) this.#dialler.succeeded(peer);
     const wire = {
       get waiting() {
         return connection.buffered;
@@ -419,16 +307,11 @@ export class Connections implements Calls {
           message.kind === 'probe' ? { ...message, wallMs: Math.round(wallOf(this.#ground.timer)) } : message;
         this.#send(connection, timed);
       },
-      refuse: (verdict: Verdict) => {
-        const what = `${peer} counts as ${verdict}`;
-        this.#send(connection, { kind: 'goodbye', code: CODES[verdict], what });
-        this.#close(session, what);
-      },
+      refuse: (verdict: Verdict) => this.#dismiss(session, farewell(peer, verdict)),
       distrust: ({ code, what }: CodedError) => {
-        this.#distrusted.set(peer, this.#ground.timer.now());
+        this.#parts!.door.distrust(peer);
         this.#ground.log.warn({ peer, code, what }, 'a member tells what is not true');
-        this.#send(connection, { kind: 'goodbye', code, what });
-        this.#close(session, what);
+        this.#dismiss(session, { code, what });
       },
     };
     const link = purpose === 'link' ? this.#parts!.gossip.connected(peer, wire) : undefined;
@@ -455,10 +338,7 @@ export class Connections implements Calls {
     const { connection, peer } = session;
     session.lastUse = this.#ground.timer.now();
     session.isSuspect = false;
-    const heard = this.#heard.get(peer);
-    if (heard) heard.at = session.lastUse;
-    if (heard && message.kind === 'probe' && message.wallMs !== undefined)
-      heard.aheadMs = message.wallMs - session.lastUse;
+    this.#clocks.heard(peer, message.kind === 'probe' ? message.wallMs : undefined);
     switch (message.kind) {
       case 'request':
         return this.#serve(session, message);
@@ -508,8 +388,7 @@ export class Connections implements Calls {
       this.#refused('gone', connection.remote);
       return connection.close('gone');
     }
-    const halt = haltOf((Object.keys(CODES) as Verdict[]).find((one) => CODES[one] === code));
-    if (halt) this.#parts!.cluster.standing.halt(halt);
+    this.#parts!.door.told(code);
     this.#ground.log.info({ peer: connection.peer, code, what }, 'a member ended the connection');
     connection.close(what);
   }
@@ -518,16 +397,22 @@ export class Connections implements Calls {
   #review(): void {
     const { members, standing } = this.#parts!.cluster;
     for (const session of [...this.#sessions]) {
-      const { connection, peer, link } = session;
+      const { peer, link } = session;
       if (members.gone(peer)) {
-        this.#send(connection, {
-          kind: 'goodbye',
-          code: CODES.gone,
-          what: `${peer} is not a member any more`,
-        });
-        this.#close(session, 'gone');
+        const what = `${peer} is not a member any more`;
+        this.#dismiss(session, { ...farewell(peer, 'gone'), what }, 'gone');
       } else if (link && standing.frozen(peer)) this.#close(session, 'being forgotten');
     }
+  }
+
+  /** This host ends it, and tells the other one why. */
+  #dismiss(session: Session, farewell: Farewell, why = farewell.what): void {
+    this.#sayFarewell(session.connection, farewell);
+    this.#close(session, why);
+  }
+
+  #sayFarewell(connection: Connection, { code, what }: Farewell): void {
+    this.#send(connection, { kind: 'goodbye', code, what });
   }
 
   /** This host ends it. */
@@ -542,8 +427,8 @@ export class Connections implements Calls {
     this.#remove(session);
     if (this.#stopped || !connection.dialed || this.#sessionWith(peer)) return;
     if (this.#ground.timer.now() - since < STABLE_MS)
-      this.#backoff.failed(peer, 'the connection ended at once');
-    else this.#backoff.succeeded(peer);
+      this.#dialler.failed(peer, 'the connection ended at once');
+    else this.#dialler.succeeded(peer);
   }
 
   #remove(session: Session): void {
@@ -579,12 +464,5 @@ export class Connections implements Calls {
         connection.close('a message cannot be sent');
       return false;
     }
-  }
-
-  #hello(greeting: Greeting, purpose: Hello['purpose']): Hello {
-    const wallMs = Math.round(wallOf(this.#ground.timer));
-    const founder = this.#founder();
-    const hello = { protocol: PROTOCOL, cluster: this.#uuid, ...greeting, purpose, wallMs };
-    return { kind: 'hello', ...hello, ...(founder !== undefined && { founder }) };
   }
 }
