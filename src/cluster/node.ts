@@ -78,6 +78,7 @@ export class ClusterNode {
   readonly #options: ClusterNodeOptions;
   #credentials: Credentials;
   readonly #introduction: Introduction;
+  readonly #end: () => Promise<void>;
 
   private constructor(
     options: ClusterNodeOptions,
@@ -94,7 +95,9 @@ export class ClusterNode {
       | 'calls'
       | 'strangers'
     >,
+    end: () => Promise<void>,
   ) {
+    this.#end = end;
     this.#options = options;
     this.#credentials = options.trust.credentials;
     this.#introduction = introduction;
@@ -137,6 +140,10 @@ export class ClusterNode {
     });
     const listening = new Listening(transport, options.listen, { clock, log });
     const stops: (() => void)[] = [() => listening.stop()];
+    const end = async () => {
+      for (const stop of stops.splice(0).reverse()) stop();
+      await transport.close();
+    };
     try {
       const sealer = new Sealer(new IdentitySigner(identity), credentials.cluster);
       if (!replica.sealAll(sealer))
@@ -170,7 +177,6 @@ export class ClusterNode {
         ]),
         isAway: (member) => probes.isAway(member),
       });
-      stops.push(() => connections.stop());
       const calls = named(
         connections,
         (member) => cluster.members.nameOf(member),
@@ -188,6 +194,7 @@ export class ClusterNode {
       parts.cluster = cluster;
       const gossip = new Gossip({ replica, cluster, ground: whole });
       stops.push(() => gossip.stop());
+      stops.push(() => connections.stop());
       const probes: Probes = new Probes({
         replica,
         members: cluster.members,
@@ -220,10 +227,9 @@ export class ClusterNode {
       await introduction.say();
       probes.start();
       const made = { replica, cluster, connections, gossip, probes, transport, listening, calls, strangers };
-      return new ClusterNode(options, introduction, made);
+      return new ClusterNode(options, introduction, made, end);
     } catch (error) {
-      for (const stop of stops.reverse()) stop();
-      await transport.close();
+      await end();
       throw error;
     }
   }
@@ -266,13 +272,7 @@ export class ClusterNode {
 
   /** Ends all connections. The replica stays open. */
   async stop(): Promise<void> {
-    this.#introduction.stop();
-    this.probes.stop();
-    this.connections.stop();
-    this.gossip.stop();
-    this.cluster.stop();
-    this.listening.stop();
-    await this.transport.close();
+    await this.#end();
   }
 }
 
