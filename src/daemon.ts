@@ -159,6 +159,7 @@ export class Daemon {
         await this.#current.clear(DRAIN_MS);
         await serving?.stop();
       },
+      vacate: () => this.#current.use(DRAIN_MS, (serving) => serving.vacate()),
       kept: () => keptOf(this.#opened!.state),
     };
   }

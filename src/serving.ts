@@ -26,17 +26,20 @@ export class Serving {
   readonly pulse: Pulse;
   /** A dockerd uses the network driver for the first time: what an earlier one was making is left as it is. */
   readonly activated: () => void;
+  /** See Propagation. */
+  readonly vacate: () => Promise<() => void>;
   readonly #ends: readonly (() => Promise<void> | void)[];
   readonly #log: Logger;
 
   private constructor(
-    parts: Pick<Serving, 'services' | 'pulse' | 'activated'>,
+    parts: Pick<Serving, 'services' | 'pulse' | 'activated' | 'vacate'>,
     ends: readonly (() => Promise<void> | void)[],
     log: Logger,
   ) {
     this.services = parts.services;
     this.pulse = parts.pulse;
     this.activated = parts.activated;
+    this.vacate = parts.vacate;
     this.#ends = ends;
     this.#log = log;
   }
@@ -105,7 +108,8 @@ export class Serving {
       const pulse = new Pulse(services);
       ends.push(() => pulse.stop());
       const activated = () => parts.liveness.abandon(parts.state.endpoints.all());
-      return new Serving({ services, pulse, activated }, ends, log);
+      const vacate = () => propagation.vacate();
+      return new Serving({ services, pulse, activated, vacate }, ends, log);
     } catch (error) {
       await endAll(ends, log);
       throw error;

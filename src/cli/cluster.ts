@@ -48,9 +48,10 @@ export function addCluster(program: Command): void {
       print(askingOf(command).json ? answer : parse(tokenView, answer).token);
     });
 
-  changing(program, 'leave', 'leave the cluster; its networks have to be removed before')
+  changing(program, 'leave', 'leave the cluster; containers and networks have to be removed before')
     .description(
-      'Hands over to the other members and leaves. The containers and networks of this host have to be removed before.',
+      'Hands over to the other members and leaves. The containers and networks of this host have to be removed before, ' +
+        'but for networks that the daemon has made itself (dockerPropagate): these it removes, when they have no containers.',
     )
     .action(async (_options: object, command: Command) => {
       await change(command, 'leave', {}, () => 'left the cluster');

@@ -56,6 +56,12 @@ export interface Upper {
   attach(cluster: Cluster): Promise<void>;
   /** The store is about to be closed. */
   detach(): Promise<void>;
+  /**
+   * The host is about to leave: what was made here without a person's doing goes, and is not made again until what this
+   * answers is called.
+   * @throws NR_MEMBER_IN_USE with what people have to remove first
+   */
+  vacate?(): Promise<() => void>;
   /** What this host has of its own that stays with it when it comes back as somebody else. Asked after detach. */
   kept?(): readonly Kept[];
 }
@@ -251,21 +257,17 @@ export class Membership {
    * called, and what stood in the way for a minute: it goes on then
    */
   async leave(): Promise<void> {
-    await this.#alone('leave', 'hands over to another member', async () => {
+    await this.#alone('leave', 'removes the networks that the daemon has made', async () => {
       this.#member();
-      this.#refuseNetworks('NR_MEMBER_IN_USE');
       this.#stays = false;
-      // Who is out already has nothing to hand over.
-      if (!this.#node?.cluster.standing.halted) await this.#certificates?.keepHeld();
-      const deadline = this.#options.clock.now() + PATIENCE_MS;
-      for (;;) {
-        const last = await this.#depart();
-        if (!last) return;
-        // A word of stay() may also come while this one waits.
-        if (PASSING.includes(last.code)) await this.#pause();
-        if (this.#stays) throw new CodedError('NR_MEMBER_LEAVING', 'this host stays after all');
-        if (!PASSING.includes(last.code) || this.#options.clock.now() > deadline) throw last;
-        this.#step(`hands over to another member: ${last.what}`);
+      const back = await this.#options.upper.vacate?.();
+      try {
+        this.#refuseStaying();
+        this.#refuseNetworks('NR_MEMBER_IN_USE');
+        this.#step('hands over to another member');
+        await this.#handOver();
+      } finally {
+        back?.();
       }
     });
   }
@@ -380,6 +382,27 @@ export class Membership {
       const left = this.#member().cluster.members.gone(this.id)?.how === 'left';
       return this.#turn({ identity: createIdentity(), past: this.#pastOf(left) });
     });
+  }
+
+  /** @throws NR_MEMBER_LEAVING */
+  #refuseStaying(): void {
+    if (this.#stays) throw new CodedError('NR_MEMBER_LEAVING', 'this host stays after all');
+  }
+
+  /** @throws NR_MEMBER_LEAVING, and what stood in the way for a minute */
+  async #handOver(): Promise<void> {
+    // Who is out already has nothing to hand over.
+    if (!this.#node?.cluster.standing.halted) await this.#certificates?.keepHeld();
+    const deadline = this.#options.clock.now() + PATIENCE_MS;
+    for (;;) {
+      const last = await this.#depart();
+      if (!last) return;
+      // A word of stay() may also come while this one waits.
+      if (PASSING.includes(last.code)) await this.#pause();
+      this.#refuseStaying();
+      if (!PASSING.includes(last.code) || this.#options.clock.now() > deadline) throw last;
+      this.#step(`hands over to another member: ${last.what}`);
+    }
   }
 
   /** What is to stay of its cluster with a host that is somebody else from now on, in none. */

@@ -50,6 +50,11 @@ export class Obstacles {
     this.#met.set(key, { name, error, count, until: this.#clock.now() + pause });
   }
 
+  /** What stood in its way the last time. */
+  of(key: string): CodedError | undefined {
+    return this.#met.get(key)?.error;
+  }
+
   /** It has been done. */
   passed(key: string): void {
     this.#met.delete(key);

@@ -56,6 +56,8 @@ export class Propagation {
   /** Docker has been asked once for what an earlier run left. */
   #looked = false;
   #running: Promise<void> | undefined;
+  /** This host is about to leave the cluster: nothing is made, and all goes that was. */
+  #leaves = false;
 
   /** `makes`: whether networks of others are made here. Those that are here go in any case. */
   constructor(context: Context, docker: DockerNetworks, makes: boolean) {
@@ -99,6 +101,31 @@ export class Propagation {
     return [...this.#obstacles.lasting(), ...this.#held];
   }
 
+  /**
+   * Has all go that it has made, as this host is about to leave the cluster. Nothing goes while there is something that
+   * a person has to remove, and nothing is made again until what this answers is called.
+   * @throws NR_MEMBER_IN_USE with the networks that are left, NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED
+   */
+  async vacate(): Promise<() => void> {
+    const back = () => {
+      this.#leaves = false;
+      this.#soonest.within(SETTLE_MS);
+    };
+    this.#leaves = true;
+    try {
+      while (this.#running) await this.#running;
+      const { networks } = this.#context.state;
+      const isTheirs = ({ id, copy }: Network) => copy === undefined || this.#containersOf(id) > 0;
+      this.#refuseLeft([...networks.all()].filter(isTheirs));
+      if ([...networks.all()].length > 0) await this.#passNow();
+      this.#refuseLeft([...networks.all()]);
+      return back;
+    } catch (error) {
+      back();
+      throw error;
+    }
+  }
+
   /** Does what there is to do now, as far as it can be done. @throws NR_DOCKER_UNAVAILABLE, NR_STORE_FAILED */
   async pass(): Promise<void> {
     this.#makers = undefined;
@@ -123,9 +150,48 @@ export class Propagation {
     }
   }
 
+  /** A pass that waits for nothing, nor is any other one made meanwhile. */
+  async #passNow(): Promise<void> {
+    this.#obstacles.keep([]);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = promise;
+    try {
+      await this.pass();
+    } finally {
+      this.#running = undefined;
+      resolve();
+    }
+  }
+
+  /** @throws NR_MEMBER_IN_USE if there are any */
+  #refuseLeft(left: readonly Network[]): void {
+    const { state } = this.#context;
+    if (left.length === 0) return;
+    const names = left.map(({ id, pools }) => {
+      const logical = logicalOf(state, pools);
+      const name = (logical && nameOf(state, logical.id)) ?? id.slice(0, 12);
+      const count = this.#containersOf(id);
+      const why =
+        count > 0
+          ? `with ${count === 1 ? '1 container' : `${count} containers`}`
+          : this.#obstacles.of(id)?.what;
+      return why === undefined ? name : `${name} (${why})`;
+    });
+    const what = `this host has ${left.length === 1 ? '1 network' : `${left.length} networks`}: ${names.sort().join(', ')}`;
+    throw new CodedError('NR_MEMBER_IN_USE', what);
+  }
+
+  #containersOf(network: string): number {
+    return this.#context.state.endpointsOf(network).length;
+  }
+
   /** What this host is to have, by what is known now. */
   #copies(): Copies {
     const { state, cluster } = this.#context;
+    if (this.#leaves) {
+      const remove = [...state.networks.all()].filter(({ copy }) => copy !== undefined);
+      return { make: [], remove, held: [], write: [], forget: [] };
+    }
     const makers = this.#whoMade();
     const logicals = [...state.logicals.all()];
     const names = new Map<string, string>();
@@ -200,8 +266,9 @@ export class Propagation {
     }
   }
 
-  /** A host that gives nothing cannot have a network made, and one that has no say knows too little to remove one. */
+  /** A host that gives nothing cannot have a network made, and one that has no say knows too little to remove one, unless it leaves. */
   #mayChange(): boolean {
+    if (this.#leaves) return true;
     try {
       this.#context.cluster.standing.mayGive();
       return true;

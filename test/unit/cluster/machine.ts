@@ -32,12 +32,17 @@ export class Machine {
   events: string[] = [];
   /** What it has logged. */
   readonly log: { text: string; reason?: string; id?: string; name?: string; what?: string }[] = [];
+  /** Ids of networks that go by themselves before it leaves. */
+  copies: string[] = [];
   /** Namespaces of its own that stay with it when it comes back. */
   keeps: string[] = [];
   /** Where the next start is to fail. */
   doom: 'attach' | undefined;
-  /** Happens while it starts: as soon as the store is open and something is waited for, or while the upper part begins. */
-  meanwhile: { open?: () => void; attach?: () => void } = {};
+  /**
+   * Happens while it starts: as soon as the store is open and something is waited for, or while the upper part begins; or
+   * when what goes by itself has gone.
+   */
+  meanwhile: { open?: () => void; attach?: () => void; vacate?: () => Promise<void> } = {};
   /** Where a timer was set by what was stopped before. */
   readonly late: string[] = [];
   #membership: Membership | undefined;
@@ -87,6 +92,13 @@ export class Machine {
           if (this.doom === 'attach') throw new Error('doomed');
         },
         detach: async () => void this.events.push('detach'),
+        vacate: async () => {
+          this.events.push('vacate');
+          const { replica } = this.it;
+          await replica.commit(this.copies.map((id) => ({ key: `network/${replica.origin}/${id}` })));
+          await this.meanwhile.vacate?.();
+          return () => void this.events.push('back');
+        },
         kept: () =>
           this.keeps.flatMap((namespace) =>
             [...this.it.replica.list(namespace)].map(({ key, value }) => ({

@@ -280,6 +280,24 @@ describe('membership', () => {
     assert.equal(b.it.describe().state, 'member');
   });
 
+  it('leaves when all of its networks were such as go by themselves, which it then has none of', async () => {
+    const [, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    const networks = ['copy', 'own'].map((id) => ({ key: `network/${b.it.id}/${id}`, value: {} }));
+    await b.it.replica.commit(networks);
+    b.copies = ['copy'];
+    b.events = [];
+    await assert.rejects(b.it.leave(), coded('NR_MEMBER_IN_USE'));
+    assert.deepEqual(b.events, ['vacate', 'back']);
+    b.copies = ['copy', 'own'];
+    b.meanwhile.vacate = () => b.it.stay();
+    await assert.rejects(b.it.leave(), coded('NR_MEMBER_LEAVING'));
+    assert.deepEqual([b.events.slice(2), b.it.describe().state], [['vacate', 'back'], 'member']);
+    b.meanwhile = {};
+    await b.it.leave();
+    assert.deepEqual(b.events.slice(4), ['vacate', 'detach', 'empty', 'open', 'attach', 'back']);
+    assert.equal(b.it.describe().state, 'alone');
+  });
+
   it('goes on to leave when it was started again in the middle of it', async () => {
     const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
     await a.stop();

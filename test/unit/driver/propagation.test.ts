@@ -71,6 +71,13 @@ class Cluster {
     this.on.hosts.gossip();
   }
 
+  /** What it leaves when the host is about to leave the cluster, or why it does not. @returns the way back */
+  async vacate(host: number): Promise<() => void> {
+    const back = await this.on.hosts.until(this.#propagations[host - 1]!.vacate());
+    this.on.hosts.gossip();
+    return back;
+  }
+
   obstacles(host: number): string[] {
     return this.#propagations[host - 1]!.obstacles.map(
       ({ network, error }) => `${network} ${error.code}: ${error.what}`,
@@ -527,5 +534,110 @@ describe('the propagation of networks, by itself', () => {
     it.on.hosts.pass(60_000);
     await new Promise(setImmediate);
     assert.deepEqual(it.names[1], [], 'not any more');
+  });
+});
+
+describe('of a host that is about to leave, the propagation of networks', () => {
+  const left = (it: Cluster, host: number) => {
+    const { leaving } = it.on.hosts.at(host - 1).cluster;
+    let ended = '';
+    for (let times = 0; times < 5 && ended !== 'done'; times++) {
+      ended = it.on.hosts.ended((done) => leaving.leave(done));
+      it.on.hosts.gossip();
+    }
+    return ended;
+  };
+
+  it('removes what it has made, and makes nothing again', async () => {
+    const it = new Cluster(3);
+    await it.create(1, 'mine', [V4, V6]);
+    await it.settle();
+    const back = await it.vacate(2);
+    assert.deepEqual(it.names, [['mine'], [], ['mine']]);
+    assert.deepEqual([...it.on.store(2).list('network'), ...it.on.store(2).list('declined')], []);
+    await it.settle();
+    assert.deepEqual(it.names[1], []);
+    assert.equal(left(it, 2), 'done');
+    back();
+    await it.settle();
+    assert.deepEqual(it.names, [['mine'], [], ['mine']]);
+  });
+
+  it('makes them again if the host stays after all', async () => {
+    const it = new Cluster(2);
+    await it.create(1, 'mine');
+    await it.settle();
+    (await it.vacate(2))();
+    await it.settle();
+    assert.deepEqual([it.names, it.copies(2)], [[['mine'], ['mine']], ['kept']]);
+  });
+
+  it('removes nothing while a person has something to remove, which is named', async () => {
+    const it = new Cluster(2);
+    await it.create(1, 'mine');
+    await it.create(1, 'other', ['10.2.0.0/16']);
+    await it.create(2, 'own', ['10.3.0.0/16']);
+    await it.on.name(2, Object.fromEntries((await it.at(2).listed()).map(({ id, name }) => [id, name])));
+    await it.settle();
+    const refused = (what: string) =>
+      assert.rejects(it.vacate(2), { code: 'NR_MEMBER_IN_USE', what: `this host has ${what}` });
+    const { driver, state } = { driver: it.on.driver(2), state: it.on.state(2) };
+    const copy = [...state.networks.all()].find(({ pools }) => pools[0] === poolId('default', V4))!;
+    const pool = poolId('default', V4);
+    const { address } = await it.on.hosts.until(driver.requestAddress({ pool, gateway: false }));
+    const endpoint = { network: copy.id, endpoint: 'e1', address, options: {} };
+    await it.on.hosts.until(driver.createEndpoint(endpoint));
+    await refused('2 networks: mine (with 1 container), own');
+    assert.deepEqual(it.names[1], ['mine', 'other', 'own']);
+    await it.rm(2, 'own');
+    await refused('1 network: mine (with 1 container)');
+    await it.settle();
+    assert.deepEqual(it.names[1], ['mine', 'other'], 'nor is any removed later');
+    await it.on.hosts.until(driver.deleteEndpoint(copy.id, 'e1'));
+    await it.on.hosts.until(driver.releaseAddress(pool, address.replace('/32', '')));
+    await it.vacate(2);
+    assert.deepEqual(it.names[1], []);
+  });
+
+  it('says what Docker does not remove, and tries it at once when it is asked again', async () => {
+    const it = new Cluster(2);
+    await it.create(1, 'mine');
+    await it.settle();
+    it.at(2).connect('mine', 1);
+    const refused = () =>
+      assert.rejects(it.vacate(2), {
+        code: 'NR_MEMBER_IN_USE',
+        what: 'this host has 1 network: mine (network mine has active endpoints)',
+      });
+    await refused();
+    await refused();
+    assert.equal(it.at(2).refusals, 2);
+    it.at(2).connect('mine', 0);
+    await it.vacate(2);
+    assert.deepEqual(it.names[1], []);
+  });
+
+  it('needs Docker only for what it has made', async () => {
+    const it = new Cluster(2);
+    it.at(2).away = true;
+    (await it.vacate(2))();
+    it.at(2).away = false;
+    await it.create(1, 'mine');
+    await it.settle();
+    await it.pass(2);
+    it.at(2).away = true;
+    await assert.rejects(it.vacate(2), { code: 'NR_DOCKER_UNAVAILABLE' });
+    it.at(2).away = false;
+    await it.settle();
+    assert.deepEqual(it.copies(2), ['kept']);
+  });
+
+  it('removes it of a host that has no say any more', async () => {
+    const it = new Cluster(3);
+    await it.create(1, 'mine');
+    await it.settle();
+    it.on.hosts.at(1).cluster.standing.halt('gone');
+    await it.vacate(2);
+    assert.deepEqual(it.names[1], []);
   });
 });
