@@ -9,6 +9,8 @@ import { coordinatorsOf, promisedOf } from './promise.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
+/** When the others are asked for the first time whether they have a new member on disk: gossip takes about so long. */
+const SOON_MS = 100;
 /** The domain whose treasury admits members. */
 export const MEMBERS_DOMAIN = 'members';
 
@@ -28,6 +30,7 @@ export class Admission {
   readonly #ground: Ground;
   /** Who has said to have a member on disk. */
   readonly #stored = new Map<string, Set<string>>();
+  #cancel = () => {};
 
   constructor(parts: {
     replica: Replica;
@@ -78,7 +81,10 @@ export class Admission {
       return done(new CodedError('NR_MEMBER_BUSY', 'another member is being admitted'));
     const number = Math.max(...known) + 1;
     const member: Member = { ...applicant, number, complete: false, before: this.#before() };
-    this.#replica.write([memberChange(member)], (error) => done(error, error ? undefined : answer()));
+    this.#replica.write([memberChange(member)], (error) => {
+      if (!error) this.#cancel = this.#ground.timer.after(SOON_MS, () => this.tidy());
+      done(error, error ? undefined : answer());
+    });
   };
 
   /** `stored`: whether this host has a member's admission on disk. */
@@ -103,6 +109,10 @@ export class Admission {
   tidy(): void {
     const member = this.sponsor === this.#replica.origin ? this.#incomplete() : undefined;
     if (member && !this.#standing.halted) this.#complete(member);
+  }
+
+  stop(): void {
+    this.#cancel();
   }
 
   #incomplete(): Member | undefined {

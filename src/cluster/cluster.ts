@@ -171,6 +171,7 @@ export class Cluster {
   stop(): void {
     this.#stopped = true;
     this.arrival.stop();
+    this.admission.stop();
     this.#cancel();
   }
 

@@ -29,6 +29,15 @@ describe('an admission', () => {
     assert.equal(isComplete(hosts, X), true);
   });
 
+  it('is complete soon after the others have it, without waiting for the next round', () => {
+    const hosts = new Hosts(3);
+    hosts.pass(1000);
+    assert.equal(admit(hosts, X), 'done');
+    hosts.gossip();
+    hosts.pass(200);
+    assert.equal(isComplete(hosts, X), true);
+  });
+
   it('waits for the last one to be complete', () => {
     const hosts = new Hosts(3);
     assert.equal(admit(hosts, X), 'done');
