@@ -64,6 +64,8 @@ const e2e = readdirSync(join(ROOT, 'test/e2e')).filter((file) => file.endsWith('
 const RELEASES: readonly Release[] = ['trixie', 'sid'];
 /** What has to hold on other releases of Docker and GoBGP as well; the rest of it takes long. */
 const MATRIX = ['medallia.test.ts', 'hosts.test.ts'];
+/** What is also done for minutes rather than a moment. */
+const TROUBLES = ['partition', 'mishaps'];
 const REST = ['families', 'restart', 'badinput', 'calls'].map((name) => `${name}.test.ts`);
 
 /** The contract of the speaker with another release's gobgpd. */
@@ -95,6 +97,11 @@ const groups: Group[] = [
   ...RELEASES.flatMap((release) => endToEnd(MATRIX, release)),
   ...(all
     ? [
+        ...TROUBLES.map((name) =>
+          mocha(`${name} for long`, 90, [`test/e2e/${name}.test.ts`], {
+            env: () => ({ NET_ROUTED_LONG: '1' }),
+          }),
+        ),
         mocha(`${CRASHES} crashes`, 30, ['test/e2e/crash.test.ts'], {
           env: () => ({ NET_ROUTED_CRASHES: `${CRASHES}` }),
         }),
