@@ -358,6 +358,9 @@ export class Claims {
 
   /** Makes a chunk of our treasury one of ours by name. */
   #own(space: Space, chunk: bigint, done: Ended): void {
+    const gone = () => new CodedError('NR_POOL_UNKNOWN', `space ${space.id} is gone`);
+    // Removed while somebody else was asked: its chunk would outlive it.
+    if (!this.#spaces.get(space.id)) return done(gone());
     const owner = this.#ownership.chunk(space.id, space.domain, chunk);
     if (owner !== this.#replica.origin)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'the owner of the chunk has just changed'));
@@ -366,7 +369,7 @@ export class Claims {
       : [{ key: `chunk/${space.id}/${chunk}`, value: { owner: this.#replica.origin } }];
     this.#replica.write(changes, (error) => {
       const ours = this.#spaces.allocator(space.id)?.owns(chunk);
-      done(error ?? (ours ? undefined : new CodedError('NR_POOL_UNKNOWN', `space ${space.id} is gone`)));
+      done(error ?? (ours ? undefined : gone()));
     });
   }
 

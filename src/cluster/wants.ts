@@ -173,6 +173,9 @@ export class Wants {
 
   /** The treasury needs a chunk for itself. */
   #takeOwn(space: Space, within: Range, done: Done<Answer>): void {
+    // A chunk would outlive its space.
+    if (!this.#spaces.get(space.id))
+      return done(new CodedError('NR_POOL_UNKNOWN', `space ${space.id} is gone`));
     const chunk = this.#unwritten(space, within);
     if (chunk === undefined) return done(new CodedError('NR_POOL_FULL', 'no chunk is free here'));
     this.#replica.write([ownedBy(chunkKey(space.id, chunk), this.#replica.origin)], (error) =>

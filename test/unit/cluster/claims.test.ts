@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Grant } from '../../../src/cluster/claims.ts';
 import type { Json } from '../../../src/ports/store.ts';
-import { Hosts, holdAnswers, type Node } from './world.ts';
+import { Hosts, holdAnswers, type Node, SPACE } from './world.ts';
 
 describe('claims', () => {
   const key = (hosts: Hosts, index: number, value: number) => `allocation/${hosts.at(index).id}/s/${value}`;
@@ -267,5 +267,34 @@ describe('claims', () => {
     hosts.run();
     hosts.takes = () => 2000;
     assert.match(claimWithin(hosts, 1, 5, 3000), /NR_MEMBER_UNREACHABLE: 3+ does not answer/);
+  });
+
+  it('bring no chunk back of a space that was removed while somebody else was asked', () => {
+    const hosts = new Hosts(2);
+    const [treasury, other] = hosts.nodes as [Node, Node];
+    treasury.store.write([{ key: 'chunk/s/1', value: { owner: other.id } }], () => {});
+    hosts.gossip();
+    hosts.takes = (_host, method) => (method === 'claim' ? 1000 : 0);
+    const space = hosts.space(0);
+    let answer = 'nothing';
+    treasury.cluster.claims.claim(
+      space,
+      5n,
+      () => [],
+      (error) => {
+        answer = error?.message ?? 'done';
+      },
+    );
+    other.store.write([{ key: 'chunk/s/1', value: { owner: treasury.id } }], () => {});
+    hosts.gossip();
+    const removal = { domain: SPACE.domain, spaces: ['s'], keys: [] };
+    assert.equal(
+      hosts.ended((done) => treasury.cluster.names.remove(removal, done)),
+      'done',
+    );
+    assert.equal(treasury.store.get('chunk/s/1'), undefined);
+    hosts.pass(5000);
+    assert.match(answer, /^NR_POOL_UNKNOWN: /);
+    assert.equal(treasury.store.get('chunk/s/1'), undefined);
   });
 });

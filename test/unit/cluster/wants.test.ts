@@ -57,4 +57,20 @@ describe('wants', () => {
     assert.match(more(), /NR_POOL_FULL/);
     assert.deepEqual([...hosts.at(1).cluster.spaces.allocator('r')!.ownedChunks()], [1n, 2n]);
   });
+
+  it('get no chunk of a space that has been removed', () => {
+    const hosts = new Hosts(2);
+    const { cluster, store } = hosts.at(0);
+    const space = hosts.space(0);
+    const removal = { domain: space.domain, spaces: [space.id], keys: [] };
+    assert.equal(
+      hosts.ended((done) => cluster.names.remove(removal, done)),
+      'done',
+    );
+    assert.match(
+      hosts.ended((done) => cluster.wants.want(space, done)),
+      /^NR_POOL_UNKNOWN: /,
+    );
+    assert.deepEqual([...store.list('chunk')], []);
+  });
 });
