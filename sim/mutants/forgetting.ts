@@ -28,8 +28,8 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: FORGETTING,
-        find: 'if (!other) return undefined;',
-        replace: 'if (other || !other) return undefined;',
+        find: 'if (other) return new CodedError(',
+        replace: 'if (other && !other) return new CodedError(',
       },
     ],
     seeds: { within: 2500, story: { focus: 'forgetting' } },
@@ -74,6 +74,18 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     name: 'claims-of-the-frozen',
     what: 'who is frozen still gets an answer to what it asked of others',
     changes: [{ file: FORGETTING, find: 'for (const id of victims) this.#claims.abandon(id);', replace: '' }],
+    tests: ['test/unit/cluster/forgetting.test.ts'],
+  },
+  {
+    name: 'last-promise-only',
+    what: 'a promise ends with the one that takes its place, although its coordinator may have committed',
+    changes: [
+      {
+        file: 'src/cluster/promise.ts',
+        find: 'return written(id, { to: [...others, to], limit, again });',
+        replace: 'return written(id, { to: [...others.slice(0, 0), to], limit, again });',
+      },
+    ],
     tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {

@@ -7,7 +7,14 @@ import type { Claims, Loan } from './claims.ts';
 import { type Gone, goneChange, type Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
-import { type Freeze, promiseOf, promiseSchema, replacedChange } from './promise.ts';
+import {
+  PROMISED_MAX,
+  type PromisedTo,
+  promiseChange,
+  promisedOf,
+  promiseOf,
+  releaseChange,
+} from './promise.ts';
 import { chunkOf, type Spaces } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
@@ -78,7 +85,7 @@ export class Forgetting {
    */
   limit(origin: string): number {
     const seal = this.#members.gone(origin)?.seal ?? Number.POSITIVE_INFINITY;
-    const promise = this.#promise(origin);
+    const promise = promiseOf(this.#replica, origin);
     if (!promise) return seal;
     return Math.min(seal, Math.max(promise.limit, this.#attempt ? this.#seal(this.#attempt, origin) : 0));
   }
@@ -134,14 +141,8 @@ export class Forgetting {
     const frozen = [...victims, ...again];
     const busy = frozen.map((id) => this.#refusal(id, from, attempt, victims)).find((error) => error);
     if (busy) return done(busy);
-    const changes = frozen.flatMap((id): Change[] => {
-      const limit = this.#promise(id)?.limit ?? this.#replica.known(id);
-      const value = { coordinator: from, attempt, limit };
-      return [
-        ...replacedChange(this.#replica, id, from),
-        { key: `promise/${id}`, value: victims.includes(id) ? value : { ...value, again: true } },
-      ];
-    });
+    const to = { coordinator: from, attempt };
+    const changes = frozen.map((id) => promiseChange(this.#replica, id, to, !victims.includes(id)));
     for (const id of victims) this.#claims.abandon(id);
     this.#replica.write(changes, (error) => {
       if (error) return done(error);
@@ -168,25 +169,32 @@ export class Forgetting {
 
   /** Drops promises whose coordinator has given up, and those that were kept. To be called from time to time. */
   tidy(): void {
-    for (const { key, version } of this.#replica.list('replaced'))
-      if (this.#members.gone(key.slice('replaced/'.length)))
-        this.#replica.write([{ key, expect: version }], () => {});
-    for (const entry of this.#replica.list('promise')) {
-      const id = entry.key.slice('promise/'.length);
-      const drop = () => this.#replica.write([{ key: entry.key, expect: entry.version }], () => {});
-      const { coordinator, attempt, again } = promiseSchema.parse(entry.value);
+    for (const id of promisedOf(this.#replica)) {
       const gone = this.#members.gone(id);
-      if (gone && (!again || this.#replica.known(id) >= gone.seal)) drop();
-      else if (coordinator === this.#replica.origin) {
-        if (this.#attempt?.id !== attempt) drop();
-      } else if (this.#members.isPresent(coordinator) && !this.#standing.frozen(coordinator)) {
-        this.#ground.calls.ask(coordinator, 'attempt', { attempt }, ASK_MS, (error, answer) => {
-          const body = goingSchema.safeParse(answer?.body).data;
-          // What it has committed comes by gossip: only who knows all of its writes knows that there is none.
-          if (error || !body || body.going || this.#replica.known(coordinator) < body.sequence) return;
-          drop();
-        });
-      }
+      const { to, again } = promiseOf(this.#replica, id)!;
+      if (gone && (!again || this.#replica.known(id) >= gone.seal))
+        this.#replica.write(releaseChange(this.#replica, id), () => {});
+      else for (const one of to) this.#follow(id, one);
+    }
+  }
+
+  /** Ends a promise if its coordinator cannot do any more, or have done, what it was promised for. */
+  #follow(id: string, to: PromisedTo): void {
+    const { coordinator, attempt } = to;
+    const drop = () => this.#replica.write(releaseChange(this.#replica, id, to), () => {});
+    const gone = this.#members.gone(coordinator);
+    if (coordinator === this.#replica.origin) {
+      if (this.#attempt?.id !== attempt) drop();
+    } else if (gone) {
+      // All that counts of its writes is here and durable, and that the member is gone is not among it.
+      if ((this.#replica.vector.get(coordinator) ?? 0) >= gone.seal) drop();
+    } else if (this.#members.isPresent(coordinator) && !this.#standing.frozen(coordinator)) {
+      this.#ground.calls.ask(coordinator, 'attempt', { attempt }, ASK_MS, (error, answer) => {
+        const body = goingSchema.safeParse(answer?.body).data;
+        // What it has committed comes by gossip: only who knows all of its writes knows that there is none.
+        if (error || !body || body.going || this.#replica.known(coordinator) < body.sequence) return;
+        drop();
+      });
     }
   }
 
@@ -197,19 +205,21 @@ export class Forgetting {
     attempt: number,
     victims: readonly string[],
   ): CodedError | undefined {
-    const other = this.#promise(id);
-    if (!other) return undefined;
-    if (other.coordinator === coordinator)
-      return other.attempt > attempt
-        ? new CodedError('NR_FORGET_BUSY', 'a later attempt has been asked for')
-        : undefined;
+    const standing = promiseOf(this.#replica, id)?.to ?? [];
+    const own = standing.find((one) => one.coordinator === coordinator);
+    if (own && own.attempt > attempt)
+      return new CodedError('NR_FORGET_BUSY', 'a later attempt has been asked for');
     // A coordinator that is a victim itself holds nobody back, and one that is gone neither.
-    if (victims.includes(other.coordinator) || this.#members.gone(other.coordinator)) return undefined;
-    return new CodedError('NR_FORGET_BUSY', `${other.coordinator} is forgetting ${id}`);
-  }
-
-  #promise(id: string): Freeze | undefined {
-    return promiseOf(this.#replica, id);
+    const other = standing.find(
+      (one) => one !== own && !victims.includes(one.coordinator) && !this.#members.gone(one.coordinator),
+    );
+    if (other) return new CodedError('NR_FORGET_BUSY', `${other.coordinator} is forgetting ${id}`);
+    if (!own && standing.length >= PROMISED_MAX)
+      return new CodedError(
+        'NR_FORGET_BUSY',
+        `it is not known yet how earlier attempts to forget ${id} ended`,
+      );
+    return undefined;
   }
 
   #promised(attempt: Attempt, from: string, error: CodedError | undefined, answer: Answer | undefined): void {

@@ -28,8 +28,6 @@ export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
   ['returning', 'local'],
   /** Members that this one has promised to freeze: `promise/ID`. */
   ['promise', 'local'],
-  /** Coordinators of earlier promises of which it is not known how they ended: `replaced/ID`. */
-  ['replaced', 'local'],
   /** What is known of tokens that let a host in: `ticket/ID`. */
   ['ticket', 'shared'],
   /** What this host knows of its own membership: `self/STATE`. */

@@ -2,49 +2,66 @@ import { z } from 'zod';
 import type { Change } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 
-export const promiseSchema = z.object({
-  coordinator: z.string(),
-  attempt: z.number(),
+/** To whom something is promised, and for which of its attempts: the sequence of its first write. */
+const attemptSchema = z.object({ coordinator: z.string(), attempt: z.number() });
+export type PromisedTo = z.infer<typeof attemptSchema>;
+
+const promiseSchema = z.object({
+  /**
+   * The latest last. Those before do not end with it: each coordinator may have done what it was promised for, and that
+   * has not arrived here.
+   */
+  to: z.array(attemptSchema),
+  /** Up to which of its writes the member counts: those that were known when it was first promised. */
   limit: z.number(),
   /** It is gone already, and not all that counted of it has arrived here. */
   again: z.boolean().optional(),
 });
-/** A member that is frozen, for one that forgets it. */
-export type Freeze = z.infer<typeof promiseSchema>;
+/** A member that is frozen, for those that forget it. */
+type Freeze = z.infer<typeof promiseSchema>;
 
-const replacedSchema = z.object({ coordinators: z.array(z.string()) });
-/** Coordinators of replaced promises that are kept in mind for a member. */
-const REPLACED_MAX = 16;
+/** So many may be promised the freezing of one member before the next has to wait. */
+export const PROMISED_MAX = 16;
 
 /** What this host has promised of a member. */
 export function promiseOf(replica: Replica, id: string): Freeze | undefined {
-  const entry = replica.get(`promise/${id}`);
+  const entry = replica.get(promiseKey(id));
   return entry && promiseSchema.parse(entry.value);
 }
 
-/**
- * Whom this host has promised to freeze a member for: the one that it does so for now, and those before of whom it has
- * not heard how that ended. They may have done what they were promised, and it has not arrived here.
- */
+/** Whom this host has promised to freeze a member for, and has not heard of how that ended. */
 export function coordinatorsOf(replica: Replica, id: string): string[] {
-  const now = promiseOf(replica, id)?.coordinator;
-  const before = replacedSchema.safeParse(replica.get(replacedKey(id))?.value).data?.coordinators ?? [];
-  return [...new Set([...(now === undefined ? [] : [now]), ...before])];
+  return (promiseOf(replica, id)?.to ?? []).map(({ coordinator }) => coordinator);
 }
 
 /** Members that something was promised of. */
-export function promisedOf(replica: Replica): Set<string> {
-  const ids = [...replica.list('promise'), ...replica.list('replaced')];
-  return new Set(ids.map(({ key }) => key.slice(key.indexOf('/') + 1)));
+export function promisedOf(replica: Replica): string[] {
+  return [...replica.list('promise')].map(({ key }) => key.slice(promiseKey('').length));
 }
 
-/** That a promise is made to another coordinator than those before. */
-export function replacedChange(replica: Replica, id: string, coordinator: string): Change[] {
-  const before = coordinatorsOf(replica, id).filter((one) => one !== coordinator);
-  if (before.length === 0) return [];
-  return [{ key: replacedKey(id), value: { coordinators: before.slice(0, REPLACED_MAX) } }];
+/** Promises the freezing of a member to one more. `again`: it is gone already, see above. */
+export function promiseChange(replica: Replica, id: string, to: PromisedTo, again: boolean): Change {
+  const before = promiseOf(replica, id);
+  const others = (before?.to ?? []).filter(({ coordinator }) => coordinator !== to.coordinator);
+  const limit = before?.limit ?? replica.known(id);
+  return written(id, { to: [...others, to], limit, again });
 }
 
-function replacedKey(id: string): string {
-  return `replaced/${id}`;
+/** Ends one promise, and with the last one the freezing; without `to`, all of them. */
+export function releaseChange(replica: Replica, id: string, to?: PromisedTo): Change[] {
+  const before = promiseOf(replica, id);
+  if (!before) return [];
+  const rest = before.to.filter(
+    ({ coordinator, attempt }) => to && (coordinator !== to.coordinator || attempt !== to.attempt),
+  );
+  if (rest.length === before.to.length) return [];
+  return [rest.length > 0 ? written(id, { ...before, to: rest }) : { key: promiseKey(id) }];
+}
+
+function written(id: string, { to, limit, again }: Freeze): Change {
+  return { key: promiseKey(id), value: { to, limit, ...(again && { again }) } };
+}
+
+export function promiseKey(id: string): string {
+  return `promise/${id}`;
 }

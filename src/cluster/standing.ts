@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
+import { promiseKey } from './promise.ts';
 
 /** Why this host gives nothing away and takes nothing new, until it has a new identity. */
 export type Halt = 'rollback' | 'clone' | 'gone' | 'passed';
@@ -125,7 +126,7 @@ export class Standing {
 
   /** Whether this host treats the member as frozen. */
   frozen(member: string): boolean {
-    return this.#replica.get(`promise/${member}`) !== undefined || this.#members.gone(member) !== undefined;
+    return this.#replica.get(promiseKey(member)) !== undefined || this.#members.gone(member) !== undefined;
   }
 
   /** @throws NR_MEMBER_HALTED, NR_STORE_FAILED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING, NR_MEMBER_INCOMPLETE */

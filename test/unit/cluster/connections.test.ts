@@ -305,7 +305,7 @@ describe('connections', () => {
   it('close the link of a host that is frozen, and take none from it, but answer it', async () => {
     const [a, b] = await cluster(2);
     await wiring.until(() => linksOf(a!) === 1);
-    const promise = { coordinator: C, attempt: 1, limit: a!.store.known(B) };
+    const promise = { to: [{ coordinator: C, attempt: 1 }], limit: a!.store.known(B) };
     await a!.store.commit([{ key: `promise/${B}`, value: promise }]);
     await wiring.until(() => linksOf(a!) === 0 && linksOf(b!) === 0, 1000);
     await wiring.pass(20_000);
@@ -601,7 +601,7 @@ describe('connections', () => {
 
   it('close those for requests when they are not used', async () => {
     const [a, b] = await cluster(2);
-    const promise = { coordinator: C, attempt: 1, limit: 0 };
+    const promise = { to: [{ coordinator: C, attempt: 1 }], limit: 0 };
     await a!.store.commit([{ key: `promise/${B}`, value: promise }]);
     assert.equal(await settle(asked(b!, A, 'stored', { id: B })), '{"stored":true}');
     await wiring.until(() => b!.connections.peers.size === 1, 1000);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { farewellOf, GONE_DIGITS } from '../../../src/cluster/departures.ts';
 import { type Gone, goneChange, memberChange } from '../../../src/cluster/members.ts';
 import { ownedBy } from '../../../src/cluster/ownership.ts';
+import { releaseChange } from '../../../src/cluster/promise.ts';
 import type { Change } from '../../../src/ports/store.ts';
 import type { Doubt } from '../../../src/store/replica.ts';
 import { forge, owned, sealedHosts, sealerOf, tell, tellOne } from './sealed.ts';
@@ -17,7 +18,8 @@ function write(hosts: Hosts, by: Node, ...changes: Change[]): void {
 }
 
 function promised(hosts: Hosts, by: Node, victim: Node, coordinator: Node, more = {}): void {
-  const value = { coordinator: coordinator.id, attempt: 1, limit: by.store.known(victim.id), ...more };
+  const to = [{ coordinator: coordinator.id, attempt: 1 }];
+  const value = { to, limit: by.store.known(victim.id), ...more };
   write(hosts, by, { key: `promise/${victim.id}`, value });
 }
 
@@ -70,15 +72,21 @@ describe('that a member was forgotten', () => {
     };
     promise(coordinator, 1, [victim]);
     promise(other, 2, [victim, coordinator]);
-    for (const { id } of [victim, coordinator]) write(hosts, asked, { key: `promise/${id}` });
+    write(
+      hosts,
+      asked,
+      ...[victim, coordinator].flatMap(({ id }) =>
+        releaseChange(asked.store, id, { coordinator: other.id, attempt: 2 }),
+      ),
+    );
     assert.match(said(thief, asked, { id: victim.id })!.what, /was not promised to forget it/);
     assert.equal(said(coordinator, asked, { id: victim.id }), undefined);
     hosts.run();
     assert.equal(asked.cluster.members.isPresent(victim.id), false);
-    assert.ok(asked.store.get(`replaced/${victim.id}`));
+    assert.ok(asked.store.get(`promise/${victim.id}`));
     asked.cluster.forgetting.tidy();
     hosts.run();
-    assert.equal(asked.store.get(`replaced/${victim.id}`), undefined, 'it is known how that ended');
+    assert.equal(asked.store.get(`promise/${victim.id}`), undefined, 'it is known how that ended');
   });
 
   it('is not believed by the one that it is said of', () => {

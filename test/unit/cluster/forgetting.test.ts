@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { goneChange } from '../../../src/cluster/members.ts';
+import { coordinatorsOf } from '../../../src/cluster/promise.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import { Hosts, holdAnswers, type Node } from './world.ts';
 
@@ -118,7 +120,7 @@ describe('to forget', () => {
   it('keeps a promise until all is known that its coordinator has written', () => {
     const hosts = new Hosts(3);
     const [a, b, dead] = hosts.nodes as [Node, Node, Node];
-    const promise = { coordinator: a.id, attempt: 99, limit: 0 };
+    const promise = { to: [{ coordinator: a.id, attempt: 99 }], limit: 0 };
     b.store.write([{ key: `promise/${dead.id}`, value: promise }], () => {});
     a.store.write([{ key: 'policy/1', value: 'it may be the commit' }], () => {});
     hosts.run();
@@ -130,6 +132,54 @@ describe('to forget', () => {
     assert.equal(stands(), true);
     hosts.gossip();
     assert.equal(stands(), false);
+  });
+
+  it('keeps a promise that another one took the place of, until it is known how that ended, too', () => {
+    const hosts = new Hosts(5);
+    const [a, b, c, , dead] = hosts.nodes as [Node, Node, Node, Node, Node];
+    const limit = c.store.known(dead.id);
+    const promise = (from: Node, ...victims: Node[]) =>
+      asked(hosts, c, from, 'promise', { attempt: 9, victims: victims.map(({ id }) => id) });
+    const tidy = () => {
+      c.cluster.forgetting.tidy();
+      hosts.run();
+      return coordinatorsOf(c.store, dead.id);
+    };
+    a.deaf = true;
+    assert.equal(promise(a, dead), 'done');
+    assert.equal(promise(b, dead, a), 'done');
+    assert.deepEqual(coordinatorsOf(c.store, dead.id), [a.id, b.id]);
+    // The second has given up, and what became of the first is not known: it may have done it.
+    hosts.gossip();
+    assert.deepEqual(tidy(), [a.id]);
+    dead.store.write([{ key: 'policy/late', value: 1 }], () => {});
+    hosts.gossip();
+    assert.equal(c.store.known(dead.id), limit);
+    assert.equal(c.cluster.standing.frozen(dead.id), true);
+    a.deaf = false;
+    hosts.pass(10_000);
+    hosts.gossip();
+    assert.deepEqual(tidy(), []);
+    hosts.gossip();
+    assert.ok(c.store.known(dead.id) > limit);
+  });
+
+  it('ends a promise to one that is gone itself and has not done it, by all of its writes that count', () => {
+    const hosts = new Hosts(4);
+    const [a, b, c, dead] = hosts.nodes as [Node, Node, Node, Node];
+    assert.equal(asked(hosts, c, a, 'promise', { attempt: 9, victims: [dead.id] }), 'done');
+    a.store.write([{ key: 'policy/1', value: 'it may be the commit' }], () => {});
+    hosts.run();
+    const [seal, last] = [a.store.known(a.id), 4];
+    const gone = goneChange({ id: a.id, seal, how: 'forgotten', by: b.id, heir: b.id, last });
+    c.store.write([gone], () => {});
+    hosts.run();
+    c.cluster.forgetting.tidy();
+    assert.deepEqual(coordinatorsOf(c.store, dead.id), [a.id]);
+    hosts.gossip();
+    c.cluster.forgetting.tidy();
+    hosts.run();
+    assert.deepEqual(coordinatorsOf(c.store, dead.id), []);
   });
 
   it('waits for a member that is not known yet, as a number is missing', () => {

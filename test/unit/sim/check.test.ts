@@ -113,7 +113,7 @@ describe('what hosts are compared for in the simulation', () => {
       assert.ok(world.settle(5000, () => difference(world) === undefined));
     };
     keeps('returning/p1/20', { nonce: 'n' });
-    keeps(`promise/${'f'.repeat(32)}`, { coordinator: 'x', attempt: 1, limit: 1 });
+    keeps(`promise/${'f'.repeat(32)}`, { to: [{ coordinator: 'x', attempt: 1 }], limit: 1 });
     keeps('self/leaving', {});
   });
 
