@@ -89,6 +89,14 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     tests: ['test/unit/cluster/forgetting.test.ts'],
   },
   {
+    name: 'no-evidence-of-the-frozen',
+    what: 'what a frozen member has written is no evidence, although it counts by its departure',
+    changes: [
+      { file: 'src/cluster/doubts.ts', find: 'this.#entitlement?.sealOf(origin) ?? 0', replace: '0' },
+    ],
+    tests: ['test/unit/cluster/doubts.test.ts'],
+  },
+  {
     name: 'careless-promise',
     what: 'a promise is dropped although its coordinator may have committed',
     changes: [

@@ -67,6 +67,11 @@ export class Departures {
     return origin === gone.by || this.#isCoordinator(origin) ? undefined : 'its writer forgets nobody';
   }
 
+  /** The last write that counts of a member that has gone, as was heard and can be shown. */
+  sealOf(id: string): number | undefined {
+    return this.#heardOf(id)?.seal;
+  }
+
   /** Whether a host has the place of another one, as far as is known here. */
   mayTakeOver(owner: string, writer: string): boolean {
     const seen = new Set([owner]);

@@ -127,10 +127,25 @@ export class Doubts {
         text,
         seal: Buffer.from(seal, 'base64'),
       }));
-      const { limit } = this.#replica.admission;
-      this.heard(versions.filter(({ origin, sequence }) => sequence <= limit(origin)));
+      this.#hear(versions);
       done();
     });
+  }
+
+  /**
+   * What counts of it. A member that is frozen here counts up to where it stops counting by its own departure, which may
+   * be among the evidence, and may stand on other evidence.
+   */
+  #hear(versions: readonly Versioned[]): void {
+    const counts = ({ origin, sequence }: Versioned) =>
+      sequence <= Math.max(this.#replica.admission.limit(origin), this.#entitlement?.sealOf(origin) ?? 0);
+    let left = versions;
+    for (;;) {
+      const counting = left.filter(counts);
+      if (counting.length === 0) return;
+      this.heard(counting);
+      left = left.filter((version) => !counting.includes(version));
+    }
   }
 
   #lasts(origin: string, what: string): void {

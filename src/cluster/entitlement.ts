@@ -41,6 +41,11 @@ export class Entitlement {
     }
   }
 
+  /** The last write that counts of a member that has gone, as was heard and can be shown. */
+  sealOf(member: string): number | undefined {
+    return this.#departures.sealOf(member);
+  }
+
   /** Why a range cannot be taken over, with these versions of it that would stand. */
   doubt(versions: readonly Versioned[]): Doubt | undefined {
     if (versions.length === 0) return undefined;

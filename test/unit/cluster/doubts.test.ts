@@ -4,6 +4,7 @@ import { Gossip, type GossipMessage } from '../../../src/cluster/gossip/gossip.t
 import { goneChange } from '../../../src/cluster/members.ts';
 import { ownedBy } from '../../../src/cluster/ownership.ts';
 import type { Ground } from '../../../src/cluster/ports.ts';
+import { promiseChange } from '../../../src/cluster/promise.ts';
 import type { CodedError } from '../../../src/errors.ts';
 import type { Change, Json } from '../../../src/ports/store.ts';
 import { forge, owned, sealedHosts, sealerOf, tell } from './sealed.ts';
@@ -135,6 +136,26 @@ describe('ranges that wait for each other', () => {
     assert.ok(ask({ seal: '!' }, Number.POSITIVE_INFINITY), 'not even bytes');
     assert.ok(ask({}, version.sequence - 1), 'by one whose writes count no more');
     assert.ok(!ask({}, version.sequence), 'what is right');
+  });
+
+  it('are helped by what one has written that is frozen here, as far as it counts by its own departure', () => {
+    const hosts = sealedHosts(5);
+    const [treasury, heir, between, first, late] = hosts.nodes as [Node, Node, Node, Node, Node];
+    write(hosts, treasury, ownedBy('chunk/s/1', first.id));
+    hosts.gossip();
+    write(hosts, between, left(first, between, between), ownedBy('chunk/s/1', between.id));
+    assert.equal(tell(between, heir), undefined);
+    // Nothing of that has arrived when it is asked to freeze who wrote it.
+    write(hosts, late, promiseChange(late.store, between.id, { coordinator: heir.id, attempt: 1 }, false));
+    const seal = heir.store.known(between.id);
+    const gone = goneChange({ id: between.id, seal, how: 'forgotten', by: heir.id, heir: heir.id, last: 5 });
+    write(hosts, heir, ownedBy('chunk/s/1', heir.id), gone);
+    assert.equal(tell(heir, late)?.isForged, false);
+    late.cluster.doubts.ask(heir.id, () => {});
+    hosts.run();
+    assert.equal(tell(heir, late), undefined);
+    hosts.run();
+    assert.equal(late.cluster.ownership.owner('chunk/s/1'), heir.id);
   });
 
   it('have somebody asked, but not all the time', () => {
