@@ -138,6 +138,8 @@ export class Operator {
     const clone = new Host(`${host.name}b`, this.#world, host.disk.copy());
     if (hosts.some(({ name }) => name === clone.name)) return;
     this.#inCalm(() => {
+      // Something else may have befallen it before all was calm.
+      if (!host.up || host.dead || !this.#world.isMember(host)) return;
       counts.clones++;
       host.spared = true;
       host.reprieve();
