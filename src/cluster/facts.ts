@@ -1,16 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { CodedError } from '../errors.ts';
+import type { Change } from './change.ts';
 import { type HostView, viewHosts } from './hosts.ts';
 import type { ClusterNode } from './node.ts';
 import { problemsOf } from './problems.ts';
-
-/** What is being done to a host's membership, for who waits for it. */
-export interface Change {
-  readonly what: 'init' | 'join' | 'leave' | 'form' | 'return';
-  readonly step: string;
-  /** Milliseconds since 1970. */
-  readonly since: number;
-}
 
 /** How this host is in its cluster. */
 export interface ClusterFacts {

@@ -12,6 +12,11 @@ export interface Answer {
 export type Ended = (error: CodedError | undefined) => void;
 export type Done<T> = (error: CodedError | undefined, value?: T) => void;
 
+/** What a call has ended with. */
+export function ended(call: (done: Ended) => void): Promise<CodedError | undefined> {
+  return new Promise(call);
+}
+
 /** Requests to other members. They may be lost, come twice or late; every one of them may be asked again. */
 export interface Calls {
   /** `done` is called once: with the answer, the other's error, or NR_MEMBER_UNREACHABLE after `ms` milliseconds. */

@@ -1,6 +1,7 @@
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { TrustFolder } from '../store/trust/folder.ts';
 import { presharedKey, secretName } from '../store/trust/secret.ts';
 import { readSecrets, type Secrets, traceOf } from '../store/trust/secretfile.ts';
 
@@ -98,4 +99,21 @@ export class SecretFile {
       return undefined; // reading it tells why
     }
   }
+}
+
+/**
+ * `secret`: of the settings, if they have one.
+ * @throws NR_SECRET_MISMATCH where what is on disk is of another cluster than the settings'
+ */
+export function checkSecret(folder: TrustFolder, secret: SecretFile | undefined): void {
+  const joins = folder.turn()?.joins;
+  const isCertified = joins ? 'certificate' in joins : folder.membership() !== undefined;
+  const kept = joins && 'cluster' in joins ? joins.cluster : folder.shared();
+  const differs = (what: string) => new CodedError('NR_SECRET_MISMATCH', what);
+  if (secret && isCertified)
+    throw differs('clusterSecretFile is set, and this host is in a cluster with certificates');
+  if (secret && kept !== undefined && kept !== secret.cluster)
+    throw differs(`the secret is of cluster ${secret.cluster}, and this host is in ${kept}`);
+  if (!secret && kept !== undefined)
+    throw differs(`this host is in cluster ${kept} by its secret, and clusterSecretFile is not set`);
 }
