@@ -4,6 +4,7 @@ import type { Host } from '../../lab/host.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { underlay } from '../../lab/topology.ts';
 import { hostsView } from '../../src/api/views.ts';
+import type { Churn } from './churn.ts';
 import { DockerChurn } from './dockerchurn.ts';
 import { Holders } from './holders.ts';
 import { MemberChurn, type MemberGround } from './memberchurn.ts';
@@ -72,7 +73,7 @@ export class ChurnedCluster {
     return this.#lab().hosts;
   }
 
-  get all(): readonly (MemberChurn | DockerChurn)[] {
+  get all(): readonly Churn[] {
     return [...this.churns, ...this.dockers];
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Host } from '../../lab/host.ts';
+import { Churn } from './churn.ts';
 import type { Holders } from './holders.ts';
 import { tryCall } from './rawchurn.ts';
 
@@ -31,104 +32,62 @@ export interface Joined {
   readonly v6: string;
 }
 
-export class MemberChurn {
-  readonly host: Host;
+export class MemberChurn extends Churn {
   /** Those whose end has not been asked for. */
   readonly joined = new Map<string, Joined>();
   /** Endpoints joined so far: with an address of the driver's choice, and by number. */
   readonly made = { chosen: 0, numbered: 0 };
   /** Refusals so far, by code. */
   readonly refused = new Map<string, number>();
-  /** Which refusals of the driver's own choice are expected; none usually. */
-  excused: RegExp | undefined;
   readonly #ground: MemberGround;
   readonly #holders: Holders;
-  readonly #loops: Promise<void>[];
-  /** Who waits for the churn to go on. */
-  #held:
-    | { at: number; readonly full: PromiseWithResolvers<void>; readonly go: PromiseWithResolvers<void> }
-    | undefined;
-  #going = true;
   #isAbandoned = false;
-  #failure: unknown;
 
   /** `chosen` endpoints at a time without an address by number, `numbered` with one; in namespaces `churnN` of the host. */
   constructor(host: Host, ground: MemberGround, holders: Holders, chosen: number, numbered: number) {
-    this.host = host;
+    super(host);
     this.#ground = ground;
     this.#holders = holders;
-    this.#loops = Array.from({ length: chosen + numbered }, (_, index) =>
-      this.#loop(`/run/netns/churn${index}`, index >= chosen).catch((error: unknown) => {
-        this.#failure ??= error;
-        this.#held?.full.resolve();
-      }),
+    this.repeat(
+      Array.from(
+        { length: chosen + numbered },
+        (_, index) => () => this.#turn(`/run/netns/churn${index}`, index >= chosen),
+      ),
     );
   }
 
-  /** @throws what a call was wrongly refused with, or the address that was given twice */
-  check(): void {
-    if (this.#failure) throw this.#failure;
-  }
-
-  /** Has all endpoints that are joined stay so, and makes no more. @throws as check() */
-  async hold(): Promise<void> {
-    this.check();
-    this.#held ??= { at: 0, full: Promise.withResolvers<void>(), go: Promise.withResolvers<void>() };
-    await this.#held.full.promise;
-    this.check();
-  }
-
-  /** Goes on after hold(). */
-  resume(): void {
-    this.#held?.go.resolve();
-    this.#held = undefined;
-  }
-
-  /** Ends when all endpoints have gone. @throws as check() */
-  async stop(): Promise<void> {
-    this.#going = false;
-    this.resume();
-    await Promise.all(this.#loops);
-    this.check();
+  /** @throws as check() */
+  override async stop(): Promise<void> {
+    await super.stop();
     assert.equal(this.joined.size, 0);
   }
 
-  /** Ends at once, whatever is left, when something went wrong. */
-  async abandon(): Promise<void> {
+  /** Ends at once, whatever is left. */
+  override async abandon(): Promise<void> {
     this.#isAbandoned = true;
-    await this.stop();
+    await super.abandon();
   }
 
-  async #loop(sandbox: string, byNumber: boolean): Promise<void> {
-    while (this.#going) {
-      const id = randomBytes(32).toString('hex');
-      const holder = `${this.host.name} ${id}`;
-      const v6 = await this.#choose(6, holder);
-      const v4 =
-        v6 &&
-        (byNumber ? await this.#compete(id, holder, v6, sandbox) : await this.#join(id, holder, v6, sandbox));
-      if (v4 !== undefined && v6 !== undefined) {
-        this.joined.set(id, { v4, v6 });
-        this.made[byNumber ? 'numbered' : 'chosen']++;
-        await pause(STAY_MS);
-        await this.#halt();
-        this.joined.delete(id);
-        if (byNumber) this.#holders.release(v4, holder);
-        await this.#call('NetworkDriver.Leave', this.#ids(id));
-        await this.#call('NetworkDriver.DeleteEndpoint', this.#ids(id));
-        await this.#release(4, v4, holder);
-      } else await this.#halt();
-      if (v6 !== undefined) await this.#release(6, v6, holder);
-      await pause(REST_MS);
-    }
-  }
-
-  /** Waits here while the churn is held. */
-  async #halt(): Promise<void> {
-    const held = this.#held;
-    if (!held) return;
-    if (++held.at === this.#loops.length) held.full.resolve();
-    await held.go.promise;
+  async #turn(sandbox: string, byNumber: boolean): Promise<void> {
+    const id = randomBytes(32).toString('hex');
+    const holder = `${this.host.name} ${id}`;
+    const v6 = await this.#choose(6, holder);
+    const v4 =
+      v6 &&
+      (byNumber ? await this.#compete(id, holder, v6, sandbox) : await this.#join(id, holder, v6, sandbox));
+    if (v4 !== undefined && v6 !== undefined) {
+      this.joined.set(id, { v4, v6 });
+      this.made[byNumber ? 'numbered' : 'chosen']++;
+      await pause(STAY_MS);
+      await this.halt();
+      this.joined.delete(id);
+      if (byNumber) this.#holders.release(v4, holder);
+      await this.#call('NetworkDriver.Leave', this.#ids(id));
+      await this.#call('NetworkDriver.DeleteEndpoint', this.#ids(id));
+      await this.#release(4, v4, holder);
+    } else await this.halt();
+    if (v6 !== undefined) await this.#release(6, v6, holder);
+    await pause(REST_MS);
   }
 
   /** Joins an endpoint with an address of the driver's choice. Undefined when it was refused. */
