@@ -125,7 +125,7 @@ export class Host {
       later: (ms, flush) => void flushAfter(ms + random.next() * FSYNC_MS, flush),
       report: (error) => world.fault(error),
     });
-    replica.sealer = new Sealer(new CheapSigner(this.id), 'simulated');
+    replica.sealer = new Sealer(new CheapSigner(this.id), 'simulated', world.linksMax);
     const boot = `${this.name}-${life}`;
     const ground = {
       random: random.next,

@@ -41,7 +41,9 @@ export function tell(seed: number, { nodes, steps, focus, print }: StoryOptions 
   };
   const weather = plan.pick(about.weathers ?? WEATHERS)!;
   const strikes = (about.strikes ?? 8) / 100;
-  const world = new World(seed, options);
+  // No story has so many transfers that a seal of the product would leave any out.
+  const linksMax = plan.pick([undefined, undefined, 1, 2]);
+  const world = new World(seed, { ...options, linksMax });
   const unfold = () => {
     const troubles = new Troubles(world, about.troubles);
     world.found(count);

@@ -28,6 +28,8 @@ export interface WorldOptions {
   readonly passing?: readonly Pool[] | undefined;
   /** With more members than that, gossip goes along a tree; as the product has it by default. */
   readonly treeAbove?: number | undefined;
+  /** Earlier transfers in a seal; as the product has it by default. */
+  readonly linksMax?: number | undefined;
   /** Weights of what hosts are asked for. */
   readonly requests?: Focus['requests'];
   /** Takes a line for each thing that happens. */
@@ -82,13 +84,17 @@ export class World {
   readonly replaced = new Map<string, Host[]>();
   readonly passing: readonly Pool[];
   readonly treeAbove: number | undefined;
+  readonly linksMax: number | undefined;
   /** Hosts at the beginning. */
   founded = 0;
   readonly #pools: readonly Pool[];
   #machines = 0;
   readonly #print: ((line: string) => void) | undefined;
 
-  constructor(seed: number, { pools = POOLS, passing = [], treeAbove, requests, print }: WorldOptions = {}) {
+  constructor(
+    seed: number,
+    { pools = POOLS, passing = [], treeAbove, linksMax, requests, print }: WorldOptions = {},
+  ) {
     this.random = new Random(seed);
     this.network = new Network(this);
     this.ledger = new Ledger(this);
@@ -96,6 +102,7 @@ export class World {
     this.operator = new Operator(this);
     this.passing = passing;
     this.treeAbove = treeAbove;
+    this.linksMax = linksMax;
     this.#pools = pools;
     this.#print = print;
   }

@@ -145,7 +145,7 @@ const TABLE = {
   NR_RECORD_FORGED: [403, 'forget the host that the message names, and find out what runs on it'],
   NR_RECORD_UNPROVEN: [
     409,
-    'forget the host that wrote it if it was broken into; else let this host leave and join again',
+    'forget the host that wrote it if it was broken into; else docs/errors.md tells what it waits for',
   ],
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],
   NR_MEMBER_HALTED: [

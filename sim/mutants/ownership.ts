@@ -5,6 +5,8 @@ const WANTS = 'src/cluster/wants.ts';
 const CLAIMS = 'src/cluster/claims.ts';
 const NAMES = 'src/cluster/names.ts';
 const HOST = 'sim/host.ts';
+const ENTITLEMENT = 'src/cluster/entitlement.ts';
+const TRANSFERS = ['test/unit/cluster/transfers.test.ts'];
 
 /** Of chunks, claims and names. */
 export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
@@ -203,5 +205,60 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     seeds: { within: 75, story: { focus: 'spaces' } },
+  },
+  {
+    name: 'transfers-for-nobody',
+    what: 'what a seal leaves out is forgotten although a host that is away has not heard of it',
+    changes: [
+      {
+        file: 'src/cluster/transfers.ts',
+        find: '!latest || isKnownToAll(latest)',
+        replace: '!latest || latest.rank > 0 || isKnownToAll(latest)',
+      },
+    ],
+    seeds: { within: 400 },
+    tests: TRANSFERS,
+  },
+  {
+    name: 'leaps',
+    what: 'a record that changed hands many times is believed by the last of them only',
+    changes: [
+      {
+        file: ENTITLEMENT,
+        find: 'if (standing && steps.some(',
+        replace: 'if (standing && steps.length === 0 && steps.some(',
+      },
+      { file: ENTITLEMENT, find: '!this.#follows(owner, first)', replace: 'owner === undefined' },
+    ],
+    tests: TRANSFERS,
+  },
+  {
+    name: 'transfers-by-hearsay',
+    what: 'what another host shows of a record is believed without the signatures of who had it',
+    changes: [
+      {
+        file: 'src/store/seal.ts',
+        find: 'if (!shown.every((link) => this.#isSigned(key, link, link.bytes))) return;',
+        replace: '',
+      },
+    ],
+    tests: TRANSFERS,
+  },
+  {
+    name: 'transfers-by-strangers',
+    what: 'what another host shows of a record is believed whoever had it',
+    changes: [
+      {
+        file: ENTITLEMENT,
+        find: 'before.rank === step.rank - 1 && !this.#follows(before.owner, step)',
+        replace: 'before.rank === step.rank + 1',
+      },
+      {
+        file: ENTITLEMENT,
+        find: '!this.#follows(owner, first)',
+        replace: 'owner === undefined',
+      },
+    ],
+    tests: TRANSFERS,
   },
 ];

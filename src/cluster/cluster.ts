@@ -13,6 +13,7 @@ import { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
 import { Spaces } from './spaces.ts';
 import { Standing } from './standing.ts';
+import { dropTransfers } from './transfers.ts';
 import { Wants } from './wants.ts';
 
 /** How often what is left to do is looked after, in milliseconds. */
@@ -166,6 +167,7 @@ export class Cluster {
     this.leaving.tidy();
     this.wants.tidy(this.#isUsed);
     this.collector.collect();
+    dropTransfers(this.#replica, this.collector);
   }
 
   stop(): void {

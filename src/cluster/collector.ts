@@ -1,4 +1,4 @@
-import type { Versioned } from '../store/crdt/record.ts';
+import type { Dot, Versioned } from '../store/crdt/record.ts';
 import { coversAll, Vector, type VectorView } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
@@ -70,6 +70,13 @@ export class Collector {
           id !== this.#replica.origin && !dead.some((one) => covers(this.#settled.get(id)?.vector, one)),
       );
   }
+
+  /** Whether each other member has reported that it knows a write, or what replaced it. */
+  readonly isKnownToAll = ({ origin, sequence }: Dot): boolean => {
+    if (!this.#isOneOfAll) return false;
+    const others = this.#members.present().filter(({ id }) => id !== this.#replica.origin);
+    return others.every(({ id }) => (this.#latest.get(id)?.vector.get(origin) ?? 0) >= sequence);
+  };
 
   /** Drops what can go. To be called from time to time. @returns how many */
   collect(): number {

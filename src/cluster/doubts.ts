@@ -3,16 +3,31 @@ import { CodedError } from '../errors.ts';
 import type { Json } from '../ports/store.ts';
 import type { Versioned } from '../store/crdt/record.ts';
 import type { Doubt, Replica } from '../store/replica.ts';
+import { LINK_BYTES } from '../store/seal.ts';
 import { Departures } from './departures.ts';
 import { Entitlement } from './entitlement.ts';
 import type { Members } from './members.ts';
 import type { Ground, Method } from './ports.ts';
+import { transfersSince } from './transfers.ts';
 
 const ASK_MS = 1000;
 /** Somebody is asked for what is missing so often, in milliseconds. */
 const AGAIN_MS = 2000;
 /** What is not shown to be right by then is surely wrong, or will never be shown. */
 const LASTING_MS = 60_000;
+
+/** Transfers in one answer: to check so many signatures takes a tenth of a second. */
+const TRANSFERS_MAX = 1000;
+/** Records whose transfers are asked for at a time. */
+const GAPS_MAX = 200;
+
+const enquirySchema = z.object({
+  /** What this host does not know of how records changed hands, and from which rank on. */
+  gaps: z
+    .array(z.object({ key: z.string(), from: z.number().int().positive() }))
+    .max(GAPS_MAX)
+    .optional(),
+});
 
 const evidenceSchema = z.object({
   versions: z.array(
@@ -26,6 +41,9 @@ const evidenceSchema = z.object({
       seal: z.base64(),
     }),
   ),
+  transfers: z
+    .array(z.object({ key: z.string(), from: z.number().int().positive(), links: z.base64() }))
+    .optional(),
 });
 
 interface Lasting {
@@ -94,8 +112,9 @@ export class Doubts {
       });
   }
 
-  /** `evidence`: all that the right to write something may stand on. */
-  readonly serve: Method = (_from, _body, done) => {
+  /** `evidence`: all that the right to write something may stand on, and how records changed hands that are asked for. */
+  readonly serve: Method = (_from, body, done) => {
+    const { gaps = [] } = enquirySchema.parse(body);
     const founder = this.#members.founder();
     const keys = [
       ...(founder === undefined ? [] : [`member/${founder}`]),
@@ -107,8 +126,15 @@ export class Doubts {
       const base64 = Buffer.from(seal).toString('base64');
       return [{ key, class: kind!, text, origin: origin!, sequence: sequence!, rank: rank!, seal: base64 }];
     });
+    const transfers: Json[] = [];
+    let left = TRANSFERS_MAX;
+    for (const { key, from } of gaps) {
+      const links = transfersSince(this.#replica, key, from, left);
+      left -= links.length / LINK_BYTES;
+      if (links.length > 0) transfers.push({ key, from, links: links.toString('base64') });
+    }
     // Not before it is durable.
-    this.#replica.write([], (error) => done(error, { body: { versions } }));
+    this.#replica.write([], (error) => done(error, { body: { versions, transfers } }));
   };
 
   /**
@@ -119,7 +145,8 @@ export class Doubts {
     const now = this.#ground.timer.now();
     if (now - (this.#asked.get(member) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
     this.#asked.set(member, now);
-    this.#ground.calls.ask(member, 'evidence', {}, ASK_MS, (error, answer) => {
+    const gaps = this.#entitlement?.gaps(GAPS_MAX) ?? [];
+    this.#ground.calls.ask(member, 'evidence', { gaps }, ASK_MS, (error, answer) => {
       const evidence = error ? undefined : evidenceSchema.safeParse(answer?.body).data;
       if (!evidence) return;
       const versions = evidence.versions.map(({ text, seal, ...version }) => ({
@@ -128,6 +155,13 @@ export class Doubts {
         seal: Buffer.from(seal, 'base64'),
       }));
       this.#hear(versions);
+      let left = TRANSFERS_MAX;
+      for (const { key, from, links } of evidence.transfers ?? []) {
+        const bytes = Buffer.from(links, 'base64');
+        left -= bytes.length / LINK_BYTES;
+        const isAsked = gaps.some((gap) => gap.key === key && gap.from === from);
+        if (isAsked && left >= 0) this.#entitlement?.shown(key, from, bytes);
+      }
       done();
     });
   }

@@ -21,6 +21,8 @@ export class Entitlement {
   readonly #departures: Departures;
   /** Treasury records that came in ranges which were left out so far. */
   readonly #treasuries = new Heard();
+  /** Records of which it is not known how they came from the version that stands here to a later one. */
+  readonly #gaps = new Set<string>();
   #founder: string | undefined;
 
   constructor(parts: { replica: Replica; members: Members; sealer: Sealer; departures: Departures }) {
@@ -54,11 +56,30 @@ export class Entitlement {
       const fault = this.#fault(version);
       if (fault) return { isForged: true, what: `${version.key} of ${version.origin}: ${fault}` };
     }
+    let doubt: Doubt | undefined;
+    // To the end of it, also after the first: all that there are gaps in is asked for together.
     for (const version of ordered) {
       const what = this.#unproven(version);
-      if (what) return { isForged: false, what: `${version.key} of ${version.origin}: ${what}` };
+      if (what) doubt ??= { isForged: false, what: `${version.key} of ${version.origin}: ${what}` };
     }
-    return undefined;
+    return doubt;
+  }
+
+  /** Records with transfers that this host has to be shown, at most so many, and from which rank on. Each is told once. */
+  gaps(most: number): { key: string; from: number }[] {
+    const keys = [...this.#gaps].slice(0, most);
+    for (const key of keys) this.#gaps.delete(key); // it comes again with the next version
+    return keys.flatMap((key) => {
+      const rank = this.#replica.version(key)?.rank;
+      return rank === undefined ? [] : [{ key, from: this.#sealer.shownUpTo(key, rank) + 1 }];
+    });
+  }
+
+  /** What another host shows of them; nothing that was not asked for. */
+  shown(key: string, from: number, links: Uint8Array): void {
+    const rank = this.#replica.version(key)?.rank;
+    if (rank !== undefined && from === this.#sealer.shownUpTo(key, rank) + 1)
+      this.#sealer.show(key, from, links);
   }
 
   /** What is wrong with it whoever looks at it. */
@@ -105,21 +126,31 @@ export class Entitlement {
   }
 
   #unprovenOwner(version: Versioned): string | undefined {
-    const standing = this.#replica.version(version.key);
-    const transfers = this.#sealer.transfers(version);
+    const { key, rank } = version;
+    const standing = this.#replica.version(key);
     const above = standing?.rank ?? 0;
     // Of the same rank: what counts is who could give it.
-    const from = standing && standing.rank === version.rank ? standing.rank - 1 : above;
-    const steps = transfers.filter(({ rank }) => rank > from);
+    const from = standing && above === rank ? above - 1 : above;
+    const steps = this.#sealer.transfersSince(version, from);
     const first = steps.at(-1);
     if (!first) return 'it is of no rank';
-    if (standing && first.rank !== from + 1)
-      return `it went from hand to hand ${version.rank - above} times since this host heard of it`;
-    const owner =
-      from === 0 ? undefined : from === above ? ownerIn(standing!) : ownerAt(this.#sealer, standing!, from);
-    if (from === 0) {
-      if (!this.#isTreasurer(first.origin, version.key))
-        return 'its first owner is not known to have had it to give';
+    if (standing && steps.some((step, at) => step.rank !== (steps[at + 1]?.rank ?? from) + 1)) {
+      this.#gaps.add(key);
+      const what = `it went from hand to hand ${rank - above} times since this host heard of it`;
+      return `${what}, and waits for a host to show it how that has been there since then`;
+    }
+    const what = this.#unprovenSteps(steps, standing && ownerAt(this.#sealer, standing, from), key);
+    const carried = this.#sealer.transfers(version).filter((one) => one.rank > from);
+    // Perhaps what was shown is not what happened: another host may show that.
+    if (what && steps.length > carried.length) this.#sealer.dismiss(key);
+    return what;
+  }
+
+  /** `owner`: who had it before all of these; undefined where there was nobody. */
+  #unprovenSteps(steps: readonly Transfer[], owner: string | undefined, key: string): string | undefined {
+    const first = steps.at(-1)!;
+    if (first.rank === 1) {
+      if (!this.#isTreasurer(first.origin, key)) return 'its first owner is not known to have had it to give';
     } else if (!this.#follows(owner, first)) return 'its owner has not given it';
     for (const [at, step] of steps.entries()) {
       const before = steps[at + 1];
@@ -194,8 +225,9 @@ function parsedOf({ text }: Versioned): unknown {
   }
 }
 
-/** Who owned it before the version that stands, as that one says. */
+/** Who owned it by the version that stands, or by one before. */
 function ownerAt(sealer: Sealer, standing: Versioned, rank: number): string | undefined {
+  if (rank === standing.rank) return ownerIn(standing);
   if (!standing.seal) return undefined;
   return sealer.transfers(standing).find((one) => one.rank === rank)?.owner;
 }

@@ -15,6 +15,9 @@ import { Shelf } from './shelf.ts';
 /** The local record of the last stamp when something was forgotten. */
 const CLOCK = 'clock/last';
 
+/** Earlier transfers of ownership records, which no seal carries any more: `transfers/KEY/PAGE`, of class local. */
+export const TRANSFERS = 'transfers';
+
 /** What others tell waits so long for the last write, in milliseconds: nobody has to be answered when it is durable. */
 const PACE_MS = 10;
 
@@ -131,7 +134,7 @@ export class Replica implements Store {
 
   constructor(backing: Backing, options: ReplicaOptions = {}) {
     this.#backing = backing;
-    this.#classes = new Map([...(options.classes ?? []), ['clock', 'local']]);
+    this.#classes = new Map([...(options.classes ?? []), ['clock', 'local'], [TRANSFERS, 'local']]);
     this.#schedule = options.schedule ?? ((flush) => void setImmediate(flush));
     this.#later = options.later;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
@@ -487,7 +490,23 @@ export class Replica implements Store {
     const after = Row.of(version);
     this.#put(version.key, after);
     moves.push({ key: version.key, before, after });
+    this.#keepTransfers(before, after, moves);
     this.#counts.merged++;
+  }
+
+  /** With the new version goes what its seal leaves out: somebody may be away who has not heard of it. */
+  #keepTransfers(before: Row | undefined, after: Row, moves: Move[]): void {
+    if (after.class !== 'ownership' || !this.sealer) return;
+    for (const { number, links } of before?.seal ? this.sealer.leftOut(before, after) : []) {
+      const key = `${TRANSFERS}/${after.key}/${number}`;
+      const text = JSON.stringify({ links: Buffer.from(links).toString('base64') });
+      const sequence = ++this.#sequence;
+      const page = new Row({ key, class: 'local', text, origin: this.origin, sequence, rank: sequence });
+      this.#put(key, page);
+      this.#vector.advance(this.origin, sequence);
+      moves.push({ key, before: undefined, after: page });
+    }
+    this.sealer.dismiss(after.key);
   }
 
   /** What of a range has to prove itself before it may stand. */
@@ -540,6 +559,7 @@ export class Replica implements Store {
       this.#put(key, after);
       this.#vector.advance(this.origin, sequence);
       moves.push({ key, before, after });
+      this.#keepTransfers(before, row, moves);
     }
     return moves;
   }

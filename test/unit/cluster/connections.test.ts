@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { ownedBy } from '../../../src/cluster/ownership.ts';
 import type { Hello, Message } from '../../../src/store/gossip/messages.ts';
 import type { Connection } from '../../../src/store/gossip/transport.ts';
+import { TRANSFERS } from '../../../src/store/replica.ts';
 import {
   areAlike,
   asked,
@@ -674,5 +676,31 @@ describe('connections', () => {
     await wiring.until(() => wiring.warnings.length > 1);
     assert.equal(a.store.get('member/x'), undefined);
     assert.ok(a.cluster.doubts.counts.get('forged')! > 0);
+  });
+
+  it('bring all to who was away while something changed hands more often than its seal tells', async () => {
+    const ids = IDS.slice(1, 5);
+    const nodes: Wired[] = [];
+    for (const id of ids) nodes.push(await start(id, { isSealed: true }));
+    const [founder, other, , late] = nodes as [Wired, Wired, Wired, Wired];
+    const members = wiring
+      .members(ids)
+      .map(({ key, value }, at) => ({ key, value: { ...value, key: ids[at]! } }));
+    await founder.store.commit([...members, ownedBy('chunk/s/1', founder.id)]);
+    for (const node of nodes.slice(1)) node.store.merge([founder.store.range(founder.id, 0)]);
+    await wiring.until(() => areAlike(nodes));
+    network.cut((from, to) => from !== late.id && to !== late.id);
+    for (let turn = 0; turn < 80; turn++) {
+      const [by, to] = turn % 2 === 0 ? [founder, other] : [other, founder];
+      await by.store.commit([ownedBy('chunk/s/1', to.id)]);
+      await wiring.until(() => to.cluster.ownership.owner('chunk/s/1') === to.id);
+    }
+    assert.equal(late.store.version('chunk/s/1')?.rank, 1);
+    network.cut(() => true);
+    await wiring.until(() => areAlike(nodes));
+    assert.equal(late.store.version('chunk/s/1')?.rank, 81);
+    // When it has said so, the others need not keep what they have shown it.
+    await wiring.until(() => nodes.every(({ store }) => [...store.list(TRANSFERS)].length === 0));
+    assert.deepEqual(wiring.warnings, []);
   });
 });

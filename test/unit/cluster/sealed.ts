@@ -8,17 +8,16 @@ import { Hosts, type Node } from './world.ts';
 
 const UUID = 'cluster';
 
-export function sealerOf(id: string): Sealer {
-  return new Sealer(new CheapSigner(id), UUID);
+export function sealerOf(id: string, linksMax?: number): Sealer {
+  return new Sealer(new CheapSigner(id), UUID, linksMax);
 }
 
-export function sealedHosts(count: number): Hosts {
-  return new Hosts(count, sealing);
-}
-
-function sealing(store: MemoryStore): object {
-  store.sealer = sealerOf(store.origin);
-  return {};
+/** `linksMax`: earlier transfers in a seal. */
+export function sealedHosts(count: number, linksMax?: number): Hosts {
+  return new Hosts(count, (store: MemoryStore) => {
+    store.sealer = sealerOf(store.origin, linksMax);
+    return {};
+  });
 }
 
 /** What one host tells another one of what an origin wrote; why it is not believed. */
