@@ -24,7 +24,7 @@ interface Group {
   readonly minutes: number;
   /** A single check rather than many tests. */
   readonly single?: boolean;
-  /** Runs while the one before it does: that one waits most of its time. */
+  /** Runs while the group before those of this kind does: that one waits most of its time. */
   readonly beside?: boolean;
 }
 
@@ -91,7 +91,9 @@ const groups: Group[] = [
     beside: true,
     ...(all && { env: () => ({ NET_ROUTED_SEEDS: '100000' }) }),
   }),
-  mocha('contract and golden', 10, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts']),
+  mocha('contract and golden', 15, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts'], {
+    beside: true,
+  }),
   mocha('lab', all ? 60 : 15, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
   ...endToEnd(e2e),
   ...RELEASES.flatMap((release) => endToEnd(MATRIX, release)),
