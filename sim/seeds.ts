@@ -22,8 +22,8 @@ export interface SeedsOptions {
   readonly workers?: number | undefined;
   /** Milliseconds since 1970 after which no more seeds are begun. */
   readonly until?: number | undefined;
-  /** Stop at the first seed that fails. */
-  readonly stopAtFailure?: boolean | undefined;
+  /** Stop at the first seed that fails with a violation like this. */
+  readonly stopAt?: RegExp | undefined;
   /** Name of a known mistake that the code has. */
   readonly mutant?: string | undefined;
   /** Takes lines on failures, progress and the end. */
@@ -35,7 +35,8 @@ export interface Batch {
   readonly first: number;
   readonly seeds: number;
   readonly story: TellOptions;
-  readonly stopAtFailure: boolean;
+  /** As a text, for it goes to another process. */
+  readonly stopAt?: string | undefined;
 }
 
 /** What it answers. */
@@ -48,7 +49,7 @@ export interface BatchResult {
 
 /** Tells the stories of many seeds, in processes of their own. @throws Error when such a process ends badly */
 export async function runSeeds(options: SeedsOptions): Promise<Tally> {
-  const { first, seeds, story = {}, mutant, report = () => {} } = options;
+  const { first, seeds, story = {}, mutant, stopAt, report = () => {} } = options;
   const started = Date.now();
   const tally = new Tally();
   let next = first;
@@ -56,9 +57,9 @@ export async function runSeeds(options: SeedsOptions): Promise<Tally> {
 
   const take = (): Batch | undefined => {
     const isOver = Date.now() >= (options.until ?? Number.POSITIVE_INFINITY);
-    if (isOver || (options.stopAtFailure && tally.failed.length > 0)) return undefined;
+    if (isOver || (stopAt && tally.shows(stopAt))) return undefined;
     const size = Math.min(BATCH, first + seeds - next);
-    const batch = { first: next, seeds: size, story, stopAtFailure: options.stopAtFailure ?? false };
+    const batch = { first: next, seeds: size, story, stopAt: stopAt?.source };
     next += size;
     return size > 0 ? batch : undefined;
   };

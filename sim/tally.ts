@@ -49,6 +49,11 @@ export class Tally {
     for (const [name, count] of Object.entries(counts)) this.counts[name] = (this.counts[name] ?? 0) + count;
   }
 
+  /** Whether a story has failed with a violation like this. */
+  shows(pattern: RegExp): boolean {
+    return this.failed.some(({ violations }) => violations.some((one) => pattern.test(one)));
+  }
+
   /** Kinds of troubles and requests that have not happened at all. */
   get missing(): string[] {
     const names = [...OPERATIONS, ...Object.keys(BEFALLEN), ...Object.keys(MESSAGES)];

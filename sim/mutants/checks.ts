@@ -5,10 +5,18 @@ const CHECK = 'sim/check.ts';
 const WORLD = 'sim/world.ts';
 const OPERATOR = 'sim/operator.ts';
 
-/** A check of the simulation that does not see what it is for: the check's own tests have to notice. */
-function blind(name: string, what: string, file: string, find: string, replace: string): Mutant {
+/** A check of the simulation that does not see what it is for: the check's own test has to notice, which `title` is of. */
+function blind(
+  name: string,
+  what: string,
+  title: RegExp,
+  file: string,
+  find: string,
+  replace: string,
+): Mutant {
   const test = file === LEDGER ? 'ledger' : 'check';
-  return { name, what, changes: [{ file, find, replace }], tests: [`test/unit/sim/${test}.test.ts`] };
+  const tests = { files: [`test/unit/sim/${test}.test.ts`], title };
+  return { name, what, changes: [{ file, find, replace }], tests };
 }
 
 /** Of the checks themselves. */
@@ -16,6 +24,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-duplicates',
     'two hosts may have one value',
+    /sees that two hosts have one value/,
     LEDGER,
     'if (other !== hold && !other.releasing && !(other.shared && hold.shared))',
     'if (other === hold)',
@@ -23,6 +32,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-sharing',
     'who has a value for itself may have it beside one that shares it',
+    /lets hosts share a value if all of them say so/,
     LEDGER,
     '!(other.shared && hold.shared)',
     '!(other.shared || hold.shared)',
@@ -30,6 +40,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-what-is-kept',
     'a release that the disk has refused frees the value all the same',
+    /lets the next have what was given back, unless it is kept after all/,
     LEDGER,
     'hold.releasing = false;\n    this.#compareHolds(value, hold);',
     'hold.releasing = false;',
@@ -37,6 +48,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-losses',
     'what was acknowledged may be gone',
+    /misses what was acknowledged and is not on disk/,
     LEDGER,
     'if (!stands && !hold.releasing) this.violation(',
     'if (!stands && !hold) this.violation(',
@@ -44,6 +56,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-replacement',
     'another allocation of the same value is as good',
+    /misses what was acknowledged and is not on disk/,
     LEDGER,
     'stored.get(value)?.tag === hold.tag',
     'stored.has(value)',
@@ -51,6 +64,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-silence',
     'what is on disk and was not acknowledged does not count',
+    /goes by what is on disk after a restart/,
     LEDGER,
     "for (const [value, { tag = '', shared }] of stored) this.acquired(host, value, tag, shared);",
     '',
@@ -58,6 +72,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-old-disks',
     'a host whose disk was set back may give values',
+    /sees that a host gives what its disk should not know/,
     LEDGER,
     'if (host.tainted) this.violation(',
     'if (host.tainted && !host) this.violation(',
@@ -65,6 +80,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-use-after-removal',
     'values of a removed space may be given',
+    /sees that a space goes in which values are in use, or is used after its end/,
     LEDGER,
     'if (this.#removed.get(space)?.dead === false)',
     'if (this.#removed.get(value)?.dead === false)',
@@ -72,6 +88,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-removal-in-use',
     'a space may go while values of it are in use',
+    /sees that a space goes in which values are in use, or is used after its end/,
     LEDGER,
     'if (hold) this.violation(`REMOVED',
     'if (hold && !holds) this.violation(`REMOVED',
@@ -79,6 +96,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-lost-names',
     'a prefix may be missing on a host',
+    /looks for prefixes on every host/,
     LEDGER,
     "if (!other.disk.list('prefix').some(",
     "if (!other.disk.list('none').every(",
@@ -86,6 +104,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-values',
     'records that differ in their bytes count as alike',
+    /differs by the value of a record, on either host/,
     CHECK,
     "return [origin, sequence, rank, text, seal && Buffer.from(seal).toString('hex')];",
     "return [origin, sequence, rank, seal && Buffer.from(seal).toString('hex')];",
@@ -93,14 +112,23 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-seals',
     'records that differ in who has sealed them count as alike',
+    /differs by the seal of a record, on either host/,
     CHECK,
     "return [origin, sequence, rank, text, seal && Buffer.from(seal).toString('hex')];",
     'return [origin, sequence, rank, text];',
   ),
-  blind('blind-on-one-side', 'a host may have more than the first one', CHECK, "    [b, a, '+'],\n", ''),
+  blind(
+    'blind-on-one-side',
+    'a host may have more than the first one',
+    /differs by a record that one of them lacks/,
+    CHECK,
+    "    [b, a, '+'],\n",
+    '',
+  ),
   blind(
     'blind-to-knowledge',
     'hosts may know different writes of an origin',
+    /differs by what they know, though there is no record of it/,
     CHECK,
     'if (a.vector.get(origin) !== b.vector.get(origin))',
     'if (!origin)',
@@ -108,6 +136,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-hash',
     'the hash of all records does not see what is known',
+    /differs by what they know, though there is no record of it/,
     CHECK,
     'JSON.stringify([known, records])',
     'JSON.stringify([records])',
@@ -115,6 +144,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-tombstones',
     'tombstones may stay for ever',
+    /is not at rest with a tombstone/,
     CHECK,
     'of replica.tombstones()) return',
     'of replica.tombstones()) if (!key) return',
@@ -122,6 +152,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-unfinished-business',
     'promises and returns may stay for ever',
+    /is not at rest with a promise, something to give back, or the intention to leave/,
     CHECK,
     'if (key !== KNEW_ALL) return `keeps',
     'if (!key) return `keeps',
@@ -129,6 +160,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-owners',
     'chunks may belong to hosts that are gone',
+    /is wrong with a chunk of nobody who is in, or of no space/,
     CHECK,
     'if (owner === undefined || !cluster.members.isPresent(owner))',
     'if (owner === undefined)',
@@ -136,6 +168,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-leftovers',
     'chunks may outlive their spaces',
+    /is wrong with a chunk of nobody who is in, or of no space/,
     CHECK,
     "if (namespace === 'chunk' && !cluster.spaces.get(",
     "if (namespace === 'none' && !cluster.spaces.get(",
@@ -143,6 +176,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-loans',
     'a borrowed value need not be lent by anybody',
+    /is wrong with a value that is not lent, or lent to who does not have it/,
     CHECK,
     'if (!nonce || !loan?.includes(',
     'if (!nonce && loan?.includes(',
@@ -150,6 +184,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-borrowers',
     'a value may be lent to a host that does not have it',
+    /is wrong with a value that is not lent, or lent to who does not have it/,
     CHECK,
     '(value as { borrowers: { to: string; nonce: string }[] }).borrowers)',
     '[] as { to: string; nonce: string }[])',
@@ -157,6 +192,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-counts',
     'what a host counts as given need not be what its records say',
+    /is wrong when a host counts other values than it has/,
     CHECK,
     'if (Number(count) !== (held.get(space.id)?.size ?? 0))',
     'if (Number(count) < 0)',
@@ -164,13 +200,15 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-divergence',
     'hosts that stay different are no failure',
+    /finds hosts that stay different/,
     WORLD,
     'if (!isEnded) this.ledger.violation(',
-    'if (!isEnded && !members) this.ledger.violation(',
+    'if (!isEnded && isEnded) this.ledger.violation(',
   ),
   blind(
     'blind-to-causality',
     'a version may stand that somebody has replaced',
+    /finds a version that stands although somebody had replaced it/,
     WORLD,
     'if (this.replaced.get(dot)?.some((one) => !one.tainted))',
     'if (this.replaced.get(dot)?.some((one) => one.tainted))',
@@ -178,6 +216,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-faults',
     'what the code throws is no failure',
+    /finds mistakes that the code runs into/,
     WORLD,
     'this.ledger.violation(`FAULT',
     'void (`FAULT',
@@ -185,6 +224,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-halts',
     'a host may stop without a reason',
+    /finds a host that has stopped for no reason/,
     OPERATOR,
     'ledger.violation(`HALTED',
     'void (`HALTED',
@@ -192,6 +232,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
   blind(
     'blind-to-leaving-in-use',
     'a host may leave with values in use',
+    /finds a host that left with values in use/,
     OPERATOR,
     'if (held) ledger.violation(',
     'if (held && !ledger) ledger.violation(',

@@ -20,7 +20,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: '.find(() => false);',
       },
     ],
-    seeds: { within: 75, story: { focus: 'forgetting' } },
+    seeds: { within: 75, shows: /^DUPLICATE/, story: { focus: 'forgetting' } },
   },
   {
     name: 'forget-twice',
@@ -32,8 +32,12 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (other && !other) return new CodedError(',
       },
     ],
-    seeds: { within: 2500, story: { focus: 'forgetting' } },
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    seeds: { within: 2500, shows: /^DUPLICATE/, story: { focus: 'forgetting' } },
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title:
+        /to forget promises a member to one coordinator only, unless that one is to be forgotten as well/,
+    },
   },
   {
     name: 'forget-majority',
@@ -51,7 +55,11 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: '.find(() => false);',
       },
     ],
-    seeds: { within: 3000, story: { focus: 'forgetting' } },
+    seeds: {
+      within: 3000,
+      shows: /^(DUPLICATE|FAULT .* was not promised to forget it)/,
+      story: { focus: 'forgetting' },
+    },
   },
   {
     name: 'no-freeze',
@@ -68,13 +76,16 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (promise || !promise) return seal;',
       },
     ],
-    seeds: { within: 600, story: { focus: 'forgetting' } },
+    seeds: { within: 600, shows: /^(HALTED .* passed|DUPLICATE)/, story: { focus: 'forgetting' } },
   },
   {
     name: 'claims-of-the-frozen',
     what: 'who is frozen still gets an answer to what it asked of others',
     changes: [{ file: FORGETTING, find: 'for (const id of victims) this.#claims.abandon(id);', replace: '' }],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget ends what was asked of a member that is frozen/,
+    },
   },
   {
     name: 'last-promise-only',
@@ -86,7 +97,11 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'return written(id, { to: [...others.slice(0, 0), to], limit, again });',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title:
+        /to forget keeps a promise that another one took the place of, until it is known how that ended, too/,
+    },
   },
   {
     name: 'no-evidence-of-the-frozen',
@@ -94,7 +109,11 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     changes: [
       { file: 'src/cluster/doubts.ts', find: 'this.#entitlement?.sealOf(origin) ?? 0', replace: '0' },
     ],
-    tests: ['test/unit/cluster/doubts.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/doubts.test.ts'],
+      title:
+        /ranges that wait for each other are helped by what one has written that is frozen here, as far as it counts by its own departure/,
+    },
   },
   {
     name: 'careless-promise',
@@ -106,7 +125,10 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (error || !body || body.going) return;',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget keeps a promise until all is known that its coordinator has written/,
+    },
   },
   {
     name: 'half-known-cluster',
@@ -118,7 +140,10 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'if (!attempt.victims && !this.#members.isWhole)',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget waits for a member that is not known yet, as a number is missing/,
+    },
   },
   {
     name: 'not-stopped-when-passed',
@@ -130,7 +155,10 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'void [id, seal];',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget stops who knows more than what counts/,
+    },
   },
   {
     name: 'seals-out-of-reach',
@@ -142,7 +170,10 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'const { seal } = gone;',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget lowers a seal that nobody can reach any more/,
+    },
   },
   {
     name: 'seals-of-the-living',
@@ -154,18 +185,24 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
         replace: 'return this.#seal(attempt, id) >= 0 || all.every(',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget goes by what was promised, not by what was known before a host left/,
+    },
   },
   {
     name: 'chunks-of-loans',
     what: 'a loan is taken over without its chunk, whose record died with the lender',
     changes: [{ file: FORGETTING, find: 'if (!this.#replica.get(chunk)) chunks.add(chunk);', replace: '' }],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget takes over the chunk of a loan that only the borrower knows of/,
+    },
   },
   {
     name: 'loans-forgotten',
     what: 'what others have borrowed of the victims counts as free',
     changes: [{ file: FORGETTING, find: 'if (to === me) continue;', replace: 'if (to !== "") continue;' }],
-    seeds: { within: 300, story: { focus: 'forgetting' } },
+    seeds: { within: 300, shows: /^DUPLICATE/, story: { focus: 'forgetting' } },
   },
 ];

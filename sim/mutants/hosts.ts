@@ -17,7 +17,10 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'if (count < 0 || !standing || standing.complete) return;\n    void majority;',
       },
     ],
-    tests: ['test/unit/cluster/admission.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/admission.test.ts'],
+      title: /an admission is complete when more than half of the members have it on disk/,
+    },
   },
   {
     name: 'admissions-at-once',
@@ -29,13 +32,16 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'const last = undefined as Member | undefined;',
       },
     ],
-    tests: ['test/unit/cluster/admission.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/admission.test.ts'],
+      title: /an admission waits for the last one to be complete/,
+    },
   },
   {
     name: 'no-questions',
     what: 'a host that starts does not ask what others know of it',
     changes: [{ file: ARRIVAL, find: 'this.#ask(this.#others());', replace: 'this.#ask([]);' }],
-    seeds: { within: 50, story: { focus: 'copies' } },
+    seeds: { within: 50, shows: /^GIVEN .* disk is not what it was/, story: { focus: 'copies' } },
   },
   {
     name: 'numbers-only',
@@ -47,7 +53,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'if (replica.known(id) > bootSequence && known !== boot)',
       },
     ],
-    seeds: { within: 100, story: { focus: 'copies' } },
+    seeds: { within: 100, shows: /^GIVEN .* disk is not what it was/, story: { focus: 'copies' } },
   },
   {
     name: 'twins',
@@ -59,19 +65,25 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'void boots;',
       },
     ],
-    seeds: { within: 75, story: { focus: 'copies' } },
+    seeds: { within: 75, shows: /^(DUPLICATE|GIVEN|UNAWARE)/, story: { focus: 'copies' } },
   },
   {
     name: 'hasty-clone',
     what: 'who finds another one of its identity connected stops at once',
     changes: [{ file: ARRIVAL, find: 'const TWICE_MAX = 180;', replace: 'const TWICE_MAX = 1;' }],
-    tests: ['test/unit/cluster/arrival.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/arrival.test.ts'],
+      title: /an arrival goes on as soon as the other one of its identity is not seen any more/,
+    },
   },
   {
     name: 'witness-forgotten',
     what: 'who has seen another one of this identity is not waited for when it is out of reach',
     changes: [{ file: ARRIVAL, find: 'const SILENT_MAX = 30;', replace: 'const SILENT_MAX = 0;' }],
-    tests: ['test/unit/cluster/arrival.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/arrival.test.ts'],
+      title: /an arrival does not go on because who has seen another one of its identity cannot be reached/,
+    },
   },
   {
     name: 'early-handover',
@@ -83,7 +95,10 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'if (!coversAll(new Map(Object.entries(vector)), new Map()))',
       },
     ],
-    tests: ['test/unit/cluster/forgetting.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/forgetting.test.ts'],
+      title: /to forget goes by what was promised, not by what was known before a host left/,
+    },
   },
   {
     name: 'talkative-leaver',
@@ -95,13 +110,16 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'const seal = Number.POSITIVE_INFINITY;',
       },
     ],
-    seeds: { within: 25, story: { focus: 'parting' } },
+    seeds: { within: 25, shows: /^HALTED .* passed/, story: { focus: 'parting' } },
   },
   {
     name: 'no-heirs',
     what: 'what is given to a successor that has left meanwhile belongs to nobody',
     changes: [{ file: LEAVING, find: '    this.#adopt();\n', replace: '' }],
-    tests: ['test/unit/cluster/leaving.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/leaving.test.ts'],
+      title: /to leave takes over what was given to a host that had left by then/,
+    },
   },
   {
     name: 'loans-stay-behind',
@@ -113,6 +131,6 @@ export const HOST_MUTANTS: readonly Mutant[] = [
         replace: 'return borrowers ? [] : [];',
       },
     ],
-    seeds: { within: 250, story: { focus: 'parting' } },
+    seeds: { within: 250, shows: /^DUPLICATE/, story: { focus: 'parting' } },
   },
 ];

@@ -7,14 +7,26 @@ export interface Replacement {
   readonly replace: string;
 }
 
-/** A variant of the protocol that is known to be wrong, and what has to notice it: at least one of the two. */
+/**
+ * A variant of the protocol that is known to be wrong, and what has to notice it: at least one of the two, and for what
+ * is wrong with it. A variant that only has the simulation or a test fail somehow is noticed by nobody.
+ */
 export interface Mutant {
   readonly name: string;
   /** What it gets wrong. */
   readonly what: string;
   readonly changes: readonly Replacement[];
-  /** Of so many seeds, from the first on, one has to fail: about ten times as many as it takes on the average. */
-  readonly seeds?: { readonly within: number; readonly story?: TellOptions };
-  /** Files of tests of which one has to fail: for what the simulation meets too seldom. */
-  readonly tests?: readonly string[];
+  readonly seeds?: {
+    /** Of so many, from the first on, one has to fail: about ten times as many as it takes on the average. */
+    readonly within: number;
+    /** With a violation like this. */
+    readonly shows: RegExp;
+    readonly story?: TellOptions;
+  };
+  /** For what the simulation meets too seldom. */
+  readonly tests?: {
+    readonly files: readonly string[];
+    /** Of one that has to fail, by what it is about and not by a mistake that the interpreter finds. */
+    readonly title: RegExp;
+  };
 }

@@ -25,7 +25,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '[this.#replica.origin]',
       },
     ],
-    seeds: { within: 60 },
+    seeds: { within: 60, shows: /^DUPLICATE/ },
   },
   {
     name: 'early-acknowledgement',
@@ -43,7 +43,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '        done: () => {},\n        failed: () => {},',
       },
     ],
-    seeds: { within: 25 },
+    seeds: { within: 25, shows: /^LOST/ },
   },
   {
     name: 'early-grant',
@@ -65,7 +65,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '    this.#node.replica.kill();\n    if (this.disk.before) this.disk = this.disk.before;\n',
       },
     ],
-    seeds: { within: 60 },
+    seeds: { within: 60, shows: /^(LOST|DUPLICATE)/ },
   },
   {
     name: 'release-by-value',
@@ -77,7 +77,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '(one) => one.to === from',
       },
     ],
-    seeds: { within: 700, story: { focus: 'loans' } },
+    seeds: { within: 700, shows: /^DIVERGED .* is not lent by/, story: { focus: 'loans' } },
   },
   {
     name: 'early-release',
@@ -90,7 +90,10 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
           '((then: (failure?: undefined) => void) => then())((failure) => {\n        if (failure) return;',
       },
     ],
-    tests: ['test/unit/cluster/claims.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/claims.test.ts'],
+      title: /claims are given back when that is durable, and not if the disk refuses it/,
+    },
   },
   {
     name: 'early-replacement',
@@ -102,13 +105,16 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'claim();',
       },
     ],
-    tests: ['test/unit/cluster/claims.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/claims.test.ts'],
+      title: /claims replace no loan whose release is on its way to the disk/,
+    },
   },
   {
     name: 'hasty-audit',
     what: 'a claim that is being answered is not known to its borrower',
     changes: [{ file: CLAIMS, find: 'if (this.#open.has(nonce)) return false;', replace: '' }],
-    seeds: { within: 250, story: { focus: 'loans' } },
+    seeds: { within: 250, shows: /^DUPLICATE/, story: { focus: 'loans' } },
   },
   {
     name: 'audit-of-what-is-staged',
@@ -120,7 +126,10 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'done(undefined, { body: { unknown: unknown.map(({ nonce }) => nonce) } });',
       },
     ],
-    tests: ['test/unit/cluster/claims.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/claims.test.ts'],
+      title: /claims are not unknown to their borrower because of what is on its way to the disk/,
+    },
   },
   {
     name: 'refused-loan-frees',
@@ -132,7 +141,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'if (error) allocator.free(value, 0);',
       },
     ],
-    seeds: { within: 1000, story: { focus: 'loans' } },
+    seeds: { within: 1000, shows: /^DIVERGED .* counts \d+ values of/, story: { focus: 'loans' } },
   },
   {
     name: 'claim-again-alone',
@@ -144,7 +153,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'standing.length > 1 ? { shared: true as const } : {}',
       },
     ],
-    seeds: { within: 1200, story: { focus: 'loans' } },
+    seeds: { within: 1200, shows: /^DUPLICATE/, story: { focus: 'loans' } },
   },
   {
     name: 'late-claim',
@@ -156,7 +165,10 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    tests: ['test/unit/cluster/claims.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/claims.test.ts'],
+      title: /claims are not taken any more by a host that leaves/,
+    },
   },
   {
     name: 'chunks-outlive-spaces',
@@ -174,7 +186,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
           "    replica.observe('space', ({ key, after }) => {\n      const id = key.slice('space/'.length);\n      if (!after) replica.drop(ownership.chunks(id).map(({ key: chunk, version }) => ({ key: chunk, ...version })));\n    });\n    this.#methods = new Map([",
       },
     ],
-    seeds: { within: 600, story: { focus: 'spaces' } },
+    seeds: { within: 600, shows: /^DIVERGED .* differ: [-+] chunk\//, story: { focus: 'spaces' } },
   },
   {
     name: 'space-ids-again',
@@ -186,13 +198,13 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'const { size, chunk, id } = space;\n    void',
       },
     ],
-    seeds: { within: 700, story: { focus: 'spaces' } },
+    seeds: { within: 700, shows: /^DIVERGED .* differ: [-+] chunk\//, story: { focus: 'spaces' } },
   },
   {
     name: 'removal-in-use',
     what: 'a space is removed although values of it are in use',
     changes: [{ file: NAMES, find: 'return held > 0n ? new', replace: 'return held > 10_000n ? new' }],
-    seeds: { within: 50, story: { focus: 'spaces' } },
+    seeds: { within: 50, shows: /^REMOVED/, story: { focus: 'spaces' } },
   },
   {
     name: 'names-anywhere',
@@ -204,7 +216,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'if (treasury !== undefined) return decide(done);',
       },
     ],
-    seeds: { within: 75, story: { focus: 'spaces' } },
+    seeds: { within: 75, shows: /^DUPLICATE (prefix|name|vni|vlan)/, story: { focus: 'spaces' } },
   },
   {
     name: 'transfers-for-nobody',
@@ -216,8 +228,8 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '!latest || latest.rank > 0 || isKnownToAll(latest)',
       },
     ],
-    seeds: { within: 400 },
-    tests: TRANSFERS,
+    seeds: { within: 400, shows: /^FAULT .* from hand to hand/ },
+    tests: { files: TRANSFERS, title: /is kept as long as somebody may need it/ },
   },
   {
     name: 'leaps',
@@ -230,7 +242,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
       { file: ENTITLEMENT, find: '!this.#follows(owner, first)', replace: 'owner === undefined' },
     ],
-    tests: TRANSFERS,
+    tests: { files: TRANSFERS, title: /waits for one that was there, as who came later cannot show it/ },
   },
   {
     name: 'transfers-by-hearsay',
@@ -242,7 +254,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    tests: TRANSFERS,
+    tests: { files: TRANSFERS, title: /is believed only as those who had it have signed it/ },
   },
   {
     name: 'transfers-by-strangers',
@@ -259,6 +271,6 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: 'owner === undefined',
       },
     ],
-    tests: TRANSFERS,
+    tests: { files: TRANSFERS, title: /gives nothing to a member that was never given it/ },
   },
 ];

@@ -14,8 +14,11 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       { file: REPLICA, find: 'if (this.#vector.covers(version)) {', replace: 'if (version.sequence < 0) {' },
     ],
-    seeds: { within: 100, story: { focus: 'records' } },
-    tests: ['test/contract/replica.test.ts'],
+    seeds: { within: 100, shows: /^(CAUSALITY|DIVERGED .* differ)/, story: { focus: 'records' } },
+    tests: {
+      files: ['test/contract/replica.test.ts'],
+      title: /merge does not take again what it has seen replaced, and forgotten/,
+    },
   },
   {
     name: 'part-of-a-range',
@@ -39,7 +42,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.#vector.advance(range.origin, to);',
       },
     ],
-    tests: ['test/contract/replica.test.ts'],
+    tests: {
+      files: ['test/contract/replica.test.ts'],
+      title: /a limit leaves out whole what goes beyond it: what counts may be replaced by what does not/,
+    },
   },
   {
     name: 'wall-clock',
@@ -51,7 +57,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.#last = Math.max(0, stampOf(',
       },
     ],
-    seeds: { within: 400 },
+    seeds: { within: 400, shows: /^CAUSALITY policy\// },
   },
   {
     name: 'clock-that-refuses',
@@ -64,7 +70,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
           '    if (stamp <= stampOf(this.#wallMs() + 60_000)) this.#last = Math.max(this.#last, stamp);',
       },
     ],
-    seeds: { within: 400 },
+    seeds: { within: 400, shows: /^CAUSALITY policy\// },
   },
   {
     name: 'forgetful-clock',
@@ -76,7 +82,11 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'must not win against us there.',
       },
     ],
-    tests: ['test/contract/replica.test.ts'],
+    tests: {
+      files: ['test/contract/replica.test.ts'],
+      title:
+        /drop does not let the clock go back: a later write of the key wins where the tombstone still is/,
+    },
   },
   {
     name: 'textbook-collection',
@@ -88,7 +98,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'if (coversAll(report.vector, new Map())) this.#settled',
       },
     ],
-    tests: ['test/unit/cluster/collector.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/collector.test.ts'],
+      title: /tombstones stay while an older version may arrive that who has seen them did not have any more/,
+    },
   },
   {
     name: 'collection-by-own-sequence',
@@ -101,7 +114,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
           'if (coversAll(report.vector, new Map()) && this.#replica.known(report.id) >= (report.vector.get(report.id) ?? 0)) this.#settled',
       },
     ],
-    tests: ['test/unit/cluster/collector.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/collector.test.ts'],
+      title: /tombstones stay while somebody who has seen them had heard of more than this host/,
+    },
   },
   {
     name: 'age-collection',
@@ -113,7 +129,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'const floor = new Vector(this.#replica.vector);',
       },
     ],
-    seeds: { within: 30 },
+    seeds: { within: 30, shows: /^DIVERGED .* differ: [-+] allocation\// },
   },
   {
     name: 'collection-without-seals',
@@ -121,7 +137,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       { file: COLLECTOR, find: 'if (this.#replica.known(id) < seal) return 0;', replace: 'void [id, seal];' },
     ],
-    tests: ['test/unit/cluster/collector.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/collector.test.ts'],
+      title: /tombstones stay until all has arrived of who is gone/,
+    },
   },
   {
     name: 'careless-drop',
@@ -133,13 +152,19 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'void [origin, sequence];\n      if (!before) continue;',
       },
     ],
-    tests: ['test/contract/replica.test.ts'],
+    tests: {
+      files: ['test/contract/replica.test.ts'],
+      title: /drop forgets a tombstone where it still stands, and tells nobody/,
+    },
   },
   {
     name: 'local-tombstones',
     what: 'records that are never sent leave tombstones, which are told as known',
     changes: [{ file: REPLICA, find: "kind === 'local' ? living(row) : row", replace: 'row' }],
-    tests: ['test/contract/replica.test.ts'],
+    tests: {
+      files: ['test/contract/replica.test.ts'],
+      title: /local records go without a tombstone, also in the write that made them/,
+    },
   },
   {
     name: 'early-shared-writes',
@@ -151,7 +176,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'isMember(replica.origin) || keys.length > 0 || keys.includes(',
       },
     ],
-    tests: ['test/unit/cluster/connections.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/connections.test.ts'],
+      title: /connections write nothing for all on a host that has not been let in/,
+    },
   },
   {
     name: 'unknown-writers',
@@ -163,7 +191,11 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.forgetting.limit(origin)',
       },
     ],
-    tests: ['test/unit/cluster/connections.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/connections.test.ts'],
+      title:
+        /connections tell a host nothing that is not known as a member, and take from it only what members wrote/,
+    },
   },
   {
     name: 'half-informed-newcomer',
@@ -175,14 +207,21 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'this.#knowsAll ||= this.#members.has(this.#origin);',
       },
     ],
-    tests: ['test/unit/cluster/cluster.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/cluster.test.ts'],
+      title: /a newcomer that has heard of itself and not of all others yet/,
+    },
   },
   {
     name: 'told-to-strangers',
     what: 'a newcomer is told all before the teller knows that it was let in',
     changes: [{ file: GOSSIP, find: 'if (!members.isPresent(peer)) return 0;', replace: 'void members;' }],
-    seeds: { within: 1200, story: { focus: 'forgetting' } },
-    tests: ['test/unit/cluster/connections.test.ts'],
+    seeds: { within: 1200, shows: /^DIVERGED .* differ/, story: { focus: 'forgetting' } },
+    tests: {
+      files: ['test/unit/cluster/connections.test.ts'],
+      title:
+        /connections tell a host nothing that is not known as a member, and take from it only what members wrote/,
+    },
   },
   {
     name: 'records-of-the-gone',
@@ -194,6 +233,9 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: "version.class !== 'owned' || version.origin !== ''",
       },
     ],
-    tests: ['test/unit/cluster/cluster.test.ts'],
+    tests: {
+      files: ['test/unit/cluster/cluster.test.ts'],
+      title: /a cluster takes nothing over that a member owned which is gone, and counts it as known/,
+    },
   },
 ];

@@ -22,7 +22,7 @@ describe('mutants', () => {
         stripTypeScriptTypes(wrong); // it can be read
       }
       assert.ok(seeds || tests);
-      for (const file of tests ?? []) assert.ok(existsSync(join(ROOT, file)), file);
+      for (const file of tests?.files ?? []) assert.ok(existsSync(join(ROOT, file)), file);
     });
 
   it('leave other files alone', () => {

@@ -18,6 +18,12 @@ describe('a tally', () => {
     assert.match(tally.text, /^5 seeds: 1 with duplicates, 1 with losses, 1 diverged, 1 with other faults$/m);
   });
 
+  it('knows whether a story has shown something', () => {
+    const tally = new Tally();
+    tally.add(1, {}, [{ seed: 1, violations: ['FAULT Error', 'LOST p/1'] }]);
+    assert.deepEqual([tally.shows(/^LOST/), tally.shows(/^DUPLICATE|p\/2/)], [true, false]);
+  });
+
   it('knows what has not happened', () => {
     const tally = new Tally();
     tally.add(1, { allocations: 1, crashes: 1, lost: 0 }, []);
