@@ -1,4 +1,4 @@
-/** Daemons without Docker: each in a network namespace and with folders of its own, all on one link. */
+/** Daemons without Docker: each in a network namespace and with folders of its own, all behind one router. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { request } from 'node:http';
@@ -9,7 +9,12 @@ import { until } from './wait.ts';
 const DAEMON = join(import.meta.dirname, '../bin/net-routed');
 /** How the namespaces are called. */
 const PREFIX = 'nrbare';
-const LINK = `${PREFIX}-link`;
+const ROUTER = `${PREFIX}-router`;
+/**
+ * Where the router is on each link. Routed, as the kernel has one limit for the neighbours of all namespaces together
+ * (net.ipv4.neigh.default.gc_thresh3, 1024): 33 hosts on one link, each of which talks to all, are more.
+ */
+const GATEWAY = '192.0.2.1';
 /** Where sockets are below a host's folder, as on any host. */
 const PLUGINS = '/run/docker/plugins';
 const RUN = '/run/net-routed';
@@ -48,17 +53,21 @@ export class BareHost {
     return this.path('log');
   }
 
-  /** Makes its namespace, which is on the link with the others. */
+  /** Makes its namespace, from which the others are reached by the router. */
   async open(): Promise<void> {
     await must(['ip', 'netns', 'add', this.#namespace]);
-    const commands = [
+    await batch(this.#namespace, [
       'link set lo up',
-      `link add eth0 type veth peer name ${this.name} netns ${LINK}`,
-      `address add ${this.address}/24 dev eth0`,
+      `link add eth0 type veth peer name ${this.name} netns ${ROUTER}`,
+      `address add ${this.address}/32 dev eth0`,
       'link set eth0 up',
-    ];
-    await must(['ip', '-n', this.#namespace, '-batch', '-'], { input: commands.join('\n') });
-    await must(['ip', '-n', LINK, 'link', 'set', this.name, 'up', 'master', 'lan']);
+      `route add default via ${GATEWAY} dev eth0 onlink`,
+    ]);
+    await batch(ROUTER, [
+      `address add ${GATEWAY}/32 dev ${this.name}`,
+      `link set ${this.name} up`,
+      `route add ${this.address}/32 dev ${this.name}`,
+    ]);
   }
 
   /** Starts the daemon and waits for nothing. It has no engine: nothing is announced. */
@@ -170,11 +179,10 @@ export class BareHost {
 
 /** So many hosts with daemons that are members of one cluster. */
 export async function makeBareCluster(count: number, folder: string): Promise<readonly BareHost[]> {
-  await run(['ip', 'netns', 'delete', LINK]);
+  await run(['ip', 'netns', 'delete', ROUTER]);
   for (let number = 1; number <= count; number++) await run(['ip', 'netns', 'delete', `${PREFIX}-${number}`]);
-  await must(['ip', 'netns', 'add', LINK]);
-  await must(['ip', '-n', LINK, 'link', 'add', 'lan', 'type', 'bridge']);
-  await must(['ip', '-n', LINK, 'link', 'set', 'lan', 'up']);
+  await must(['ip', 'netns', 'add', ROUTER]);
+  await must(['ip', 'netns', 'exec', ROUTER, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
   const hosts = Array.from({ length: count }, (_, index) => new BareHost(index + 1, folder));
   try {
     for (const host of hosts) {
@@ -197,5 +205,9 @@ export async function makeBareCluster(count: number, folder: string): Promise<re
 
 export async function removeBareCluster(hosts: readonly BareHost[]): Promise<void> {
   await Promise.all(hosts.map((host) => host.close()));
-  await run(['ip', 'netns', 'delete', LINK]);
+  await run(['ip', 'netns', 'delete', ROUTER]);
+}
+
+async function batch(namespace: string, commands: readonly string[]): Promise<void> {
+  await must(['ip', '-n', namespace, '-batch', '-'], { input: commands.join('\n') });
 }
