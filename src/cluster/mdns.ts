@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import multicastDns from 'multicast-dns';
 import { Address } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
-import { Prefix } from '../net/prefix.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 
+const GROUP = '224.0.0.251';
 const SERVICE = '_net-routed._tcp.local';
 /** How long what was heard of a host is believed, in seconds, and how often it is asked for while that is known. */
 const TTL_S = 120;
@@ -79,8 +78,9 @@ export class Mdns {
 
   #open(): void {
     const { address, log } = this.#options;
-    // Bound to the address itself it would hear no multicast.
-    const socket = multicastDns({ interface: address, bind: '0.0.0.0' });
+    // Bound to the group it hears what was sent to that, which no router passes on: RFC 6762, 11 has all else ignored.
+    // By its source nothing could be told, as hosts of one link may be of different prefixes.
+    const socket = multicastDns({ interface: address, bind: GROUP });
     this.#socket = socket;
     socket.on('query', ({ questions = [] }) => {
       if (questions.some(({ name, type }) => same(name, SERVICE) && ['PTR', 'ANY'].includes(type)))
@@ -125,9 +125,7 @@ export class Mdns {
   }
 
   #hear(records: readonly Answer[], from: string): void {
-    const { address: own, clock, self } = this.#options;
-    // RFC 6762, 11: what comes from elsewhere was sent to this host, and not to the link.
-    if (!isOnLink(own, from)) return;
+    const { clock, self } = this.#options;
     const some = records.slice(0, RECORDS_MAX);
     const byName = new Map(some.map((one) => [keyOf(one.type, one.name), one]));
     for (const { data: instance, ttl } of some.filter(isService)) {
@@ -173,15 +171,6 @@ function same(one: string, other: string): boolean {
 
 function keyOf(type: Answer['type'], name: string): string {
   return `${type} ${name.toLowerCase()}`;
-}
-
-/** Whether an address is one of the link that has this address of the host. */
-function isOnLink(own: string, other: string): boolean {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.some(({ address, cidr }) => {
-    const length = Number(cidr?.split('/')[1]);
-    return address === own && Prefix.around(Address.parse(own), length).contains(Address.parse(other));
-  });
 }
 
 function textsOf(data: unknown): string[] {

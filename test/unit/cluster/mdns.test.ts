@@ -35,16 +35,26 @@ describe('hosts found on the link', () => {
   }
 
   /** What somebody on the link says of a host. */
-  function say(number: number, { port = 1000 + number, ttl = 120, of = label } = {}): void {
+  function say(
+    number: number,
+    {
+      port = 1000 + number,
+      ttl = 120,
+      of = label,
+      to,
+    }: { port?: number; ttl?: number; of?: string; to?: string } = {},
+  ): void {
     const [name, target] = [`${id(number)}.${SERVICE}`, `${id(number)}.local`];
-    socket.respond({
+    const packet: multicastDns.ResponseOutgoingPacket = {
       answers: [{ name: SERVICE, type: 'PTR', ttl, data: name }],
       additionals: [
         { name, type: 'SRV', data: { port, target } },
         { name, type: 'TXT', data: [`cluster=${of}`] },
         { name: target, type: 'A', data: `192.0.2.${number % 250}` },
       ],
-    });
+    };
+    if (to === undefined) socket.respond(packet);
+    else socket.respond(packet, { address: to, port: 5353 });
   }
   const ports = (of: Mdns) => of.places().map(({ port }) => port);
 
@@ -102,6 +112,17 @@ describe('hosts found on the link', () => {
     host({ id: id(1), port: 1234, address: '192.0.2.9' });
     await until(() => asks.places().length === 1);
     assert.deepEqual(asks.places(), [{ address: '192.0.2.9', port: 1234 }]);
+  });
+
+  it('are believed if what tells of them was sent to the link, and not to this host', async () => {
+    const asks = host();
+    // It listens when it has found one.
+    say(1);
+    await until(() => ports(asks).length === 1);
+    say(2, { to: HERE });
+    say(3);
+    await until(() => ports(asks).includes(1003));
+    assert.deepEqual(ports(asks), [1001, 1003]);
   });
 
   it('are looked for in the beginning of a packet only', async () => {
