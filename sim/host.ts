@@ -140,7 +140,12 @@ export class Host {
         ask: (member: string, ...rest: [string, never, number, never]) =>
           world.network.ask(this, world.byId(member), ...rest),
       },
-      log: { warn: (what: object) => world.fault(what), info: () => {} },
+      log: {
+        warn: (what: object) => {
+          if (!world.operator.mayBeginAnew(this, what)) world.fault(what);
+        },
+        info: () => {},
+      },
     };
     const cluster = new Cluster({
       replica,
