@@ -1,5 +1,6 @@
 /** `lab exec HOST -- COMMAND`: nothing of ours may be seen in its streams or its exit status. */
 import { LabError } from './errors.ts';
+import type { Running } from './host.ts';
 import { Lab } from './lab.ts';
 
 /** The words of an exec command, taken apart. */
@@ -32,13 +33,15 @@ export function parseExec(words: string[]): ExecWords | undefined {
 export async function execCommand({ name, host, argv }: ExecWords): Promise<number> {
   const lab = Lab.find(name);
   if (!lab) throw new LabError(`lab ${name ?? 'lab'} is not up`);
-  const running = lab.host(host).spawn(argv, 'inherit');
+  // Signals are passed on from before it runs, or one that comes at once would end us and not it.
+  let running: Running | undefined;
   // A terminal sends its own signals to the command as well; for us they are only to outlive it.
   const { isTTY } = process.stdin;
-  process.on('SIGTERM', () => running.kill('SIGTERM'));
+  process.on('SIGTERM', () => running?.kill('SIGTERM'));
   for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const)
     process.on(signal, () => {
-      if (!isTTY) running.kill(signal);
+      if (!isTTY) running?.kill(signal);
     });
+  running = lab.host(host).spawn(argv, 'inherit');
   return running.done;
 }

@@ -33,6 +33,9 @@ export async function openReal(
     async plantLink(name, addresses = []) {
       ipBatch([
         `link add name ${name} type veth peer name ${name.slice(-8)}_p`,
+        // They would get an IPv6 address some time after they are up.
+        `link set dev ${name} addrgenmode none`,
+        `link set dev ${name.slice(-8)}_p addrgenmode none`,
         `link set dev ${name} up`,
         `link set dev ${name.slice(-8)}_p up`,
         ...addresses.map((one) => `addr add ${one} dev ${name}`),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Class } from '../../../../src/ports/store.ts';
 import type { Versioned } from '../../../../src/store/crdt/record.ts';
 import type { Message, Range } from '../../../../src/store/gossip/messages.ts';
+import { NAME_MAX } from '../../../../src/store/gossip/wire/limits.ts';
 
 const hex = (digits: number) =>
   fc
@@ -13,7 +14,9 @@ export const anyId = hex(32);
 const someId = fc.nat(5).map((n) => `${n}`.padStart(32, 'a0'));
 const id = fc.oneof(someId, anyId);
 const natural = fc.oneof(fc.nat(300), fc.maxSafeNat());
-const name = fc.string({ maxLength: 20, unit: 'grapheme' });
+const name = fc
+  .string({ maxLength: 20, unit: 'grapheme' })
+  .filter((text) => text.isWellFormed() && Buffer.byteLength(text) <= NAME_MAX);
 const uuid = fc.uuid();
 
 /** Text with what the table packs, and with what it marks references by. */
