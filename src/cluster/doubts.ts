@@ -49,7 +49,9 @@ const evidenceSchema = z.object({
 interface Lasting {
   readonly since: number;
   readonly what: string;
-  isTold: boolean;
+  /** Somebody was asked for evidence since then, and has answered. */
+  readonly isAnswered: boolean;
+  readonly isTold: boolean;
 }
 
 /** What others tell and this host does not believe. */
@@ -149,6 +151,7 @@ export class Doubts {
     this.#ground.calls.ask(member, 'evidence', { gaps }, ASK_MS, (error, answer) => {
       const evidence = error ? undefined : evidenceSchema.safeParse(answer?.body).data;
       if (!evidence) return;
+      for (const [origin, open] of this.#open) this.#open.set(origin, { ...open, isAnswered: true });
       const versions = evidence.versions.map(({ text, seal, ...version }) => ({
         ...version,
         text,
@@ -184,9 +187,10 @@ export class Doubts {
 
   #lasts(origin: string, what: string): void {
     const now = this.#ground.timer.now();
-    const open = this.#open.get(origin) ?? { since: now, what, isTold: false };
+    const open = this.#open.get(origin) ?? { since: now, what, isAnswered: false, isTold: false };
     this.#open.set(origin, { ...open, what });
-    if (open.isTold || now - open.since <= LASTING_MS) return;
+    // Whoever knows it may have been away for as long.
+    if (open.isTold || !open.isAnswered || now - open.since <= LASTING_MS) return;
     this.#open.set(origin, { ...open, what, isTold: true });
     this.#count('unproven');
     this.#ground.log.warn({ origin, what }, 'refused records that nobody could show to be right');

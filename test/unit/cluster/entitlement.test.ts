@@ -128,7 +128,7 @@ describe('the right to write of what is owned', () => {
   });
 
   it('is a problem to see where it cannot be proven any more', () => {
-    const hosts = sealedHosts(3);
+    const hosts = sealedHosts(4);
     const [treasury, other, late] = hosts.nodes as [Node, Node, Node];
     give(hosts, 1);
     for (let turn = 0; turn <= LINKS_MAX + 1; turn++) {
@@ -145,6 +145,11 @@ describe('the right to write of what is owned', () => {
     const [problem] = late.cluster.doubts.problems();
     assert.equal(problem?.code, 'NR_RECORD_UNPROVEN');
     assert.match(problem!.what, /host h1 .*chunk\/s\/3/);
+    tell(treasury, late);
+    assert.equal(late.cluster.doubts.counts.get('unproven'), undefined, 'nobody was asked who has answered');
+    const [, , , newcomer] = hosts.nodes as [Node, Node, Node, Node];
+    late.cluster.doubts.ask(newcomer.id, () => {});
+    hosts.run();
     assert.throws(() => tell(treasury, late), 'and in the log');
     assert.equal(late.cluster.doubts.counts.get('unproven'), 1);
     tell(treasury, late);
