@@ -8,6 +8,8 @@ const HOSTS_MAX = 12;
 const MORE_MAX = 5;
 /** Operators that forget at the same time. */
 const OPERATORS_MAX = 2;
+/** So often is forgetting tried by hosts that do not know all others, before they are given up. */
+const VAIN_MAX = 20;
 
 /** Who adds machines, takes them away, buries those that will not return, and restores the wrong backups. */
 export class Operator {
@@ -15,6 +17,8 @@ export class Operator {
   #forgetting = 0;
   /** Nothing more befalls anybody. */
   #isOver = false;
+  /** Attempts of hosts that do not know enough of the others, since all is well. */
+  #vain = 0;
   readonly #beginners = new Set<Host>();
   readonly #snapshots = new Map<Host, SimulatedDisk>();
   /** Those that leave, or are about to. */
@@ -45,14 +49,15 @@ export class Operator {
       if (host.dead) return;
       if (!host.up) return void again();
       const { leaving } = host.node.cluster;
-      // It takes too long, and the operator wants the host back if that is possible.
-      if (++times > 20) {
-        return leaving.stay((error) => {
+      const stay = () =>
+        leaving.stay((error) => {
           if (!error) this.#leaving.delete(host);
         });
-      }
+      // It takes too long, and the operator wants the host back if that is possible.
+      if (++times > 20) return stay();
       leaving.leave((error) => {
-        if (error?.code === 'NR_MEMBER_ALONE') this.#leaving.delete(host);
+        // It may have begun when there were others.
+        if (error?.code === 'NR_MEMBER_ALONE') stay();
         else again();
       });
     };
@@ -363,7 +368,12 @@ export class Operator {
     const mayHave = ({ id }: Host) =>
       hosts.some(({ disk }) => disk.get(`member/${id}`)?.text?.includes('"complete":true'));
     const knowsAll = hosts.every((one) => one.dead || !mayHave(one) || cluster.members.isPresent(one.id));
-    if (isHalf && !knowsAll) return void again();
+    if (isHalf && !knowsAll) {
+      // It has promised to freeze a member that has let others in since, for one that is lost as well. They do not get its
+      // promise, as it does not know them; it is for the operator to give it up.
+      if (this.#isOver && ++this.#vain > VAIN_MAX) this.#switchOff(host);
+      return void again();
+    }
     const { life } = host;
     let answered = false;
     const finish = (isDone: boolean) => {
