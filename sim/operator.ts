@@ -371,7 +371,7 @@ export class Operator {
     if (isHalf && !knowsAll) {
       // It has promised to freeze a member that has let others in since, for one that is lost as well. They do not get its
       // promise, as it does not know them; it is for the operator to give it up.
-      if (this.#isOver && ++this.#vain > VAIN_MAX) this.#switchOff(host);
+      if (this.#isOver && ++this.#vain > VAIN_MAX && !this.#isLast(host)) this.#switchOff(host);
       return void again();
     }
     const { life } = host;

@@ -228,7 +228,6 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '!latest || latest.rank > 0 || isKnownToAll(latest)',
       },
     ],
-    seeds: { within: 400, shows: /^FAULT .* from hand to hand/ },
     tests: { files: TRANSFERS, title: /is kept as long as somebody may need it/ },
   },
   {
