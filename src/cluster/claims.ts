@@ -4,9 +4,9 @@ import { asCoded, CodedError } from '../errors.ts';
 import type { Change, Entry, Json } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
-import type { Ownership } from './ownership.ts';
+import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Done, Ended, Ground, Method } from './ports.ts';
-import { chunkOf, isHeld, type Space, type Spaces, valueSchema } from './spaces.ts';
+import { chunkOf, isHeld, type Space, type Spaces, spaceGone, valueSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 /**
@@ -358,18 +358,17 @@ export class Claims {
 
   /** Makes a chunk of our treasury one of ours by name. */
   #own(space: Space, chunk: bigint, done: Ended): void {
-    const gone = () => new CodedError('NR_POOL_UNKNOWN', `space ${space.id} is gone`);
     // Removed while somebody else was asked: its chunk would outlive it.
-    if (!this.#spaces.get(space.id)) return done(gone());
+    if (!this.#spaces.get(space.id)) return done(spaceGone(space));
     const owner = this.#ownership.chunk(space.id, space.domain, chunk);
     if (owner !== this.#replica.origin)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'the owner of the chunk has just changed'));
     const changes = this.#ownership.isWritten(space.id, chunk)
       ? [] // on its way to the disk
-      : [{ key: `chunk/${space.id}/${chunk}`, value: { owner: this.#replica.origin } }];
+      : [ownedBy(chunkKey(space.id, chunk), this.#replica.origin)];
     this.#replica.write(changes, (error) => {
       const ours = this.#spaces.allocator(space.id)?.owns(chunk);
-      done(error ?? (ours ? undefined : gone()));
+      done(error ?? (ours ? undefined : spaceGone(space)));
     });
   }
 

@@ -140,9 +140,11 @@ export class Entitlement {
       return `${what}, and waits for a host to show it how that has been there since then`;
     }
     const what = this.#unprovenSteps(steps, standing && ownerAt(this.#sealer, standing, from), key);
-    const carried = this.#sealer.transfers(version).filter((one) => one.rank > from);
-    // Perhaps what was shown is not what happened: another host may show that.
-    if (what && steps.length > carried.length) this.#sealer.dismiss(key);
+    if (what) {
+      const carried = this.#sealer.transfers(version).filter((one) => one.rank > from);
+      // Perhaps what was shown is not what happened: another host may show that.
+      if (steps.length > carried.length) this.#sealer.dismiss(key);
+    }
     return what;
   }
 

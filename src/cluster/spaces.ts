@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Allocator } from '../allocator/allocator.ts';
 import type { Freed } from '../allocator/freed.ts';
+import { CodedError } from '../errors.ts';
 import { type Clock, whenStamped } from '../ports/clock.ts';
 import type { Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
@@ -21,6 +22,11 @@ const spaceSchema = z.object({
 });
 /** Integers to be given to one holder each: a pool's addresses, VNIs, VLANs. */
 export type Space = z.infer<typeof spaceSchema> & { readonly id: string };
+
+/** Something was to be done in a space that was removed meanwhile. */
+export function spaceGone({ id }: Space): CodedError {
+  return new CodedError('NR_POOL_UNKNOWN', `space ${id} is gone`);
+}
 
 /** The spaces, and what of their values this host holds or may give: kept as the durable records say. */
 export class Spaces {

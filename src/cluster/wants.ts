@@ -7,7 +7,7 @@ import { arrived } from './arrived.ts';
 import type { Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
-import { chunkOf, type Space, type Spaces, valueSchema } from './spaces.ts';
+import { chunkOf, type Space, type Spaces, spaceGone, valueSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1000;
@@ -174,8 +174,7 @@ export class Wants {
   /** The treasury needs a chunk for itself. */
   #takeOwn(space: Space, within: Range, done: Done<Answer>): void {
     // A chunk would outlive its space.
-    if (!this.#spaces.get(space.id))
-      return done(new CodedError('NR_POOL_UNKNOWN', `space ${space.id} is gone`));
+    if (!this.#spaces.get(space.id)) return done(spaceGone(space));
     const chunk = this.#unwritten(space, within);
     if (chunk === undefined) return done(new CodedError('NR_POOL_FULL', 'no chunk is free here'));
     this.#replica.write([ownedBy(chunkKey(space.id, chunk), this.#replica.origin)], (error) =>

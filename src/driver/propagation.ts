@@ -236,6 +236,7 @@ export class Propagation {
   }
 
   #heldBy({ held }: Copies): Obstacle[] {
+    if (held.length === 0) return [];
     const { state } = this.#context;
     const unread = this.#unread();
     const some = unread.slice(0, SHOWN).join(', ') + (unread.length > SHOWN ? ', …' : '');
