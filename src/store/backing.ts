@@ -1,4 +1,5 @@
 import type { Versioned } from './crdt/record.ts';
+import type { SumsView } from './crdt/sums.ts';
 import type { VectorView } from './crdt/vector.ts';
 
 /** One step of a batch. `drop` forgets a record without a trace; `drop-owner` all that an origin owns. */
@@ -12,6 +13,8 @@ export interface Batch {
   readonly steps: readonly Step[];
   /** Entries of the version vector that grew. */
   readonly known: Iterable<readonly [origin: string, sequence: number]>;
+  /** Sums that change with the steps; none by default. */
+  readonly sums?: SumsView;
 }
 
 /** Where a replica's records are durable. Reads show what was written last, never what is about to be. */
@@ -19,6 +22,8 @@ export interface Backing {
   /** Id of the replica. */
   readonly origin: string;
   readonly vector: VectorView;
+  /** Of all that is durable. */
+  readonly sums: SumsView;
   /** How many records there are, tombstones included: counted each time. */
   readonly size: number;
   /** Tombstones included; those owned by other hosts are left out. */

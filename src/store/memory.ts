@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CodedError } from '../errors.ts';
 import type { Backing, Batch, Step } from './backing.ts';
 import { namespaceIn, ownerIn, type Versioned } from './crdt/record.ts';
+import type { OriginSum, SumsView } from './crdt/sums.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { Replica, type ReplicaOptions } from './replica.ts';
 
@@ -14,6 +15,7 @@ export class MemoryDisk implements Backing {
   readonly #byOrigin = new Map<string, Written>();
   readonly #dead = new Set<string>();
   readonly #known = new Vector();
+  readonly #sums = new Map<string, OriginSum>();
   #used = false;
 
   constructor(origin: string = randomBytes(16).toString('hex')) {
@@ -22,6 +24,10 @@ export class MemoryDisk implements Backing {
 
   get vector(): VectorView {
     return this.#known.view;
+  }
+
+  get sums(): SumsView {
+    return this.#sums;
   }
 
   get size(): number {
@@ -67,12 +73,13 @@ export class MemoryDisk implements Backing {
     for (const key of this.#dead) yield this.#records.get(key)!;
   }
 
-  write({ steps, known }: Batch): void {
+  write({ steps, known, sums = new Map() }: Batch): void {
     const failure = this.failure;
     this.failure = undefined;
     if (failure) throw failure;
     for (const step of steps) this.#do(step);
     for (const [origin, sequence] of known) this.#known.advance(origin, sequence);
+    for (const [origin, sum] of sums) this.#sums.set(origin, sum);
   }
 
   close(): void {
@@ -96,7 +103,7 @@ export class MemoryDisk implements Backing {
         ),
       ].map((record): Step => ({ do: 'put', record })),
     );
-    copy.write({ steps, known: this.#known.view });
+    copy.write({ steps, known: this.#known.view, sums: this.#sums });
     return copy;
   }
 

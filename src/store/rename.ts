@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { CodedError } from '../errors.ts';
+import { recount } from './recount.ts';
 
 /**
  * Gives the replica in a file another id, in one transaction: its own records and what it owns are the new one's then,
@@ -32,6 +33,7 @@ export function renameOrigin(database: DatabaseSync, file: string, to: string): 
       )
       .run(to, from);
     database.prepare('DELETE FROM record WHERE key = ?').run(`member/${from}`);
+    recount(database);
     database.exec('COMMIT');
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');

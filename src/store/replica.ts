@@ -4,6 +4,7 @@ import type { Change, Class, Entry, Observation, Store, Version } from '../ports
 import type { Backing, Step } from './backing.ts';
 import { HybridClock, STAMP_MAX } from './crdt/clock.ts';
 import { type Dot, namespaceIn, ownerIn, sameDot, sizeOf, stands, type Versioned } from './crdt/record.ts';
+import { changedSums, type SumStep, type SumsView } from './crdt/sums.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { checkNamespace, encode, isRecord, namespaceOf } from './encode.ts';
 import type { Range } from './gossip/messages.ts';
@@ -90,6 +91,8 @@ interface Move {
 
 interface Staged {
   readonly moves: readonly Move[];
+  /** Of whom all that is owned goes with it. */
+  readonly dropped?: string;
   readonly steps: readonly Step[];
   readonly done: () => void;
   readonly failed: (error: CodedError) => void;
@@ -253,6 +256,11 @@ export class Replica implements Store {
     return this.#durable.view;
   }
 
+  /** How many records of each origin are durable, and what their hashes come to. */
+  get sums(): SumsView {
+    return this.#backing.sums;
+  }
+
   /** What is known, durable or not yet. */
   known(origin: string): number {
     return this.#vector.of(origin);
@@ -289,6 +297,33 @@ export class Replica implements Store {
     }
     this.#stageMoves(moves);
     return { isWhole, doubt };
+  }
+
+  /**
+   * Takes over what another replica has that knows as much, and this one should have: what is not here at all, and what
+   * stands against what is here. Nothing of this host's own, and nothing that might be on its way.
+   * @returns how many versions, and why some were left out
+   */
+  mend(ranges: readonly Range[]): { readonly taken: number; readonly doubt: Doubt | undefined } {
+    const moves: Move[] = [];
+    let doubt: Doubt | undefined;
+    for (const { origin, from, to, records } of this.#closed ? [] : ranges) {
+      if (origin === this.origin || this.#durable.of(origin) < to) continue;
+      if (to > this.admission.limit(origin)) continue;
+      const missing = records.filter((version) => {
+        const before = this.version(version.key);
+        // A tombstone that is not here was forgotten: everybody has seen it.
+        return before ? stands(version, before) : version.text !== undefined;
+      });
+      const sealed = this.sealer ? missing.filter(isSealed) : [];
+      this.admission.heard?.(sealed);
+      const found =
+        sealed.length > 0 ? this.admission.doubt?.({ origin, from, to, records }, sealed) : undefined;
+      if (found) doubt ??= found;
+      else for (const version of missing) this.#adopt(version, this.version(version.key), moves);
+    }
+    if (moves.length > 0) this.#stageMoves(moves);
+    return { taken: moves.filter(({ after }) => after?.class !== 'local').length, doubt };
   }
 
   /**
@@ -332,7 +367,7 @@ export class Replica implements Store {
   /** Forgets all that another origin owns: it is gone. */
   dropOwner(origin: string, done: (error: CodedError | undefined) => void = () => {}): void {
     const steps: Step[] = [{ do: 'drop-owner', origin }];
-    this.#stage({ moves: [], steps, done: () => done(undefined), failed: done });
+    this.#stage({ moves: [], dropped: origin, steps, done: () => done(undefined), failed: done });
   }
 
   /**
@@ -376,7 +411,7 @@ export class Replica implements Store {
     const steps = batch.flatMap((staged) => staged.steps);
     try {
       if (steps.length > 0 || grown.length > 0) {
-        this.#backing.write({ steps, known: grown });
+        this.#backing.write({ steps, known: grown, sums: changedSums(this.sums, sumSteps(batch)) });
         this.#refusal = undefined;
       }
       this.#writtenAt = this.#monotonicMs();
@@ -482,6 +517,11 @@ export class Replica implements Store {
       this.#counts.stale++;
       return;
     }
+    this.#adopt(version, before, moves);
+  }
+
+  /** The same of one that stands against what is here. */
+  #adopt(version: Versioned, before: Row | undefined, moves: Move[]): void {
     if (!this.#proper(version) || !this.admission.admits(version, before)) {
       this.#counts.refused++;
       return;
@@ -583,6 +623,13 @@ export class Replica implements Store {
 
 function stepOf({ key, after }: Move): Step {
   return after ? { do: 'put', record: after } : { do: 'drop', key };
+}
+
+function* sumSteps(batch: readonly Staged[]): Generator<SumStep> {
+  for (const { moves, dropped } of batch) {
+    yield* moves;
+    if (dropped !== undefined) yield { dropped };
+  }
 }
 
 function living(row: Row | undefined): Row | undefined {

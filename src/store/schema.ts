@@ -1,5 +1,10 @@
+import type { Class } from '../ports/store.ts';
+
 /** "nr-s", which tells our files from other programs' (PRAGMA application_id). */
 export const APPLICATION_ID = 0x6e722d73;
+
+/** Classes by their number in the file. */
+export const CLASSES: readonly Class[] = ['owned', 'ownership', 'shared', 'local'];
 
 /**
  * What takes a file from each storage version to the next: the first creates it. PRAGMA user_version is the number of
@@ -46,4 +51,11 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX record_dot ON record (origin, sequence);
    CREATE INDEX record_class ON record (class) WHERE class <> 0;
    CREATE INDEX record_dead ON record (key) WHERE value IS NULL;`,
+
+  // How many of an origin's records stand, and the sum of their hashes modulo 2^64, as a signed number. Each migration
+  // counts them anew when it is done.
+  `ALTER TABLE origin ADD COLUMN owned INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE origin ADD COLUMN owned_hash INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE origin ADD COLUMN common INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE origin ADD COLUMN common_hash INTEGER NOT NULL DEFAULT 0;`,
 ];

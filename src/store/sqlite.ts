@@ -1,21 +1,20 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { CodedError } from '../errors.ts';
-import type { Class } from '../ports/store.ts';
 import type { Backing, Batch, Step } from './backing.ts';
 import type { Versioned } from './crdt/record.ts';
+import { NOTHING, type OriginSum, type SumsView } from './crdt/sums.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
 import { prepareFile, protectFile } from './files.ts';
 import { firstPage } from './look.ts';
+import { loadSums, recount, sumColumns } from './recount.ts';
 import { renameOrigin } from './rename.ts';
-import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
+import { APPLICATION_ID, CLASSES, MIGRATIONS } from './schema.ts';
 
 /** Primary result codes of SQLite (sqlite3.h). */
 const BUSY = 5;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
 
-/** Classes by their number in the file. */
-const CLASSES: readonly Class[] = ['owned', 'ownership', 'shared', 'local'];
 const COLUMNS = 'key, class, value, origin, sequence, rank, seal';
 
 type Columns = [
@@ -41,6 +40,7 @@ export class SqliteBacking implements Backing {
   /** Statements that nobody reads from at the moment, by their text: to compile one takes longer than to run it. */
   readonly #idle = new Map<string, StatementSync[]>();
   readonly #known = new Vector();
+  readonly #sums: Map<string, OriginSum>;
   readonly #numbers = new Map<string, number>();
   readonly #names = new Map<number, string>();
 
@@ -63,6 +63,7 @@ export class SqliteBacking implements Backing {
         this.#name(Number(row.number), String(row.name));
         this.#known.advance(String(row.name), Number(row.known));
       }
+      this.#sums = loadSums(database);
       const own = this.#names.get(1);
       if (own === undefined) throw new Error('the table origin has no first row');
       this.origin = own;
@@ -75,6 +76,10 @@ export class SqliteBacking implements Backing {
 
   get vector(): VectorView {
     return this.#known.view;
+  }
+
+  get sums(): SumsView {
+    return this.#sums;
   }
 
   get size(): number {
@@ -120,15 +125,19 @@ export class SqliteBacking implements Backing {
     return this.#query(`SELECT ${COLUMNS} FROM record WHERE value IS NULL`);
   }
 
-  write({ steps, known }: Batch): void {
+  write({ steps, known, sums = new Map() }: Batch): void {
     this.#database.exec('BEGIN IMMEDIATE');
     const fresh: string[] = [];
     try {
-      for (const [origin, sequence] of known) {
-        const number = this.#number(origin, fresh);
-        this.#prepared('UPDATE origin SET known = ? WHERE number = ?').run(sequence, number);
-      }
       for (const step of steps) this.#do(step, fresh);
+      const grown = new Map(known);
+      for (const origin of new Set([...grown.keys(), ...sums.keys()])) {
+        const sum = sums.get(origin) ?? this.#sums.get(origin) ?? NOTHING;
+        const sequence = grown.get(origin) ?? this.#known.of(origin);
+        this.#prepared(
+          'UPDATE origin SET known = ?, owned = ?, owned_hash = ?, common = ?, common_hash = ? WHERE number = ?',
+        ).run(sequence, ...sumColumns(sum), this.#number(origin, fresh));
+      }
       this.#database.exec('COMMIT');
     } catch (error) {
       // SQLite has rolled back by itself for some errors of the disk, and would refuse to do it again.
@@ -137,6 +146,7 @@ export class SqliteBacking implements Backing {
       throw explain(this.#file, error);
     }
     for (const [origin, sequence] of known) this.#known.advance(origin, sequence);
+    for (const [origin, sum] of sums) this.#sums.set(origin, sum);
   }
 
   close(): void {
@@ -249,6 +259,7 @@ function migrate(database: DatabaseSync): void {
   const version = Number(pragma(database, 'user_version'));
   for (const step of MIGRATIONS.slice(version)) database.exec(step);
   if (version < MIGRATIONS.length) {
+    recount(database);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`);
   }
   database.exec('COMMIT');

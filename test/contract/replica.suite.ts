@@ -4,6 +4,7 @@ import type { Versioned } from '../../src/store/crdt/record.ts';
 import { digest } from '../../src/store/digest.ts';
 import type { Range } from '../../src/store/gossip/messages.ts';
 import type { Replica, ReplicaOptions } from '../../src/store/replica.ts';
+import { Sealer, type Signer } from '../../src/store/seal.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((one) => one.repeat(32)) as [string, string, string];
 
@@ -199,6 +200,69 @@ export function replicaSuite(place: () => ReplicaPlace): void {
       merge(range(B, 0, 2, [shared(B, 1, 'x', 'one'), shared(B, 2, 'y', 'two')]));
       assert.equal(seen.length, 2);
       assert.equal(replica.counts.observerFailures, 2);
+    });
+  });
+
+  describe('mend', () => {
+    const mend = (...ranges: Range[]): number => {
+      const { taken } = replica.mend(ranges);
+      replica.flush();
+      return taken;
+    };
+
+    it('takes what should be here, and is not', async () => {
+      merge(range(B, 0, 3, [shared(B, 3, 'z', 'three')]));
+      assert.equal(mend(range(B, 0, 3, [shared(B, 1, 'x', 'one'), shared(B, 3, 'z', 'three')])), 1);
+      await reopen();
+      assert.deepEqual(stored('shared'), ['shared/x=one', 'shared/z=three']);
+      assert.deepEqual([...replica.vector], [[B, 3]]);
+    });
+
+    it('takes what stands against what is here, a tombstone too, and nothing else', () => {
+      merge(range(B, 0, 9, [shared(B, 1, 'x', 'one'), shared(B, 6, 'y', 'six')]), range(C, 0, 9, []));
+      const dead = { ...shared(C, 5, 'x', ''), text: undefined };
+      assert.equal(mend(range(C, 0, 9, [dead, shared(C, 4, 'y', 'four')])), 1);
+      assert.deepEqual(stored('shared'), ['shared/y=six']);
+      const forgotten = { ...shared(C, 7, 'z', ''), text: undefined };
+      assert.equal(mend(range(C, 6, 9, [forgotten])), 0);
+      assert.equal(replica.version('shared/z'), undefined, 'everybody has seen it');
+    });
+
+    it('believes nobody about its own writes, nor what may be on its way', () => {
+      put('shared/x', 'mine');
+      put('shared/x', undefined);
+      replica.drop([...replica.tombstones()]);
+      replica.flush();
+      const mine = { ...shared(replica.origin, 1, 'x', 'mine') };
+      assert.equal(mend(range(replica.origin, 0, 1, [mine])), 0);
+      merge(range(B, 0, 1, []));
+      assert.equal(mend(range(B, 0, 2, [shared(B, 2, 'y', 'two')])), 0);
+      assert.deepEqual(stored('shared'), []);
+    });
+
+    it('takes nothing that would not be taken over otherwise', () => {
+      merge(range(B, 0, 9, []));
+      replica.admission = { limit: () => 5, admits: ({ key }) => key !== 'shared/no' };
+      assert.equal(mend(range(B, 0, 9, [shared(B, 1, 'x', 'one')])), 0, 'beyond the limit');
+      const records = [shared(B, 1, 'no', 'one'), owned(C, 2, 'x'), shared(B, 3, 'x', 'three')];
+      assert.equal(mend(range(B, 0, 5, [records[0]!, { ...records[1]!, origin: B }, records[2]!])), 1);
+      assert.deepEqual([stored('shared'), stored('owned')], [['shared/x=three'], []]);
+    });
+
+    it('asks whether what has to be proven is so', () => {
+      merge(range(B, 0, 9, []));
+      const asked: string[] = [];
+      replica.sealer = new Sealer({} as Signer, 'none');
+      replica.admission = {
+        ...replica.admission,
+        doubt: ({ origin }, versions) => {
+          asked.push(`${origin} ${versions.map(({ key }) => key)}`);
+          return { isForged: true, what: 'nobody let it in' };
+        },
+      };
+      const member: Versioned = { ...shared(B, 1, '', '1'), key: 'member/x' };
+      const { taken, doubt } = replica.mend([range(B, 0, 9, [member, shared(B, 2, 'x', 'two')])]);
+      assert.deepEqual([taken, doubt?.what, asked], [0, 'nobody let it in', [`${B} member/x`]]);
     });
   });
 

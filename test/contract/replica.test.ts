@@ -6,6 +6,7 @@ import { MemoryDisk, MemoryStore } from '../../src/store/memory.ts';
 import { Replica } from '../../src/store/replica.ts';
 import { SqliteBacking } from '../../src/store/sqlite.ts';
 import { type ReplicaPlace, replicaSuite } from './replica.suite.ts';
+import { sumsSuite } from './sums.suite.ts';
 
 /** A file whose next write fails in its middle. */
 class FailingFile extends SqliteBacking {
@@ -23,32 +24,40 @@ class FailingFile extends SqliteBacking {
   }
 }
 
-describe('a replica in memory', () =>
-  replicaSuite((): ReplicaPlace => {
-    const disk = new MemoryDisk();
-    return {
-      open: (options) => new MemoryStore({ ...options, disk }),
-      failNext() {
-        disk.failure = new Error('injected');
-        return true;
-      },
-      remove() {},
-    };
-  }));
+function memory(): ReplicaPlace {
+  const disk = new MemoryDisk();
+  return {
+    open: (options) => new MemoryStore({ ...options, disk }),
+    failNext() {
+      disk.failure = new Error('injected');
+      return true;
+    },
+    remove() {},
+  };
+}
 
-describe('a replica in a file', () =>
-  replicaSuite((): ReplicaPlace => {
-    const folder = mkdtempSync(join(tmpdir(), 'net-routed-replica-'));
-    let backing: FailingFile;
-    return {
-      open(options) {
-        backing = new FailingFile(join(folder, 'store.db'));
-        return new Replica(backing, options);
-      },
-      failNext() {
-        backing.fails = true;
-        return true;
-      },
-      remove: () => rmSync(folder, { recursive: true }),
-    };
-  }));
+function file(): ReplicaPlace {
+  const folder = mkdtempSync(join(tmpdir(), 'net-routed-replica-'));
+  let backing: FailingFile;
+  return {
+    open(options) {
+      backing = new FailingFile(join(folder, 'store.db'));
+      return new Replica(backing, options);
+    },
+    failNext() {
+      backing.fails = true;
+      return true;
+    },
+    remove: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+describe('a replica in memory', () => {
+  replicaSuite(memory);
+  describe('its sums', () => sumsSuite(memory, 1000));
+});
+
+describe('a replica in a file', () => {
+  replicaSuite(file);
+  describe('its sums', () => sumsSuite(file, 30));
+});

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import { JournalStore } from '../../../src/store/journal.ts';
 import { APPLICATION_ID, MIGRATIONS } from '../../../src/store/schema.ts';
+import { countedSums, keptSums } from '../../contract/sums.suite.ts';
 
 describe('journal of storage version 1', () => {
   let folder: string;
@@ -54,6 +55,8 @@ describe('journal of storage version 1', () => {
       'pool/default:10.1.0.0/16 1',
     ]);
     assert.deepEqual(store.get(`endpoint/${own}/e1`)?.value, { id: 'e1' });
+    assert.deepEqual(keptSums(store), countedSums(store));
+    assert.equal(keptSums(store).length, 1);
     const [entry] = await store.commit([{ key: 'pool/default:10.1.0.0/16', value: { prefix: 'later' } }]);
     assert.equal(entry?.version.sequence, 13, 'no sequence is used twice');
     await store.close();

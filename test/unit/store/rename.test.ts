@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import type { Change } from '../../../src/ports/store.ts';
 import { JournalStore } from '../../../src/store/journal.ts';
+import { countedSums, keptSums } from '../../contract/sums.suite.ts';
 
 const NEW = 'ab'.repeat(16);
 
@@ -51,6 +52,7 @@ describe("a store's id", () => {
       [`host/${NEW}`, '{"boot":"x"}', NEW, 1, 'owned'],
       ['pool/default:10.1.0.0/16', `{"of":"${before}"}`, NEW, 6, 'shared'],
     ]);
+    assert.deepEqual(keptSums(store), countedSums(store));
     assert.deepEqual([...store.list('allocation')].length, 2, 'which it works with');
     assert.equal(store.get('self/leaving')?.value, true);
     const [entry] = await store.commit([{ key: 'policy/1', value: 1 }]);
