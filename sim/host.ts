@@ -142,7 +142,10 @@ export class Host {
       },
       log: {
         warn: (what: object) => {
-          if (!world.operator.mayBeginAnew(this, what)) world.fault(what);
+          if ('repaired' in what) {
+            world.counts.repairs += Number(what.repaired);
+            world.trace(this, () => `repairs ${JSON.stringify(what)}`);
+          } else if (!world.operator.mayBeginAnew(this, what)) world.fault(what);
         },
         info: () => {},
       },
@@ -155,9 +158,15 @@ export class Host {
       isUsed: (space) => world.isPermanent(space) || this.uses.has(space),
       judge: (creation) => overlaps(creation, replica),
       boots: (member) => world.network.boots(this, member),
+      links: () => gossip.peers,
     });
     const { treeAbove } = world;
-    const gossip = new Gossip({ replica, cluster, ground, ...(treeAbove !== undefined && { treeAbove }) });
+    const gossip: Gossip = new Gossip({
+      replica,
+      cluster,
+      ground,
+      ...(treeAbove !== undefined && { treeAbove }),
+    });
     this.#node = { replica, cluster, gossip, boot };
     world.network.changed();
   }

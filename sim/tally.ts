@@ -71,7 +71,7 @@ export class Tally {
       `${operations} operations: ${requests}; ${this.#of('held')} acknowledged`,
       this.#listed(BEFALLEN),
       this.#listed(MESSAGES),
-      `${this.#of('replicas')} replicas compared at the end, by the hash of all that they have`,
+      `${this.#of('replicas')} replicas compared at the end, by the hash of all that they have; ${this.#of('repairs')} records repaired before`,
       `${this.told} seeds: ${duplicates} with duplicates, ${losses} with losses, ${diverged} diverged, ${others} with other faults`,
     ].join('\n');
   }

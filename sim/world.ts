@@ -77,6 +77,8 @@ export class World {
     doubled: 0,
     overtaken: 0,
     stalled: 0,
+    /** Records that were not the same where all was known, and were made so. */
+    repairs: 0,
     /** Hosts that were compared at the end. */
     replicas: 0,
   };

@@ -4,6 +4,7 @@ const REPLICA = 'src/store/replica.ts';
 const CLOCK = 'src/store/crdt/clock.ts';
 const COLLECTOR = 'src/cluster/collector.ts';
 const CLUSTER = 'src/cluster/cluster.ts';
+const REPAIR = 'src/cluster/repair.ts';
 const GOSSIP = 'src/cluster/gossip/gossip.ts';
 
 /** Of merging, clocks and tombstones. */
@@ -221,6 +222,72 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       files: ['test/unit/cluster/connections.test.ts'],
       title:
         /connections tell a host nothing that is not known as a member, and take from it only what members wrote/,
+    },
+  },
+  {
+    name: 'no-repair',
+    what: 'hosts that know the same are not compared by what they have',
+    changes: [
+      {
+        file: REPAIR,
+        find: 'if (peer !== undefined) this.#compare({ peer, tries: 0, isInvited: false });',
+        replace: 'void peer;',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/repair.test.ts'],
+      title: /brings what was told as replaced, by a write that has died with all who knew it/,
+    },
+  },
+  {
+    name: 'repair-at-once',
+    what: 'what differs for a moment is repaired, too',
+    changes: [
+      {
+        file: REPAIR,
+        find: 'if (!before) return this.#again({ ...next, before: new Set(differing) });',
+        replace: '',
+      },
+      { file: REPAIR, find: 'differing.filter((origin) => before.has(origin))', replace: 'differing' },
+    ],
+    tests: {
+      files: ['test/unit/cluster/repair.test.ts'],
+      title: /does nothing where two know different things, or are different for a moment/,
+    },
+  },
+  {
+    name: 'repair-by-anybody',
+    what: 'what its writer has removed is taken from whoever has missed that',
+    changes: [
+      {
+        file: REPAIR,
+        find: 'const judge = origin !== me && this.#members.isPresent(origin) ? origin : peer;',
+        replace: 'const judge = peer;\n    void me;',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/repair.test.ts'],
+      title: /goes by who wrote it, as long as that is a member: what it has removed does not come back/,
+    },
+  },
+  {
+    name: 'repair-in-churn',
+    what: 'what two hosts have is compared although they know different things',
+    changes: [
+      {
+        file: REPAIR,
+        find: 'const differ = vector === own && sums',
+        replace: 'const differ = sums',
+      },
+      {
+        file: REPAIR,
+        find: 'return vector !== vectorHash(this.#replica.vector);',
+        replace: 'return !vector;',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/repair.test.ts'],
+      title: /does nothing where two know different things, or are different for a moment/,
     },
   },
   {

@@ -11,6 +11,7 @@ import { Members, tellsOfMembers } from './members.ts';
 import { type Judge, Names } from './names.ts';
 import { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
+import { Repair } from './repair.ts';
 import { Spaces } from './spaces.ts';
 import { Standing } from './standing.ts';
 import { dropTransfers } from './transfers.ts';
@@ -31,6 +32,8 @@ export interface Rules {
   readonly describe?: ((space: string, value: bigint) => string) | undefined;
   /** Boots of a member that a connection is open with now, and was heard on a moment ago: two are a clone. */
   readonly boots?: ((member: string) => Iterable<string>) | undefined;
+  /** Members that this host is linked to: with these it compares what it has. */
+  readonly links?: (() => readonly string[]) | undefined;
 }
 
 export interface ClusterOptions extends Rules {
@@ -58,6 +61,7 @@ export class Cluster {
   readonly leaving: Leaving;
   readonly collector: Collector;
   readonly doubts: Doubts;
+  readonly repair: Repair;
   readonly #ground: Ground;
   readonly #isUsed: (space: string) => boolean;
   readonly #methods: ReadonlyMap<string, Method>;
@@ -68,7 +72,7 @@ export class Cluster {
   #cancel = () => {};
 
   constructor(options: ClusterOptions) {
-    const { replica, ground, boot, restMs, isUsed, judge, describe, boots } = options;
+    const { replica, ground, boot, restMs, isUsed, judge, describe, boots, links } = options;
     this.#replica = replica;
     this.#ground = ground;
     this.#isUsed = isUsed;
@@ -93,6 +97,7 @@ export class Cluster {
     this.leaving = new Leaving(parts);
     this.collector = new Collector(parts);
     this.doubts = new Doubts(parts);
+    this.repair = new Repair({ ...parts, doubts: this.doubts, links: links ?? (() => []) });
     const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
       // Nothing of who is not known as a member; who does not know all of them yet listens to all.
@@ -129,6 +134,9 @@ export class Cluster {
       ['create', this.names.serveCreate],
       ['remove', this.names.serveRemove],
       ['evidence', this.doubts.serve],
+      ['compare', this.repair.serveCompare],
+      ['records', this.repair.serveRecords],
+      ['standing', this.repair.serveStanding],
     ]);
     this.arrival = new Arrival({ ...parts, boots: boots ?? (() => []) });
     this.#later();
@@ -174,6 +182,7 @@ export class Cluster {
     this.#stopped = true;
     this.arrival.stop();
     this.admission.stop();
+    this.repair.stop();
     this.#cancel();
   }
 

@@ -36,6 +36,7 @@ export interface MemberFacts {
   /** Connections that ended, by reason. */
   readonly closed: ReadonlyMap<string, number>;
   readonly traffic: ClusterNode['transport']['traffic'];
+  readonly repairs: ClusterNode['cluster']['repair']['counts'];
   readonly probes: {
     readonly traffic: ClusterNode['probes']['traffic'];
     readonly refused: ReadonlyMap<string, number>;
@@ -83,6 +84,7 @@ export function factsOf(
     refused: new Map([...node.transport.refused.counts, ...node.cluster.doubts.counts]),
     closed: node.transport.closed.counts,
     traffic: node.transport.traffic,
+    repairs: node.cluster.repair.counts,
     probes: {
       traffic: node.probes.traffic,
       refused: node.probes.refused.counts,

@@ -189,10 +189,11 @@ export class ClusterNode {
         ground: whole,
         boot,
         boots: (member) => connections.boots(member),
+        links: () => gossip.peers,
       });
       stops.push(() => cluster.stop());
       parts.cluster = cluster;
-      const gossip = new Gossip({ replica, cluster, ground: whole });
+      const gossip: Gossip = new Gossip({ replica, cluster, ground: whole });
       stops.push(() => gossip.stop());
       stops.push(() => connections.stop());
       const probes: Probes = new Probes({

@@ -610,6 +610,16 @@ describe('connections', () => {
     await wiring.until(() => b!.connections.peers.size === 0, 90_000);
   });
 
+  it('carry what one of two lacks without knowing it', async () => {
+    const [a, b] = await cluster(2);
+    await a!.store.commit([{ key: 'policy/p', value: 'kept' }]);
+    await wiring.until(() => areAlike([a!, b!]) && b!.store.get('policy/p') !== undefined);
+    b!.store.drop([b!.store.version('policy/p')!]);
+    await wiring.until(() => b!.store.get('policy/p') !== undefined, 300_000);
+    assert.deepEqual(b!.store.get('policy/p')?.value, 'kept');
+    assert.equal(b!.cluster.repair.counts.repaired, 1);
+  });
+
   it('know when a member was heard, and how far its clock is ahead', async () => {
     const a = await start(A);
     const b = await start(B, { aheadMs: 90_000 });

@@ -210,8 +210,9 @@ export class Wiring {
       restMs: 60_000,
       isUsed: () => true,
       boots: (member) => connections.boots(member),
+      links: () => gossip.peers,
     });
-    const gossip = new Gossip({ replica: store, cluster, ground: whole });
+    const gossip: Gossip = new Gossip({ replica: store, cluster, ground: whole });
     connections.start(cluster, gossip);
     await store.commit([]); // the start is on disk before this
     const node: Wired = {

@@ -31,6 +31,8 @@ export class Hosts {
   takes: (host: string, method: string) => number = () => 0;
   /** Whether what is answered to a request of a method arrives. */
   answers: (method: string) => boolean = () => true;
+  /** Told of what a host warns of; by default that is a failure. */
+  warned: (what: object) => void = assertNever;
   #due: (() => void)[] = [];
   #timers: { at: number; call: () => void }[] = [];
   readonly #options: (store: MemoryStore) => Partial<ClusterOptions>;
@@ -179,11 +181,12 @@ export class Hosts {
           after: this.after,
         },
         random: () => 0.5,
-        log: { warn: (what) => assertNever(what), info: () => {} },
+        log: { warn: (what) => this.warned(what), info: () => {} },
       },
       boot: `boot-${this.time.now}`,
       restMs: 60_000,
       isUsed: () => true,
+      links: () => this.nodes.map(({ id: other }) => other).filter((other) => other !== id),
       ...this.#options(store),
     });
     const node: Node = {
