@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { KNEW_ALL } from '../src/cluster/members.ts';
 import type { Versioned } from '../src/store/crdt/record.ts';
-import { TRANSFERS } from '../src/store/replica.ts';
+import { TRANSFERS } from '../src/store/transfers.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
 

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
-const REPLICA = 'src/store/replica.ts';
+const WRITING = 'src/store/writing.ts';
 const WANTS = 'src/cluster/wants.ts';
 const CLAIMS = 'src/cluster/claims.ts';
 const NAMES = 'src/cluster/names.ts';
@@ -32,13 +32,13 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     what: 'a write is acknowledged before it is durable',
     changes: [
       {
-        file: REPLICA,
-        find: '      const moves = this.#apply(changes);\n      this.#stage({',
+        file: WRITING,
+        find: '      const moves = this.#apply(changes);\n      this.#staging.add({',
         replace:
-          '      const moves = this.#apply(changes);\n      done(undefined, moves.flatMap(({ after }) => living(after) ?? []));\n      this.#stage({',
+          '      const moves = this.#apply(changes);\n      done(undefined, moves.flatMap(({ after }) => living(after) ?? []));\n      this.#staging.add({',
       },
       {
-        file: REPLICA,
+        file: WRITING,
         find: '        done: () =>\n          done(\n            undefined,\n            moves.flatMap(({ after }) => living(after) ?? []),\n          ),\n        failed: done,',
         replace: '        done: () => {},\n        failed: () => {},',
       },

@@ -1,6 +1,8 @@
 import type { Mutant } from './mutant.ts';
 
 const REPLICA = 'src/store/replica.ts';
+const WRITING = 'src/store/writing.ts';
+const MERGING = 'src/store/merging.ts';
 const CLOCK = 'src/store/crdt/clock.ts';
 const COLLECTOR = 'src/cluster/collector.ts';
 const CLUSTER = 'src/cluster/cluster.ts';
@@ -13,7 +15,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     name: 'no-dot-check',
     what: 'versions are compared by rank only, although the vector knows them',
     changes: [
-      { file: REPLICA, find: 'if (this.#vector.covers(version)) {', replace: 'if (version.sequence < 0) {' },
+      { file: MERGING, find: 'if (this.#known.covers(version)) {', replace: 'if (version.sequence < 0) {' },
     ],
     seeds: { within: 100, shows: /^(CAUSALITY|DIVERGED .* differ)/, story: { focus: 'records' } },
     tests: {
@@ -26,21 +28,21 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     what: 'of a range that goes beyond what counts of its origin, the part up to there is taken',
     changes: [
       {
-        file: REPLICA,
-        find: 'if (range.to > this.admission.limit(range.origin)) continue;',
+        file: MERGING,
+        find: 'if (range.to > admission.limit(range.origin)) continue;',
         replace:
-          'const to = Math.min(range.to, this.admission.limit(range.origin));\n      if (to <= this.known(range.origin)) continue;',
+          'const to = Math.min(range.to, admission.limit(range.origin));\n      if (to <= this.#known.of(range.origin)) continue;',
       },
       {
-        file: REPLICA,
+        file: MERGING,
         find: 'for (const version of range.records) this.#take(version, moves);',
         replace:
           'for (const version of range.records) if (version.sequence <= to) this.#take(version, moves);',
       },
       {
-        file: REPLICA,
-        find: 'this.#vector.advance(range.origin, range.to);',
-        replace: 'this.#vector.advance(range.origin, to);',
+        file: MERGING,
+        find: 'this.#known.advance(range.origin, range.to);',
+        replace: 'this.#known.advance(range.origin, to);',
       },
     ],
     tests: {
@@ -79,7 +81,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: REPLICA,
-        find: 'must not win against us there.\n    this.write([{ key: CLOCK, value: this.#clock.last }], () => {});',
+        find: 'must not win against us there.\n    this.#writeClock();',
         replace: 'must not win against us there.',
       },
     ],
@@ -161,7 +163,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   {
     name: 'local-tombstones',
     what: 'records that are never sent leave tombstones, which are told as known',
-    changes: [{ file: REPLICA, find: "kind === 'local' ? living(row) : row", replace: 'row' }],
+    changes: [{ file: WRITING, find: "kind === 'local' ? living(row) : row", replace: 'row' }],
     tests: {
       files: ['test/contract/replica.test.ts'],
       title: /local records go without a tombstone, also in the write that made them/,

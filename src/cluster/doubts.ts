@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
 import type { Json } from '../ports/store.ts';
+import type { Doubt } from '../store/admission.ts';
 import type { Versioned } from '../store/crdt/record.ts';
-import type { Doubt, Replica } from '../store/replica.ts';
+import type { Replica } from '../store/replica.ts';
 import { LINK_BYTES } from '../store/seal.ts';
 import { Departures } from './departures.ts';
 import { Entitlement } from './entitlement.ts';

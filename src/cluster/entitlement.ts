@@ -1,5 +1,6 @@
+import type { Doubt } from '../store/admission.ts';
 import { namespaceIn, type Versioned } from '../store/crdt/record.ts';
-import type { Doubt, Replica } from '../store/replica.ts';
+import type { Replica } from '../store/replica.ts';
 import { isSealed, ownerIn, type Sealer, type Transfer } from '../store/seal.ts';
 import type { Departures } from './departures.ts';
 import { Heard } from './heard.ts';

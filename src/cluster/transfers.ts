@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Versioned } from '../store/crdt/record.ts';
-import { type Replica, TRANSFERS } from '../store/replica.ts';
+import type { Replica } from '../store/replica.ts';
 import { LINK_BYTES } from '../store/seal.ts';
+import { TRANSFERS } from '../store/transfers.ts';
 import type { Collector } from './collector.ts';
 
 const pageSchema = z.object({ links: z.base64() });

@@ -1,7 +1,8 @@
+import type { Doubt } from '../../store/admission.ts';
 import { sizeOf } from '../../store/crdt/record.ts';
 import { Vector, type VectorView, vectorHash } from '../../store/crdt/vector.ts';
 import type { Knowledge, Probe, Range, Ranges, Want, Word } from '../../store/gossip/messages.ts';
-import { type Doubt, RANGE_BYTES, type Replica } from '../../store/replica.ts';
+import { RANGE_BYTES, type Replica } from '../../store/replica.ts';
 
 /** Records in one message: it ends with the range that makes it as large as a single one may be. */
 const RECORDS_MAX = 1000;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { ownedBy } from '../../../src/cluster/ownership.ts';
 import type { Hello, Message } from '../../../src/store/gossip/messages.ts';
 import type { Connection } from '../../../src/store/gossip/transport.ts';
-import { TRANSFERS } from '../../../src/store/replica.ts';
+import { TRANSFERS } from '../../../src/store/transfers.ts';
 import {
   areAlike,
   asked,

@@ -4,7 +4,7 @@ import { type Gone, goneChange, memberChange } from '../../../src/cluster/member
 import { ownedBy } from '../../../src/cluster/ownership.ts';
 import { releaseChange } from '../../../src/cluster/promise.ts';
 import type { Change } from '../../../src/ports/store.ts';
-import type { Doubt } from '../../../src/store/replica.ts';
+import type { Doubt } from '../../../src/store/admission.ts';
 import { forge, owned, sealedHosts, sealerOf, tell, tellOne } from './sealed.ts';
 import type { Hosts, Node } from './world.ts';
 

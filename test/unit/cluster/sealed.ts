@@ -1,8 +1,8 @@
 /** Members that seal what they write, and do not believe what is not sealed. */
 import { CheapSigner } from '../../../sim/signer.ts';
+import type { Doubt } from '../../../src/store/admission.ts';
 import type { Versioned } from '../../../src/store/crdt/record.ts';
 import type { MemoryStore } from '../../../src/store/memory.ts';
-import type { Doubt } from '../../../src/store/replica.ts';
 import { Sealer } from '../../../src/store/seal.ts';
 import { Hosts, type Node } from './world.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ownedBy } from '../../../src/cluster/ownership.ts';
-import { TRANSFERS } from '../../../src/store/replica.ts';
 import { LINK_BYTES, LINKS_MAX } from '../../../src/store/seal.ts';
+import { TRANSFERS } from '../../../src/store/transfers.ts';
 import { forge, owned, sealedHosts, tell } from './sealed.ts';
 import type { Hosts, Node } from './world.ts';
 
