@@ -31,6 +31,7 @@ export class Admission {
   /** Who has said to have a member on disk. */
   readonly #stored = new Map<string, Set<string>>();
   #cancel = () => {};
+  #stopped = false;
 
   constructor(parts: {
     replica: Replica;
@@ -82,7 +83,7 @@ export class Admission {
     const number = Math.max(...known) + 1;
     const member: Member = { ...applicant, number, complete: false, before: this.#before() };
     this.#replica.write([memberChange(member)], (error) => {
-      if (!error) this.#cancel = this.#ground.timer.after(SOON_MS, () => this.tidy());
+      if (!error) this.#askSoon();
       done(error, error ? undefined : answer());
     });
   };
@@ -112,7 +113,13 @@ export class Admission {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#cancel();
+  }
+
+  #askSoon(): void {
+    this.#cancel(); // of the one before: there is one way to end it
+    if (!this.#stopped) this.#cancel = this.#ground.timer.after(SOON_MS, () => this.tidy());
   }
 
   #incomplete(): Member | undefined {

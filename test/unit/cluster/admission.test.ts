@@ -49,4 +49,44 @@ describe('an admission', () => {
     assert.equal(admit(hosts, Y), 'done');
     assert.equal(hosts.at(0).cluster.members.get(Y)?.number, 5);
   });
+
+  describe('of a host that stops', () => {
+    /** How often it asks the others, after its end, whether they have a newcomer on disk. */
+    const asksAfterStop = (hosts: Hosts, begin: () => void): number => {
+      begin();
+      hosts.at(0).cluster.stop();
+      let asks = 0;
+      hosts.loses = (method) => {
+        if (method === 'stored') asks++;
+        return false;
+      };
+      hosts.pass(10_000);
+      return asks;
+    };
+
+    it('asks nobody any more, also if it becomes durable after that', () => {
+      const hosts = new Hosts(3);
+      let ended = 'nothing';
+      const asks = asksAfterStop(hosts, () =>
+        hosts.at(0).cluster.serve('admit', X, { id: X, key: 'k' }, (error) => {
+          ended = error?.code ?? 'done';
+        }),
+      );
+      assert.equal(ended, 'done');
+      assert.equal(asks, 0);
+    });
+
+    it('asks nobody any more for the one before either', () => {
+      const hosts = new Hosts(3);
+      const asks = asksAfterStop(hosts, () => {
+        assert.equal(admit(hosts, X), 'done');
+        hosts.gossip();
+        hosts.at(0).cluster.admission.tidy();
+        hosts.run();
+        assert.equal(isComplete(hosts, X), true);
+        assert.equal(admit(hosts, Y), 'done');
+      });
+      assert.equal(asks, 0);
+    });
+  });
 });
