@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import { promised } from './promised.ts';
 import { record } from './record.ts';
 import { placeOf, prefixOf, reservedIn } from './spaces.ts';
+import { usersOf } from './uses.ts';
 
 /** An address of a pool. */
 export interface Place {
@@ -125,13 +126,9 @@ export class Addresses {
 
   /** What uses a pool on other hosts, in words; undefined for nothing. Reads from disk. */
   usedElsewhere(pool: Pool): string | undefined {
-    const { state, store, cluster } = this.#context;
-    for (const entry of store.all('pool-use')) {
-      if (state.poolUses.id(entry.key) !== undefined || state.poolUses.read(entry)?.pool !== pool.id)
-        continue;
-      return `host ${cluster.members.nameOf(entry.key.split('/')[1] ?? '')}`;
-    }
-    return undefined;
+    const { store, cluster } = this.#context;
+    const other = usersOf(store, pool.id).find((host) => host !== store.origin);
+    return other === undefined ? undefined : `host ${cluster.members.nameOf(other)}`;
   }
 
   /**

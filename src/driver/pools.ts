@@ -21,6 +21,7 @@ import { Owed } from './owed.ts';
 import { promised } from './promised.ts';
 import { record } from './record.ts';
 import { domainOf, prefixOf, spaceChange } from './spaces.ts';
+import { usersOf, uses } from './uses.ts';
 
 /** Length of the prefixes that networks without --subnet get. */
 const AUTOMATIC_LENGTH = { 4: 24, 6: 64 } as const;
@@ -123,9 +124,7 @@ export class Pools {
     const pool = state.pools.get(id);
     const use = { key: state.poolUses.key(id) };
     if (!pool) return [use];
-    const others = [...store.all('pool-use')].some(
-      (entry) => state.poolUses.id(entry.key) === undefined && state.poolUses.read(entry)?.pool === id,
-    );
+    const others = usersOf(store, id).some((host) => host !== store.origin);
     const gone = !others && this.#isOurs(pool);
     return [use, ...this.#addresses.forget(pool, gone), ...(gone ? this.#removal(pool) : [])];
   }
@@ -137,7 +136,7 @@ export class Pools {
   async tidy(): Promise<void> {
     const { state, store, clock } = this.#context;
     const now = clock.now();
-    const used = new Set([...store.all('pool-use')].map((entry) => state.poolUses.read(entry)?.pool));
+    const used = new Set([...uses(store)].map((use) => use.pool));
     const changes: Change[] = this.#logicals.orphans();
     for (const pool of state.pools.all()) {
       this.#cover.background(pool);
@@ -224,7 +223,7 @@ export class Pools {
   /** A pool that nobody uses is as if it were new. */
   async #renewed(pool: Pool): Promise<Pool> {
     const { state, store } = this.#context;
-    if (state.poolUses.get(pool.id) || this.#addresses.usedElsewhere(pool)) return pool;
+    if (usersOf(store, pool.id).length > 0) return pool;
     const { gateway, gatewayGiven, auxiliary, automatic } = this.#fresh(pool.tenant, prefixOf(pool), false);
     if (!pool.gatewayGiven && pool.auxiliary.length === 0) return pool;
     const renewed = { ...pool, gateway, gatewayGiven, auxiliary, automatic };

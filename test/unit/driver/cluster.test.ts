@@ -466,6 +466,50 @@ describe('the end of a pool of several hosts', () => {
     assert.ok(on.state(1).pools.get(id));
   });
 
+  describe('does not come while a host uses it as only a later release can read', () => {
+    /** Its host has another release from now on. */
+    const later = (on: Drivers, host: number, id: string) => {
+      const key = on.state(host).poolUses.key(id);
+      on.store(host).write([{ key, value: { pools: [id] } }], (error) => assert.equal(error, undefined));
+      on.hosts.gossip();
+      assert.equal(on.state(1).poolUses.read(on.store(1).get(key)), undefined);
+    };
+
+    it('and the treasury gives it back', async () => {
+      const on = new Drivers(2);
+      const id = await on.network(1, NET);
+      on.hosts.at(0).deaf = true;
+      await on.network(2, NET);
+      on.hosts.pass(5000);
+      on.hosts.at(0).deaf = false;
+      later(on, 2, id);
+      await on.say(1, (driver) => driver.releasePool(id));
+      assert.ok(on.state(1).pools.get(id));
+    });
+
+    it('and nobody else has it, nor any chunk of it', async () => {
+      const on = new Drivers(2);
+      on.hosts.loses = (method) => method === 'want';
+      const id = await on.network(2, NET);
+      later(on, 2, id);
+      for (let minute = 0; minute < 3; minute++) {
+        on.hosts.pass(MINUTE);
+        await on.sweep(1);
+      }
+      assert.ok(on.state(1).pools.get(id));
+    });
+
+    it('nor do its gateway and auxiliary addresses change', async () => {
+      const on = new Drivers(2);
+      const id = await on.network(2, NET, { gateway: '10.1.0.1', aux: ['10.1.0.2'] });
+      const before = on.state(1).pools.get(id);
+      later(on, 2, id);
+      const changed = /NR_OPTION_CONFLICT: host h2 has the gateway 10\.1\.0\.1, and not 10\.1\.0\.7/;
+      assert.match(await on.network(1, NET, { gateway: '10.1.0.7' }).catch(String), changed);
+      assert.deepEqual(on.state(1).pools.get(id), before);
+    });
+  });
+
   it('does not come while a host has lent an address of it', async () => {
     const on = new Drivers(2);
     const id = await on.network(1, NET);
