@@ -281,6 +281,7 @@ export class Membership {
   async #beginAnew(): Promise<void> {
     const why = this.#rejoining?.trouble?.code;
     if (why === undefined || why === 'NR_RETURN_BANNED') return;
+    // Those that the daemon has made stay as well: until it begins anew it may still come back with them.
     if ([...this.replica.list('network')].length > 0) return;
     await this.#changes.run('form', 'begins anew', () => {
       // It may have been about to leave when it ended.
