@@ -153,7 +153,8 @@ export class Cluster {
     }
     try {
       // Hosts that start at the same time greet each other.
-      if (method !== 'greet') this.standing.mayAnswer();
+      if (method === 'evidence') this.standing.mayShow();
+      else if (method !== 'greet') this.standing.mayAnswer();
       serve(from, body, done);
     } catch (error) {
       const malformed = new CodedError('NR_REQUEST_INVALID', `${method} cannot be understood`, {

@@ -143,13 +143,22 @@ export class Standing {
    * @throws NR_MEMBER_HALTED, NR_STORE_FAILED, NR_MEMBER_LEAVING, NR_MEMBER_STARTING
    */
   mayAnswer(): void {
+    this.mayShow();
+    if (this.parting) throw new CodedError('NR_MEMBER_LEAVING', 'this host has given all away');
+  }
+
+  /**
+   * Whether others may be shown what this host's records stand on: also by one that has given all away, as it may be the
+   * only one that is there to ask, and is not let go before others have taken over what it wrote.
+   * @throws NR_MEMBER_HALTED, NR_STORE_FAILED, NR_MEMBER_STARTING
+   */
+  mayShow(): void {
     const { halted } = this;
     if (halted) throw new CodedError('NR_MEMBER_HALTED', WHY[halted]);
     const { code, what } = this.#unwritten ?? {};
     if (code) throw new CodedError(code, `the start of this host cannot be written down: ${what}`);
     if (this.#starting)
       throw new CodedError('NR_MEMBER_STARTING', 'this host has not heard yet what others know of it');
-    if (this.parting) throw new CodedError('NR_MEMBER_LEAVING', 'this host has given all away');
   }
 
   #tellHalt(): void {

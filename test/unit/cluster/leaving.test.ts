@@ -49,6 +49,26 @@ describe('to leave', () => {
     assert.equal(again.cluster.standing.tells, seal, 'when it is told that it has left');
   });
 
+  it('shows what its records stand on until it is gone: others may not take them over before', () => {
+    const hosts = new Hosts(3);
+    const leaving = hosts.at(2);
+    hosts.loses = (method) => method === 'left';
+    hosts.ended((done) => leaving.cluster.leaving.leave(done));
+    hosts.gossip();
+    hosts.ended((done) => leaving.cluster.leaving.leave(done));
+    hosts.pass(5000);
+    assert.ok(leaving.cluster.standing.parting);
+    hosts.loses = () => false;
+    const answers = new Map<string, string>();
+    for (const method of ['evidence', 'promise'])
+      leaving.cluster.serve(method, hosts.at(1).id, { attempt: 1, victims: [hosts.at(0).id] }, (error) =>
+        answers.set(method, error?.code ?? 'shown'),
+      );
+    hosts.run();
+    assert.equal(answers.get('evidence'), 'shown');
+    assert.equal(answers.get('promise'), 'NR_MEMBER_LEAVING');
+  });
+
   it('takes over what was given to a host that had left by then', () => {
     const hosts = new Hosts(3);
     const leaving = hosts.at(2);
