@@ -10,7 +10,7 @@ import { Link, type LinkMessage, type Wire } from './link.ts';
 import { BEACON_MS, Tree } from './tree.ts';
 import { Words } from './words.ts';
 
-/** Changes of so many milliseconds are told together. */
+/** Changes are told at once, and those of so many milliseconds after that together. */
 const BATCH_MS = 20;
 /** How often one peer is asked whether it knows the same. */
 const PROBE_MS = 1000;
@@ -25,7 +25,7 @@ const REPEAT = 4;
 /** Reports of others that a new link begins with. */
 const REPORTS_MAX = 16;
 /** With more members than that, changes go along a tree of the links, and only word of them on the others. */
-const TREE_ABOVE = 200;
+const TREE_ABOVE = 3;
 /** How long something may be on its way along the tree after there was word of it, and half as long by chance. */
 const OVERDUE_MS = 250;
 
@@ -57,16 +57,26 @@ export interface GossipLink {
   ended(): void;
 }
 
+/** This host's end of a link. */
+interface End {
+  readonly link: Link;
+  readonly wire: GossipWire;
+  /** Whether it was a branch of the tree when that was looked at last. */
+  isBranch: boolean;
+}
+
 /** The links to some of the members, over which all of them hear everything. */
 export class Gossip {
   readonly #replica: Replica;
   readonly #cluster: GossipCluster;
   readonly #ground: Ground;
-  readonly #links = new Map<object, { readonly link: Link; readonly wire: GossipWire }>();
+  readonly #links = new Map<object, End>();
   /** When something new was heard of a member, by whatever way, in milliseconds since 1970. */
   readonly #heard = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
   #flushing: (() => void) | undefined;
+  /** In milliseconds since 1970. */
+  #flushedAt = 0;
   /** Members have been heard of since the last flush: what they wrote was left out before. */
   #isLarger = false;
   /** What the last report said, and how often nothing has changed since. */
@@ -125,7 +135,7 @@ export class Gossip {
     const key = {};
     const isInTree = () => this.#tree.has(key);
     const link = new Link(peer, this.#replica, wire, end, isInTree);
-    this.#links.set(key, { link, wire });
+    this.#links.set(key, { link, wire, isBranch: false });
     this.#tree.joined(key);
     link.tell();
     for (const report of this.#some()) wire.send({ kind: 'report', ...report });
@@ -136,8 +146,9 @@ export class Gossip {
       },
       ended: () => {
         this.#links.delete(key);
-        this.#tree.ended(key);
         this.#words.forget(link);
+        this.#tree.ended(key);
+        this.#graft();
       },
     };
   }
@@ -159,7 +170,9 @@ export class Gossip {
       this.#heard.set(message.id, this.#ground.timer.now());
       this.#tell(message, key);
     } else if (message.kind === 'beacon' || message.kind === 'branch') {
-      if (this.#isLarge) this.#tree.take(key, message, this.#ground.timer.now());
+      if (!this.#isLarge) return;
+      this.#tree.take(key, message, this.#ground.timer.now());
+      this.#graft();
     } else {
       const found = link.take(message);
       if (found === 'ahead') this.#cluster.standing.halt('rollback');
@@ -167,6 +180,8 @@ export class Gossip {
       else if (found) this.#cluster.doubts.ask(link.peer, () => link.tell());
       else if (message.kind === 'word') {
         this.#words.take(link, message.vector, this.#ground.timer.now());
+        // The peer does not know yet that this is a branch.
+        if (this.#tree.isBranch(key)) this.#ask(link);
         this.#await();
       } else if (message.kind === 'want' && link.isBehind) this.#soon();
     }
@@ -180,6 +195,22 @@ export class Gossip {
     const { standing } = this.#cluster;
     if (!this.#isLarge) this.#tree.fell();
     else if (!standing.starting && !standing.halted) this.#tree.beat(this.#ground.timer.now());
+    this.#graft();
+  }
+
+  /** What there was only word of while a link was no branch comes by no other one now: it is asked for at once. */
+  #graft(): void {
+    for (const [key, end] of this.#links) {
+      const isBranch = this.#tree.isBranch(key);
+      if (isBranch && !end.isBranch) this.#ask(end.link);
+      end.isBranch = isBranch;
+    }
+  }
+
+  #ask(link: Link): void {
+    const origins = this.#words.pending(link);
+    this.#words.forget(link);
+    if (origins.length > 0) link.want(origins);
   }
 
   /** Asks for what the tree does not bring. */
@@ -227,8 +258,14 @@ export class Gossip {
   }
 
   #soon(): void {
-    this.#flushing ??= this.#ground.timer.after(BATCH_MS, () => {
+    if (this.#flushing) return;
+    const { timer } = this.#ground;
+    const passed = timer.now() - this.#flushedAt;
+    // Where the clock was set back, the next batch waits as if the last one had just gone.
+    const ms = passed >= BATCH_MS ? 0 : BATCH_MS - Math.max(0, passed);
+    this.#flushing = timer.after(ms, () => {
       this.#flushing = undefined;
+      this.#flushedAt = timer.now();
       let behind = false;
       const isLarger = this.#isLarger;
       this.#isLarger = false;

@@ -19,7 +19,7 @@ interface Heard {
 }
 
 /**
- * The tree that changes travel along where there are many hosts, as among bridges (IEEE 802.1D): the lowest id that is
+ * The tree that changes travel along, as among bridges (IEEE 802.1D): the lowest id that is
  * heard is the root, its beacons go over all links, and each host's parent is the neighbour nearest to it. A host
  * without a parent has all its links in the tree: too much is told rather than too little.
  */
@@ -37,7 +37,15 @@ export class Tree<L> {
 
   /** Whether changes go over this link. */
   has(link: L): boolean {
-    if (link === this.#parent || this.#neighbours.get(link)?.isChild) return true;
+    return this.isBranch(link) || this.#isAlone;
+  }
+
+  /** Whether one end of this link has the other one for its parent. */
+  isBranch(link: L): boolean {
+    return link === this.#parent || this.#neighbours.get(link)?.isChild === true;
+  }
+
+  get #isAlone(): boolean {
     return this.#parent === undefined && this.#heard?.root !== this.#id;
   }
 

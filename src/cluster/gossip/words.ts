@@ -34,12 +34,18 @@ export class Words<L> {
   /** A link to ask for what has not come since `before`, and all that there is to ask it for; that is not waited for any more. */
   overdue(before: number): { readonly link: L; readonly origins: readonly string[] } | undefined {
     for (const [link, heard] of this.#heard) {
-      const origins = [...heard.keys()].filter((origin) => this.#first(heard, origin));
+      const origins = this.pending(link);
       if (!origins.some((origin) => this.#first(heard, origin)!.at <= before)) continue;
       this.#heard.delete(link);
       return { link, origins };
     }
     return undefined;
+  }
+
+  /** Origins of which a link has given word, and what it spoke of has not come. */
+  pending(link: L): string[] {
+    const heard = this.#heard.get(link);
+    return heard ? [...heard.keys()].filter((origin) => this.#first(heard, origin)) : [];
   }
 
   /** When the oldest word came that is still waited for. */

@@ -42,6 +42,23 @@ describe('a tree of links', () => {
     }
   });
 
+  it('brings at once what is written while it grows', () => {
+    let wants = 0;
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const crowd = new Crowd(MEMBERS, seed, 0);
+      crowd.linkAll(DEGREE);
+      for (let at = 0; at < 60; at++) {
+        const ms = crowd.seen(crowd.write(crowd.random.below(MEMBERS)), 3000);
+        // Some hops of a batch each, and not the time after which what does not come is asked for.
+        assert.ok(ms <= 100, `after ${ms} ms, at ${crowd.now}`);
+        crowd.run(crowd.random.below(20));
+      }
+      wants += crowd.sent.get('want') ?? 0;
+      crowd.stop();
+    }
+    assert.ok(wants > 0, 'what there was only word of is asked for on a new branch');
+  });
+
   it('is not there in a small cluster, which is told by every link', () => {
     const crowd = grown(4, MEMBERS);
     assert.ok(crowd.joints.every(({ gossip }) => gossip.every(({ isInTree }) => isInTree)));
