@@ -25,6 +25,7 @@ missing_packages() {
 /usr/bin/tini tini
 /usr/sbin/debootstrap debootstrap
 /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+/usr/bin/strace strace
 /usr/bin/ps procps
 /usr/bin/systemd-analyze systemd
 END

@@ -93,6 +93,7 @@ const groups: Group[] = [
   }),
   mocha('contract and golden', 15, ['test/contract/**/*.test.ts', 'test/golden/**/*.test.ts'], {
     beside: true,
+    ...(all && { env: () => ({ NET_ROUTED_LOSSES: '1000' }) }),
   }),
   mocha('lab', all ? 60 : 15, ['test/lab/*.test.ts'], all ? { env: () => ({ NET_ROUTED_LONG: '1' }) } : {}),
   ...endToEnd(e2e),
