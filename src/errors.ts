@@ -56,6 +56,10 @@ const TABLE = {
     'remove the networks of the host, move its state folder away, and let it join again',
   ],
   NR_STORE_CONFLICT: [409, 'try again: the record was changed in the meantime'],
+  NR_STORE_STAMP: [
+    409,
+    'use another name: a member whose clock or program was wrong has written this one for good',
+  ],
   NR_STORE_RECORD: [500, 'report this: a record that the store cannot keep reached it'],
   NR_STORE_TOO_LARGE: [413, 'give fewer or shorter options; a record holds at most 64 KiB'],
   NR_KERNEL_REFUSED: [503, 'net-routed doctor shows what the kernel lacks'],
@@ -178,6 +182,7 @@ const TABLE = {
     503,
     'let UDP through between all hosts on the cluster port; until then a host that is gone shows later',
   ],
+  NR_HOST_CLOCK: [503, 'set the clock of this host, best by NTP (timedatectl set-ntp true), and try again'],
   NR_MEMBER_CLOCK: [503, 'set the clocks of all hosts by NTP'],
   NR_MEMBER_CERTIFICATE: [
     503,

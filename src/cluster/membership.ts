@@ -26,6 +26,7 @@ import { Rejoining, type Return } from './rejoining.ts';
 import { checkSecret, type SecretFile } from './secrets.ts';
 import { RecordTickets } from './tickets.ts';
 import { shared } from './trust.ts';
+import { refuseWrongClock } from './walltime.ts';
 
 const PAUSE_MS = 100;
 /** How often it is looked whether something is to be done unasked. */
@@ -115,13 +116,14 @@ export class Membership {
   /**
    * Makes a cluster of this host alone, which keeps all that it has.
    * @returns its UUID
-   * @throws NR_CLUSTER_EXISTS, NR_CLUSTER_BUSY, NR_CLUSTER_LISTEN, NR_TRUST_FAILED
+   * @throws NR_CLUSTER_EXISTS, NR_CLUSTER_BUSY, NR_CLUSTER_LISTEN, NR_TRUST_FAILED, NR_HOST_CLOCK
    */
   async init(): Promise<string> {
     this.#refuseShared();
     return this.#changes.run('init', 'makes the certificates', async () => {
       if (this.#life.node) throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
       const { folder, listen, clock } = this.#options;
+      refuseWrongClock(wallOf(clock));
       await probe(listen);
       const authority = await createAuthority(randomUUID(), wallOf(clock));
       const certificate = await issue(authority, this.#life.identity.publicKey, wallOf(clock));
@@ -166,13 +168,14 @@ export class Membership {
    * Joins the cluster of a token, which a host at that place belongs to. All that the store had is removed. Ends when
    * this host may own something.
    * @throws NR_TOKEN_INVALID, NR_TOKEN_REFUSED, NR_JOIN_UNTRUSTED, NR_JOIN_FAILED, NR_CLUSTER_EXISTS, NR_CLUSTER_BUSY,
-   * NR_CLUSTER_LISTEN, NR_JOIN_IN_USE; NR_MEMBER_INCOMPLETE when that takes longer than a minute: it goes on
+   * NR_CLUSTER_LISTEN, NR_JOIN_IN_USE, NR_HOST_CLOCK; NR_MEMBER_INCOMPLETE when that takes longer than a minute: it goes on
    */
   async join(at: Place, text: string): Promise<void> {
     const token = parseToken(text);
     this.#refuseShared();
     await this.#changes.run('join', `asks ${at.address} for a certificate`, async () => {
       const { listen, clock } = this.#options;
+      refuseWrongClock(wallOf(clock));
       const isOut = this.#life.node?.cluster.standing.halted !== undefined;
       if (this.#life.node && !isOut)
         throw new CodedError('NR_CLUSTER_EXISTS', 'this host is in a cluster already');
@@ -257,9 +260,10 @@ export class Membership {
     return this.#life.node?.cluster.members.get(this.id)?.complete ?? false;
   }
 
-  /** Makes the cluster of the secret. @throws NR_CLUSTER_LISTEN, NR_CLUSTER_BUSY, NR_TRUST_FAILED */
+  /** Makes the cluster of the secret. @throws NR_CLUSTER_LISTEN, NR_CLUSTER_BUSY, NR_TRUST_FAILED, NR_HOST_CLOCK */
   async #found(secret: SecretFile): Promise<void> {
-    const { folder, listen } = this.#options;
+    const { folder, listen, clock } = this.#options;
+    refuseWrongClock(wallOf(clock));
     await probe(listen);
     await this.#changes.run('form', 'makes the cluster', async () => {
       // From here on it is in a cluster.
@@ -268,8 +272,9 @@ export class Membership {
     });
   }
 
-  /** Goes to be let into the cluster of the secret. @throws NR_JOIN_IN_USE, NR_CLUSTER_BUSY, NR_TRUST_FAILED */
+  /** Goes to be let into the cluster of the secret. @throws NR_JOIN_IN_USE, NR_CLUSTER_BUSY, NR_TRUST_FAILED, NR_HOST_CLOCK */
   async #apply(secret: SecretFile, sponsor: Sponsor): Promise<void> {
+    refuseWrongClock(wallOf(this.#options.clock));
     this.#refuseNetworks('NR_JOIN_IN_USE');
     await this.#changes.run('form', 'empties the store', async () => {
       this.#refuseNetworks('NR_JOIN_IN_USE');

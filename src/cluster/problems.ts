@@ -4,7 +4,7 @@ import { type HostView, livenessOf } from './hosts.ts';
 import type { Members } from './members.ts';
 import type { ClusterNode } from './node.ts';
 import { DEFAULT_DOMAIN } from './ownership.ts';
-import { TOLERANCE_MS } from './walltime.ts';
+import { TOLERANCE_MS, wrongClock } from './walltime.ts';
 
 /** How long a certificate may be due for renewal before somebody should look, in milliseconds. */
 const LATE_MS = 24 * 60 * 60 * 1000;
@@ -57,6 +57,8 @@ export function problemsOf(
   const blocked = hosts.filter((host) => host.isUdpBlocked && !isSilent(host, now));
   if (probes.trouble !== undefined || blocked.length > 0)
     problems.push(new CodedError('NR_PROBES_BLOCKED', blockedText(listening.port, probes.trouble, blocked)));
+  const wrong = wrongClock(wallMs);
+  if (wrong) problems.push(wrong);
   for (const { name, clockOffsetMs = 0 } of hosts.filter(({ state }) => state === 'present')) {
     if (Math.abs(clockOffsetMs) < TOLERANCE_MS) continue;
     const way = clockOffsetMs > 0 ? 'ahead of' : 'behind';

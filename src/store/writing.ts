@@ -3,7 +3,7 @@ import { quote } from '../net/address.ts';
 import type { Change, Class, Entry, Version } from '../ports/store.ts';
 import type { Guards } from './admission.ts';
 import type { Contents } from './contents.ts';
-import type { HybridClock } from './crdt/clock.ts';
+import { type HybridClock, STAMP_MAX } from './crdt/clock.ts';
 import { ownerIn, sameDot } from './crdt/record.ts';
 import { encode, namespaceOf } from './encode.ts';
 import type { Known } from './known.ts';
@@ -103,6 +103,13 @@ export class Writing {
       if (!living(before) && text === undefined) continue; // gone already: nothing happens, so nothing is written
       const sequence = this.#known.next();
       const rank = this.#rank(kind, sequence, before?.rank ?? 0);
+      if (kind === 'shared' && rank > STAMP_MAX) {
+        this.#contents.undo(moves);
+        throw new CodedError(
+          'NR_STORE_STAMP',
+          `record ${quote(key)} is stamped with the latest time there is`,
+        );
+      }
       const version = { key, class: kind, text, origin: this.#origin, sequence, rank };
       const { sealer } = this.#guards;
       const seal = sealer && isSealed(version) ? sealer.seal(version, before) : undefined;
@@ -125,7 +132,8 @@ export class Writing {
   }
 
   #rank(kind: Class, sequence: number, before: number): number {
-    if (kind === 'shared') return this.#clock.next();
+    // After the one that it replaces also where the clock does not follow.
+    if (kind === 'shared') return Math.max(this.#clock.next(), before + 1);
     return kind === 'ownership' ? before + 1 : sequence;
   }
 }

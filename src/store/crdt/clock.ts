@@ -2,24 +2,27 @@
 const EPOCH_MS = 1_577_836_800_000;
 /** Ticks within one millisecond. */
 const TICKS = 4096;
-/** No stamp is beyond 2080-01-01: so that whatever a broken clock has written can be counted on from for years. */
-export const STAMP_MAX = (3_471_292_800_000 - EPOCH_MS) * TICKS;
+/** A clock before 2026 or beyond 2070 is wrong for sure, in milliseconds since 1970. No stamp takes more from a clock. */
+export const WALL_MIN_MS = Date.UTC(2026, 0);
+export const WALL_MAX_MS = Date.UTC(2070, 0);
+/**
+ * Clocks do not follow stamps beyond 2075-01-01, which no clock of this program gets to: between what a clock says and
+ * this there is room to count on from for years. So a single false stamp does not use up everybody's.
+ */
+export const FOLLOWED_MAX = (Date.UTC(2075, 0) - EPOCH_MS) * TICKS;
+/** Stamps beyond 2080-01-01 are refused, by all replicas alike. */
+export const STAMP_MAX = (Date.UTC(2080, 0) - EPOCH_MS) * TICKS;
 
 /** A wall time as the least stamp of that millisecond: milliseconds since 2020, and twelve bits to count in. */
 export function stampOf(wallMs: number): number {
   return Math.max(0, Math.floor(wallMs - EPOCH_MS)) * TICKS;
 }
 
-/** The wall time of a stamp, in milliseconds since 1970. */
-export function timeOf(stamp: number): number {
-  return Math.floor(stamp / TICKS) + EPOCH_MS;
-}
-
 /**
  * A hybrid logical clock (Kulkarni et al., 2014) in one safe integer, up to the year 2089. It is at least the wall
  * clock's time, and after every stamp that it gave or received: who writes after having seen a version writes a later
  * one, whatever the clocks are like. That a version was removed and forgotten long ago makes no difference to that, so
- * there is no stamp that it does not follow.
+ * it follows every stamp that there can be without a faulty member.
  */
 export class HybridClock {
   readonly #wallMs: () => number;
@@ -38,11 +41,11 @@ export class HybridClock {
 
   /** A stamp after all others. */
   next(): number {
-    this.#last = Math.max(this.#last + 1, stampOf(Math.min(this.#wallMs(), timeOf(STAMP_MAX))));
+    this.#last = Math.max(this.#last + 1, stampOf(Math.min(this.#wallMs(), WALL_MAX_MS)));
     return this.#last;
   }
 
   receive(stamp: number): void {
-    this.#last = Math.max(this.#last, stamp);
+    if (stamp <= FOLLOWED_MAX) this.#last = Math.max(this.#last, stamp);
   }
 }

@@ -200,6 +200,26 @@ describe('membership', () => {
     assert.ok(wallMs < Date.now() + HOUR_MS / 2, `${new Date(wallMs).toISOString()}`);
   });
 
+  it('makes and joins no cluster with a clock that is wrong for sure, and goes on in one with that', async () => {
+    const [a] = (await cluster('a')) as [Machine];
+    const token = await a.it.token(HOUR_MS);
+    const b = await machine('b');
+    for (const at of [Date.UTC(2106, 0), Date.UTC(2000, 0)]) {
+      b.aheadMs = at - Date.now();
+      await assert.rejects(b.it.init(), { code: 'NR_HOST_CLOCK' });
+      await assert.rejects(b.it.join(a.place, token), { code: 'NR_HOST_CLOCK' });
+      assert.equal(b.it.node, undefined);
+    }
+    b.aheadMs = 0;
+    await b.it.join(a.place, token);
+    const wrong = () => a.it.describe().member!.problems.some(({ code }) => code === 'NR_HOST_CLOCK');
+    assert.equal(wrong(), false);
+    a.aheadMs = Date.UTC(2106, 0) - Date.now();
+    assert.ok(wrong());
+    await a.it.replica.commit([{ key: 'policy/x', value: 'ahead' }]);
+    await until(() => b.it.replica.get('policy/x') !== undefined);
+  });
+
   it('keeps its store when it makes a cluster, and what stands on it begins anew', async () => {
     const a = await machine('a');
     await a.it.replica.commit([{ key: `network/${a.it.id}/n`, value: {} }]);
