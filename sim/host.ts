@@ -10,7 +10,7 @@ import { overlaps } from './workload.ts';
 import type { World } from './world.ts';
 
 /** Namespaces of the workload besides the protocol's own. */
-const CLASSES = new Map([...CLUSTER_CLASSES, ['policy', 'shared' as const], ['prefix', 'shared' as const]]);
+const CLASSES = new Map([...CLUSTER_CLASSES, ['policy', 'shared' as const], ['pool', 'shared' as const]]);
 /** How long the disk takes, at most, in milliseconds. */
 const FSYNC_MS = 3;
 const REST_MS = 2000;

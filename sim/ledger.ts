@@ -134,7 +134,7 @@ export class Ledger {
       for (const { host, tag, releasing } of value.startsWith('prefix/') ? holds : []) {
         if (releasing || !hosts.includes(host)) continue;
         for (const other of hosts)
-          if (!other.disk.list('prefix').some(({ text }) => JSON.parse(text!).tag === tag))
+          if (!other.disk.list('pool').some(({ text }) => JSON.parse(text!).tag === tag))
             this.violation(`LOST ${value} of ${host.name} (${tag}) on ${other.name}`);
       }
     }

@@ -179,7 +179,7 @@ export class Workload {
     const high = Math.min(CELLS - 1, low + random.below(3));
     const { life } = host;
     const tag = this.#tag();
-    const key = `prefix/${low}-${high}`;
+    const key = `pool/${low}-${high}`;
     const creation = { domain: 'tenant-default', records: [{ key, value: { tag } }] };
     this.#asked.set(tag, { host, life });
     host.node.cluster.names.create(creation, (error) => {
@@ -198,7 +198,7 @@ export class Workload {
   /** One of its own, or one that nobody has. */
   removePrefix(host: Host): void {
     const { random, ledger, hosts } = this.#world;
-    const entry = random.pick([...host.node.replica.list('prefix')]);
+    const entry = random.pick([...host.node.replica.list('pool')]);
     if (!entry) return;
     const own = (entry.value as { tag: string }).tag;
     const asked = this.#asked.get(own);
@@ -268,7 +268,7 @@ export class Workload {
   }
 }
 
-/** Every host's judge of prefixes: `prefix/LOW-HIGH` records must not overlap. */
+/** Every host's judge of prefixes: `pool/LOW-HIGH` records must not overlap. */
 export function overlaps({ records }: Creation, replica: Replica): CodedError | undefined {
   for (const { key } of records) {
     const [low, high] = bounds(key);
@@ -276,7 +276,7 @@ export function overlaps({ records }: Creation, replica: Replica): CodedError | 
       if (replica.get(key)) return new CodedError('NR_POOL_OVERLAP', `${key} is there already`);
       continue;
     }
-    for (const entry of replica.list('prefix')) {
+    for (const entry of replica.list('pool')) {
       const [first = 0, last = 0] = bounds(entry.key);
       if (first <= high && last >= low)
         return new CodedError('NR_POOL_OVERLAP', `${key} overlaps ${entry.key}`);
@@ -286,6 +286,6 @@ export function overlaps({ records }: Creation, replica: Replica): CodedError | 
 }
 
 function bounds(key: string): number[] {
-  const numbers = /^prefix\/(\d+)-(\d+)$/.exec(key);
+  const numbers = /^pool\/(\d+)-(\d+)$/.exec(key);
   return numbers ? numbers.slice(1).map(Number) : [];
 }

@@ -146,6 +146,7 @@ const TABLE = {
     'make sure that no copy of it runs, and let another host forget it: it comes back by itself',
   ],
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
+  NR_REQUEST_FORBIDDEN: [403, 'forget the host that the log names, and find out what runs on it'],
   NR_RECORD_FORGED: [403, 'forget the host that the message names, and find out what runs on it'],
   NR_RECORD_UNPROVEN: [
     409,

@@ -98,7 +98,7 @@ export const CHECK_MUTANTS: readonly Mutant[] = [
     'a prefix may be missing on a host',
     /looks for prefixes on every host/,
     LEDGER,
-    "if (!other.disk.list('prefix').some(",
+    "if (!other.disk.list('pool').some(",
     "if (!other.disk.list('none').every(",
   ),
   blind(

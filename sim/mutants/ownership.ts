@@ -207,6 +207,30 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     seeds: { within: 50, shows: /^REMOVED/, story: { focus: 'spaces' } },
   },
   {
+    name: 'creates-anything',
+    what: 'the treasury writes whatever record a member asks for',
+    changes: [{ file: NAMES, find: 'if (foreign) return done(foreign);', replace: 'void foreign;' }],
+    tests: {
+      files: ['test/unit/cluster/names.test.ts'],
+      title: /asked for by a member that keeps no rule are no chunk/,
+    },
+  },
+  {
+    name: 'removes-anything',
+    what: 'the treasury removes whatever record a member asks it to',
+    changes: [
+      {
+        file: NAMES,
+        find: 'if (other !== undefined) return done(notForOthers(other));',
+        replace: 'void other;',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/names.test.ts'],
+      title: /asked for by a member that keeps no rule end none of what is not made that way/,
+    },
+  },
+  {
     name: 'names-anywhere',
     what: 'every host creates names by itself',
     changes: [

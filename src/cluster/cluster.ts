@@ -11,6 +11,7 @@ import { Members, tellsOfMembers } from './members.ts';
 import { type Judge, Names } from './names.ts';
 import { Ownership } from './ownership.ts';
 import type { Ground, Method } from './ports.ts';
+import { Refusals } from './refusals.ts';
 import { Repair } from './repair.ts';
 import { Spaces } from './spaces.ts';
 import { Standing } from './standing.ts';
@@ -62,6 +63,7 @@ export class Cluster {
   readonly collector: Collector;
   readonly doubts: Doubts;
   readonly repair: Repair;
+  readonly refusals: Refusals;
   readonly #ground: Ground;
   readonly #isUsed: (space: string) => boolean;
   readonly #methods: ReadonlyMap<string, Method>;
@@ -98,6 +100,7 @@ export class Cluster {
     this.collector = new Collector(parts);
     this.doubts = new Doubts(parts);
     this.repair = new Repair({ ...parts, doubts: this.doubts, links: links ?? (() => []) });
+    this.refusals = new Refusals(parts);
     const isMember = (id: string) => members.get(id) !== undefined;
     replica.admission = {
       // Nothing of who is not known as a member; who does not know all of them yet listens to all.
@@ -143,7 +146,11 @@ export class Cluster {
   }
 
   /** Answers another member's request. `done` may be called in this turn or later, or never if this host stops. */
-  readonly serve = (method: string, ...[from, body, done]: Parameters<Method>): void => {
+  readonly serve = (method: string, ...[from, body, answered]: Parameters<Method>): void => {
+    const done: typeof answered = (error, answer) => {
+      this.refusals.ended(from, method, error);
+      answered(error, answer);
+    };
     const serve = method === 'greet' ? this.arrival.serve : this.#methods.get(method);
     if (!serve) return done(new CodedError('NR_METHOD_UNKNOWN', `there is no method ${method}`));
     if (!OPEN_METHODS.has(method)) {

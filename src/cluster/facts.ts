@@ -81,7 +81,11 @@ export function factsOf(
       ...problemsOf(node, hosts, certificate, more),
     ],
     links: hosts.filter(({ isLinked }) => isLinked).length,
-    refused: new Map([...node.transport.refused.counts, ...node.cluster.doubts.counts]),
+    refused: new Map([
+      ...node.transport.refused.counts,
+      ...node.cluster.doubts.counts,
+      ...node.cluster.refusals.counts,
+    ]),
     closed: node.transport.closed.counts,
     traffic: node.transport.traffic,
     repairs: node.cluster.repair.counts,

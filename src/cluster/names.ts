@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
+import { quote } from '../net/address.ts';
 import type { Change, Json } from '../ports/store.ts';
 import { namespaceIn } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import { arrived } from './arrived.ts';
 import type { Members } from './members.ts';
+import { CREATED } from './namespaces.ts';
 import type { Ownership } from './ownership.ts';
 import type { Answer, Done, Ended, Ground, Method } from './ports.ts';
-import type { Spaces } from './spaces.ts';
+import { type Spaces, spaceSchema } from './spaces.ts';
 import type { Standing } from './standing.ts';
 
 const ASK_MS = 1500;
@@ -156,6 +158,8 @@ export class Names {
   }
 
   #decide(creation: Creation, done: Ended): void {
+    const foreign = forbidden(creation);
+    if (foreign) return done(foreign);
     if (this.#replica.get(nameIn(creation))) {
       this.#replica.write([], done); // durable is what stands, not what is on its way
       return;
@@ -180,6 +184,8 @@ export class Names {
 
   #end(requested: Requested, done: Ended): void {
     const { domain } = requested;
+    const other = requested.keys.find((key) => namespaceIn(key) === 'space' || !isCreated(key));
+    if (other !== undefined) return done(notForOthers(other));
     const spaces = requested.spaces.filter((id) => this.#stands(requested, spaceKey(id)));
     const keys = requested.keys.filter((key) => this.#stands(requested, key));
     for (const id of spaces) {
@@ -203,7 +209,8 @@ export class Names {
   /** Whether the version that is to go stands here. */
   #stands({ seen }: Requested, key: string): boolean {
     const version = this.#replica.get(key)?.version;
-    return version?.origin === seen[key]?.origin && version?.sequence === seen[key]?.sequence;
+    const { origin, sequence } = seen[key] ?? {};
+    return version !== undefined && version.origin === origin && version.sequence === sequence;
   }
 
   /** Why a space cannot go. */
@@ -227,4 +234,27 @@ function spaceKey(id: string): string {
 
 function nameIn({ records }: Creation): string {
   return records[0]!.key;
+}
+
+/** Why a creation is none that the treasury of its domain makes for anybody. */
+function forbidden({ domain, records }: Creation): CodedError | undefined {
+  for (const { key, value } of records) {
+    if (!isCreated(key)) return notForOthers(key);
+    if (namespaceIn(key) !== 'space') continue;
+    const space = spaceSchema.safeParse(value).data;
+    if (space?.domain !== domain)
+      return new CodedError(
+        'NR_REQUEST_FORBIDDEN',
+        `${quote(key)} is no space of the domain ${quote(domain)}`,
+      );
+  }
+  return undefined;
+}
+
+function isCreated(key: string): boolean {
+  return CREATED.has(namespaceIn(key));
+}
+
+function notForOthers(key: string): CodedError {
+  return new CodedError('NR_REQUEST_FORBIDDEN', `nobody writes ${quote(key)} because another one asks`);
 }

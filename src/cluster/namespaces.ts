@@ -33,3 +33,9 @@ export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
   /** What this host knows of its own membership: `self/STATE`. */
   ['self', 'local'],
 ]);
+
+/**
+ * Namespaces whose records a domain's treasury makes, and ends, because another member asks it to. Nobody is asked for any
+ * other record: what the treasury writes is believed as its own.
+ */
+export const CREATED: ReadonlySet<string> = new Set(['space', 'pool', 'logical', 'network-name']);

@@ -10,7 +10,7 @@ import { ownerOf } from './ownership.ts';
 /** A value as text; there may be 2^64 of them. */
 export const valueSchema = z.string().regex(/^\d{1,39}$/);
 
-const spaceSchema = z.object({
+export const spaceSchema = z.object({
   /** Whose treasury owns what was never given to anybody. */
   domain: z.string(),
   /** How many values there are, from 0: a decimal number. */

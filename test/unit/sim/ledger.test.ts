@@ -142,7 +142,7 @@ describe('the ledger of the simulation', () => {
 
   it('looks for prefixes on every host', () => {
     const { ledger, found, hosts } = scene();
-    const record = { key: 'prefix/1-1', class: 'shared' as const, text: '{"tag":"t1"}' };
+    const record = { key: 'pool/1-1', class: 'shared' as const, text: '{"tag":"t1"}' };
     const put = { ...record, origin: hosts[0].id, sequence: 9, rank: 1 };
     hosts[0].disk.write({ steps: [{ do: 'put', record: put }], known: [] });
     ledger.acquired(hosts[0], 'prefix/1', 't1');
