@@ -68,9 +68,8 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: CLOCK,
-        find: '    this.#last = Math.max(this.#last, stamp);',
-        replace:
-          '    if (stamp <= stampOf(this.#wallMs() + 60_000)) this.#last = Math.max(this.#last, stamp);',
+        find: 'if (stamp <= FOLLOWED_MAX) this.#last',
+        replace: 'if (stamp <= stampOf(this.#wallMs() + 60_000)) this.#last',
       },
     ],
     seeds: { within: 400, shows: /^CAUSALITY policy\// },
