@@ -1,6 +1,7 @@
 /**
  * Every error that a person can see, in one table. Each code has a paragraph in docs/errors.md
- * (a test compares the two), an HTTP status for the operator API, and a remedy.
+ * (a test compares the two), an HTTP status for the operator API, and a remedy, which is the one unless whoever throws
+ * the error knows a better one.
  */
 const TABLE = {
   // What was asked for is malformed or not allowed.
@@ -211,17 +212,25 @@ export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(TABLE, text);
 }
 
-/** An error with a code of the table: `what` says what was wrong, the table what to do. */
+interface CodedOptions extends ErrorOptions {
+  /** What to do where the one of the table is wrong, as it depends on more than the code. */
+  readonly remedy?: string | undefined;
+}
+
+/** An error with a code of the table: `what` says what was wrong; what to do says the table, or who throws it. */
 export class CodedError extends Error {
   override readonly name = 'CodedError';
   readonly code: ErrorCode;
   /** What was wrong, without code and remedy. */
   readonly what: string;
+  /** What the person who sees it can do. */
+  readonly remedy: string;
 
-  constructor(code: ErrorCode, what: string, options?: ErrorOptions) {
-    super(`${code}: ${what}; ${TABLE[code][1]}`, options);
+  constructor(code: ErrorCode, what: string, { remedy = TABLE[code][1], ...options }: CodedOptions = {}) {
+    super(`${code}: ${what}; ${remedy}`, options);
     this.code = code;
     this.what = what;
+    this.remedy = remedy;
   }
 
   /** HTTP status for the operator API. */
@@ -229,9 +238,9 @@ export class CodedError extends Error {
     return TABLE[this.code][0];
   }
 
-  /** What the person who sees it can do. */
-  get remedy(): string {
-    return TABLE[this.code][1];
+  /** The same error in other words, with this one as its cause. */
+  saying(what: string): CodedError {
+    return new CodedError(this.code, what, { cause: this, remedy: this.remedy });
   }
 }
 

@@ -323,11 +323,9 @@ export function named(
         if (error?.what.includes(member)) {
           const silence = error.code === 'NR_MEMBER_UNREACHABLE' ? silenceOf(member) : undefined;
           const since = silence === undefined ? '' : `; it is silent for ${silence} s`;
-          const what = `${error.what.replaceAll(member, name)}${since}`;
-          return done(new CodedError(error.code, what, { cause: error }));
+          return done(error.saying(`${error.what.replaceAll(member, name)}${since}`));
         }
-        if (error && OF_ITSELF.has(error.code))
-          return done(new CodedError(error.code, `${name} says: ${error.what}`, { cause: error }));
+        if (error && OF_ITSELF.has(error.code)) return done(error.saying(`${name} says: ${error.what}`));
         done(error, answer);
       }),
   };

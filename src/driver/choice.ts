@@ -136,7 +136,7 @@ export class Choice {
     const name = `pool ${state.poolUses.get(pool.id)?.range ?? pool.prefix}`;
     if (!failure || failure.code === 'NR_POOL_FULL')
       return this.allocator(pool).full(name, clock.now(), whole);
-    return new CodedError(failure.code, `${name} has no free address left on this host, and ${failure.what}`);
+    return failure.saying(`${name} has no free address left on this host, and ${failure.what}`);
   }
 }
 

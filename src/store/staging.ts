@@ -152,7 +152,7 @@ function* sumSteps(batch: readonly Staged[]): Generator<SumStep> {
 }
 
 function refused(cause: unknown): CodedError {
-  if (cause instanceof CodedError) return new CodedError(cause.code, cause.what, { cause });
+  if (cause instanceof CodedError) return cause.saying(cause.what);
   const text = cause instanceof Error ? cause.message : String(cause);
   return new CodedError('NR_STORE_FAILED', `the store cannot write: ${text}`, { cause });
 }
