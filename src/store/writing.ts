@@ -132,8 +132,7 @@ export class Writing {
   }
 
   #rank(kind: Class, sequence: number, before: number): number {
-    // After the one that it replaces also where the clock does not follow.
-    if (kind === 'shared') return Math.max(this.#clock.next(), before + 1);
+    if (kind === 'shared') return this.#clock.next(before);
     return kind === 'ownership' ? before + 1 : sequence;
   }
 }

@@ -39,10 +39,10 @@ export class HybridClock {
     return this.#last;
   }
 
-  /** A stamp after all others. */
-  next(): number {
+  /** A stamp after all others, and after `beyond`, which may be one that the clock does not follow. */
+  next(beyond = 0): number {
     this.#last = Math.max(this.#last + 1, stampOf(Math.min(this.#wallMs(), WALL_MAX_MS)));
-    return this.#last;
+    return beyond > FOLLOWED_MAX ? Math.max(this.#last, beyond + 1) : this.#last;
   }
 
   receive(stamp: number): void {
