@@ -1,4 +1,5 @@
 import type { Obstacle } from '../driver/propagation.ts';
+import { type Behind, behindText } from './behind.ts';
 import type { EndpointView, PeerView, PoolView, StatusView } from './views.ts';
 
 /** What a person should look at first, the worst before the rest; empty when all is well. Pure. */
@@ -11,9 +12,10 @@ export function attentionOf(
     readonly obstacles?: readonly Obstacle[];
     /** Hosts that are not heard, with how many endpoints they have. */
     readonly lost?: readonly { readonly name: string; readonly endpoints: number }[];
+    readonly behind?: readonly Behind[];
   } = {},
 ): StatusView['attention'] {
-  const { conflicts = [], obstacles = [], lost: missing = [] } = more;
+  const { conflicts = [], obstacles = [], lost: missing = [], behind = [] } = more;
   const list: StatusView['attention'] = [];
   const add = (what: string, remedy: string) => list.push({ what, remedy });
   if (!loop.live)
@@ -49,6 +51,7 @@ export function attentionOf(
       'net-routed peers tells why',
     );
   }
+  for (const one of behind) add(...behindText(one));
   if (host.routerIdStale)
     add(
       `the router id ${host.routerId} was made of an address that the host has no more`,

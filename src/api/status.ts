@@ -2,6 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Services } from '../driver/services.ts';
 import { attentionOf } from './attention.ts';
+import { behindRouters } from './behind.ts';
 import { showCluster } from './cluster.ts';
 import { lostElsewhere } from './elsewhere.ts';
 import { showEndpoints } from './endpoints.ts';
@@ -46,7 +47,12 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
     log: logTarget(),
   };
   const { obstacles } = services.propagation;
-  const more = { conflicts: conflictsOf(services, known), obstacles, lost: lostElsewhere(services) };
+  const more = {
+    conflicts: conflictsOf(services, known),
+    obstacles,
+    lost: lostElsewhere(services),
+    behind: behindRouters(services, peers),
+  };
   return { ...facts, attention: attentionOf(facts, peers, endpoints, more) };
 }
 

@@ -103,6 +103,17 @@ export class Learned {
     return this.#routes;
   }
 
+  /** Next hops, those of other hosts say, that are not on a link of this host, with the router on the way there. */
+  routed(): { readonly hop: string; readonly router: string }[] {
+    const used = new Set<string>();
+    for (const { nextHops } of this.#routes.values())
+      for (const { via, dev } of nextHops) if (!dev) used.add(via);
+    return [...used].flatMap((hop) => {
+      const router = this.#hops.get(hop)?.way?.via;
+      return router === undefined || router === hop ? [] : [{ hop, router }];
+    });
+  }
+
   async close(): Promise<void> {
     this.#stop();
     this.#cancel?.();

@@ -2,6 +2,7 @@ import type { Services } from '../../driver/services.ts';
 import { asCoded } from '../../errors.ts';
 import { wallOf } from '../../ports/clock.ts';
 import { kernelKey } from '../../ports/kernel.ts';
+import { behindRouters, behindText } from '../behind.ts';
 import { bounded } from '../bounded.ts';
 import { showPeers } from '../peers.ts';
 import type { Pulse } from '../pulse.ts';
@@ -76,11 +77,13 @@ async function checkPeers(services: Services): Promise<CheckView[]> {
   if (problems.length > 0) return problems.map(({ what, remedy }) => warn('peers', what, remedy));
   if (peers.length === 0)
     return [warn('peers', 'none: addresses are known on this host only', 'set --peer and --peer-as')];
-  return peers.map(({ neighbour, state, reason }) => {
+  const checks = peers.map(({ neighbour, state, reason }) => {
     if (state === 'established') return ok(`peer ${neighbour}`, 'established');
     const remedy = 'check that it is reachable, and address, AS number and password on both sides';
     return fail(`peer ${neighbour}`, reason === undefined ? state : `${state}: ${reason}`, remedy);
   });
+  const routers = behindRouters(services, peers);
+  return [...checks, ...routers.map((one) => warn(`router ${one.router}`, ...behindText(one)))];
 }
 
 function checkMtu({ state, facts, host }: Services): CheckView[] {

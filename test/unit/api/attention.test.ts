@@ -32,6 +32,14 @@ describe('attention', () => {
     ]);
   });
 
+  it('is drawn to a router that has to know the containers', () => {
+    const behind = [{ router: '192.0.2.254', hosts: ['h2', 'h3'] }];
+    const what =
+      'the way to the containers of h2, h3 is by the router 192.0.2.254, which drops their packets unless it knows their addresses';
+    const remedy = 'have all hosts peer with their router: --peer and --peer-as';
+    assert.deepEqual(attentionOf(facts, [], [], { behind }), [{ what, remedy }]);
+  });
+
   it('is drawn to a comparison with Docker that goes on failing', () => {
     const docker = {
       code: 'NR_DOCKER_UNAVAILABLE',

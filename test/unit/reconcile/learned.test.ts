@@ -80,6 +80,21 @@ describe('Learned', () => {
     await on.reconciler.close();
   });
 
+  it('tells which next hops are behind a router', async () => {
+    on.kernel.ways.set('192.0.2.7', { via: '192.0.2.7', dev: 'eth0' });
+    await on.take(
+      route('10.1.0.2/32', '203.0.113.1'),
+      route('10.1.0.3/32', '203.0.113.1', '192.0.2.7'),
+      route('10.1.0.4/32', '203.0.113.2'),
+    );
+    assert.deepEqual(on.learned.routed(), [
+      { hop: '203.0.113.1', router: NEAR.via },
+      { hop: '203.0.113.2', router: NEAR.via },
+    ]);
+    on.learned.take({ kind: 'learned', prefixes: ['10.1.0.4/32'], routes: [] });
+    assert.deepEqual(on.learned.routed(), [{ hop: '203.0.113.1', router: NEAR.via }]);
+  });
+
   it('installs routes by the way to their next hop, which is asked for once', async () => {
     await on.take(route('10.1.0.2/32', '203.0.113.1'), route('10.1.0.3/32', '203.0.113.1'));
     await on.take(route('10.1.0.4/32', '203.0.113.1'));
