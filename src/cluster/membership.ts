@@ -161,7 +161,10 @@ export class Membership {
   async share(host: string): Promise<void> {
     const node = this.#life.member();
     this.#refuseShared();
-    await this.#life.certificates!.share(idOf(node.cluster.members, host));
+    const id = idOf(node.cluster.members, host);
+    // To itself there is nothing to hand over, if it holds the key.
+    if (id === this.id) this.#life.certificates!.authority();
+    else await this.#life.certificates!.share(id);
   }
 
   /**

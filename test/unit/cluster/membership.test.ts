@@ -109,6 +109,15 @@ describe('membership', () => {
     await until(() => c.states().join() === 'a present,b present,c present');
   });
 
+  it('has nothing to share with itself, and tells of no trouble with itself', async () => {
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    await a.it.share('a');
+    assert.equal(a.it.hosts().find(({ isSelf }) => isSelf)?.trouble, undefined);
+    await assert.rejects(b.it.share('b'), coded('NR_CLUSTER_KEY'));
+    await a.it.share('b');
+    assert.ok(b.it.hosts().every(({ holdsKey }) => holdsKey));
+  });
+
   it('goes on with a host that was killed between its certificate and its admission', async () => {
     const [a] = (await cluster('a')) as [Machine];
     const token = await a.it.token(HOUR_MS);
