@@ -147,11 +147,17 @@ const TABLE = {
     'make sure that no copy of it runs, and let another host forget it: it comes back by itself',
   ],
   NR_MEMBER_BUSY: [409, 'nothing: it is tried again by itself'],
-  NR_REQUEST_FORBIDDEN: [403, 'forget the host that the log names, and find out what runs on it'],
-  NR_RECORD_FORGED: [403, 'forget the host that the message names, and find out what runs on it'],
+  NR_REQUEST_FORBIDDEN: [
+    403,
+    'switch off and forget the host that the log names, and find out what runs on it',
+  ],
+  NR_RECORD_FORGED: [
+    403,
+    'switch off and forget the host that the message names, and find out what runs on it',
+  ],
   NR_RECORD_UNPROVEN: [
     409,
-    'forget the host that wrote it if it was broken into; else docs/errors.md tells what it waits for',
+    'switch off and forget the host that wrote it if it was broken into; else docs/errors.md tells what it waits for',
   ],
   NR_MEMBER_UNKNOWN: [404, 'net-routed hosts lists the members'],
   NR_MEMBER_HALTED: [
@@ -193,7 +199,10 @@ const TABLE = {
   NR_RESTARTING: [503, 'try again in a moment; if it lasts, net-routed logs tells why'],
   NR_FORGET_BUSY: [409, 'wait a moment and try again; one host at a time forgets'],
   NR_FORGET_SELF: [400, 'use net-routed leave'],
-  NR_FORGET_ALIVE: [409, 'use net-routed leave on that host, or stop it first'],
+  NR_FORGET_ALIVE: [
+    409,
+    'use net-routed leave there, or switch it off first; --force forgets it all the same',
+  ],
   NR_FORGET_DONE: [409, 'nothing: the host is gone already'],
   NR_FORGET_MAJORITY: [409, 'make sure that the others are the ones that are gone, and add --force'],
   NR_DAEMON_UNREACHABLE: [503, 'start net-routed daemon, or give --socket'],

@@ -3,20 +3,26 @@ import { idOf, idsOf } from './byname.ts';
 import type { ClusterNode } from './node.ts';
 import { ended } from './ports.ts';
 import { banChange, bannedIn, isBanned } from './readmissions.ts';
+import { runningOf } from './running.ts';
+
+type Node = Pick<ClusterNode, 'cluster' | 'replica' | 'calls'>;
 
 /**
- * Forgets members that will not come back, by id or name. `force`: even if they are half of all or more. `ban`: they may
- * not come back by themselves; also for those that are forgotten already.
+ * Forgets members that will not come back, by id or name. `force`: even if they run, or are half of all or more. `ban`:
+ * they may not come back by themselves; also for those that are forgotten already.
  * @throws NR_MEMBER_UNKNOWN, NR_ID_AMBIGUOUS, NR_FORGET_*, NR_MEMBER_UNREACHABLE
  */
 export async function forget(
-  { cluster, replica }: ClusterNode,
+  node: Node,
   hosts: readonly string[],
   { force, ban }: { readonly force: boolean; readonly ban: boolean },
 ): Promise<void> {
+  const { cluster, replica } = node;
   const { members, forgetting } = cluster;
   const gone = [...members.allGone()].map(({ id }) => id);
   const ids = hosts.map((host) => idOf(members, host, ban ? gone : []));
+  cluster.standing.mayGive();
+  if (!force) await refuseRunning(node, ids);
   const banned = ban ? ids.filter((id) => !isBanned(replica, id)) : [];
   // First: whoever hears that it is gone has heard of this as well.
   if (banned.length > 0) await replica.commit(banned.map((id) => banChange(id, replica.origin)));
@@ -28,11 +34,29 @@ export async function forget(
 }
 
 /** Lets hosts come back after all that were banned, by id or name. @throws NR_MEMBER_UNKNOWN */
-export async function unban({ cluster, replica }: ClusterNode, hosts: readonly string[]): Promise<void> {
+export async function unban({ cluster, replica }: Node, hosts: readonly string[]): Promise<void> {
   const ids = hosts.flatMap((host) => {
     const found = idsOf(cluster.members, host, bannedIn(replica));
     if (found.length === 0) throw new CodedError('NR_MEMBER_UNKNOWN', `no host ${host} is banned`);
     return found;
   });
   await replica.commit([...new Set(ids)].map((id) => banChange(id, undefined)));
+}
+
+/**
+ * Not a part of the protocol, which gives no address twice either way: what was freed here could be given to others while
+ * its containers still have it.
+ * @throws NR_FORGET_ALIVE
+ */
+async function refuseRunning({ cluster, replica, calls }: Node, ids: readonly string[]): Promise<void> {
+  const { members } = cluster;
+  const self = replica.origin;
+  // Oneself is refused for another reason.
+  const victims = [...new Set(ids)].filter((id) => id !== self && members.isPresent(id));
+  const running = await runningOf({ calls, members, self }, victims);
+  const told = [...running].map(([id, witness]) => {
+    const to = witness === self ? 'this host' : `host ${members.nameOf(witness)}`;
+    return `host ${members.nameOf(id)} runs, and has just answered ${to}`;
+  });
+  if (told.length > 0) throw new CodedError('NR_FORGET_ALIVE', told.join('; '));
 }

@@ -22,6 +22,7 @@ import { publicKeyOf } from './members.ts';
 import type { Calls, Ground, Method } from './ports.ts';
 import { Probes } from './probes/probes.ts';
 import { RecordReadmissions } from './readmissions.ts';
+import { runs } from './running.ts';
 import { sponsorOf } from './sponsor.ts';
 import { Strangers } from './strangers.ts';
 import type { Trust } from './trust.ts';
@@ -173,6 +174,7 @@ export class ClusterNode {
               done(undefined, { body: {} });
             },
           ],
+          ['runs', (...request) => runs({ calls: connections, members: cluster.members })(...request)],
           ...options.methods,
         ]),
         isAway: (member) => probes.isAway(member),

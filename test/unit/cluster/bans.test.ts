@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { forget, unban } from '../../../src/cluster/bans.ts';
-import type { ClusterNode } from '../../../src/cluster/node.ts';
+import type { Calls } from '../../../src/cluster/ports.ts';
 import { banChange, bannedIn } from '../../../src/cluster/readmissions.ts';
+import { CodedError } from '../../../src/errors.ts';
 import { Hosts } from './world.ts';
 
 describe('to ban a host', () => {
@@ -20,7 +21,10 @@ describe('to ban a host', () => {
   /** Of the first host. */
   const node = () => {
     const { cluster, store } = hosts.at(0);
-    return { cluster, replica: store } as unknown as ClusterNode;
+    const calls: Calls = {
+      ask: (_member, _method, _body, _ms, done) => done(new CodedError('NR_MEMBER_UNREACHABLE', 'off')),
+    };
+    return { cluster, replica: store, calls };
   };
   /** How it ends, while everybody hears of everything. */
   const end = async (work: Promise<void>): Promise<void> => {

@@ -195,6 +195,32 @@ describe('membership', () => {
     );
   });
 
+  it('does not forget a host that runs, unless it is told to all the same', async () => {
+    const [a, b, c] = (await cluster('a', 'b', 'c')) as [Machine, Machine, Machine];
+    await until(() => b.states().length === 3);
+    await assert.rejects(a.it.forget(['c'], { ban: true }), {
+      code: 'NR_FORGET_ALIVE',
+      what: 'host c runs, and has just answered this host',
+    });
+    assert.deepEqual(
+      a.it.hosts().map(({ state, isBanned }) => [state, isBanned]),
+      Array(3).fill(['present', false]),
+    );
+    c.it.node!.cluster.standing.mayGive();
+    // By the word of another one, where this host does not find it.
+    const { connections } = a.it.node!;
+    const { ask } = connections;
+    connections.ask = (member, ...request) =>
+      ask.call(connections, member === c.it.id ? 'f'.repeat(32) : member, ...request);
+    await assert.rejects(a.it.forget(['c']), {
+      code: 'NR_FORGET_ALIVE',
+      what: 'host c runs, and has just answered host b',
+    });
+    connections.ask = ask;
+    await a.it.forget(['c'], { force: true });
+    await until(() => b.states().includes('c forgotten'));
+  });
+
   it('stamps with the time of the others where its own clock is far ahead', async () => {
     const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
     b.aheadMs = HOUR_MS;
