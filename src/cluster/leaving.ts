@@ -140,7 +140,10 @@ export class Leaving {
   #adopt(): void {
     const me = this.#replica.origin;
     if (this.#standing.leaving) return;
-    const left = [...this.#members.allGone()].filter(({ id }) => this.#members.heir(id) === me);
+    // What it gave itself before it left is on its way until all that counts of it is here.
+    const left = [...this.#members.allGone()].filter(
+      ({ id, seal }) => this.#members.heir(id) === me && this.#replica.known(id) >= seal,
+    );
     const strays = left.flatMap(({ id }) => this.#ownership.of(id));
     if (strays.length > 0)
       this.#replica.write(

@@ -69,6 +69,30 @@ describe('to leave', () => {
     assert.equal(answers.get('promise'), 'NR_MEMBER_LEAVING');
   });
 
+  it('leaves its last writes to give what it had: the heir takes nothing before these have come', () => {
+    const hosts = new Hosts(3);
+    const [founder, heir, leaving] = hosts.nodes as [Node, Node, Node];
+    hosts.ended((done) => leaving.cluster.wants.want(hosts.space(2), done));
+    hosts.gossip();
+    const chunk = leaving.cluster.ownership.of(leaving.id)[0]!;
+    // All that is said of its end comes another way than its writes.
+    const before = heir.store.known(leaving.id);
+    leaving.store.write([{ key: chunk, value: { owner: heir.id } }], () => {});
+    hosts.run();
+    const seal = leaving.store.known(leaving.id);
+    const gone = { seal, how: 'left', by: founder.id, heir: heir.id, last: 3 };
+    heir.store.write([{ key: `gone/${leaving.id}`, value: gone }], () => {});
+    hosts.run();
+    heir.cluster.leaving.tidy();
+    hosts.run();
+    assert.equal(heir.store.known(leaving.id), before);
+    assert.equal(heir.store.version(chunk)?.origin, founder.id, 'as it was given to the one that left');
+    hosts.gossip();
+    heir.cluster.leaving.tidy();
+    hosts.gossip();
+    for (const { store } of [founder, heir]) assert.equal(store.version(chunk)?.origin, leaving.id);
+  });
+
   it('takes over what was given to a host that had left by then', () => {
     const hosts = new Hosts(3);
     const leaving = hosts.at(2);
