@@ -1,7 +1,9 @@
+import { z } from 'zod';
 import type { Range } from '../allocator/ranges.ts';
 import type { Creation, Judge } from '../cluster/names.ts';
 import { CodedError } from '../errors.ts';
 import { logicalSchema, networkNameSchema } from '../model/logical.ts';
+import type { Network } from '../model/network.ts';
 import { type Pool, poolName, poolSchema } from '../model/pool.ts';
 import { Address, WIDTH } from '../net/address.ts';
 import { Prefix } from '../net/prefix.ts';
@@ -12,6 +14,8 @@ import { record } from './record.ts';
 
 /** A chunk is a sixty-fourth of the pool, but no more than so many addresses. */
 const CHUNK_MAX = 64n;
+const NOBODY = 'a network that is being created, or was removed a moment ago,';
+const named = z.object({ name: z.string() });
 
 /** What the cluster's protocol, which knows integers, has to be told of pools. */
 export class PoolSpaces {
@@ -54,7 +58,7 @@ export class PoolSpaces {
     if (namespace === 'pool') {
       const wanted = poolSchema.safeParse(value).data;
       const standing = wanted && this.overlapping(wanted.tenant, Prefix.parse(wanted.prefix));
-      return standing && this.overlap(wanted.prefix, standing);
+      return standing && this.overlap(wanted.prefix, standing, true);
     }
     if (namespace === 'logical') {
       const wanted = logicalSchema.safeParse(value).data;
@@ -82,20 +86,32 @@ export class PoolSpaces {
     return undefined;
   }
 
-  /** The error for a prefix that overlaps a pool. */
-  overlap(prefix: string, pool: Pool): CodedError {
-    const id = this.#state.networkOf(pool.id)?.id ?? this.#networkElsewhere(pool.id);
-    const user = id ? `network ${id.slice(0, 12)}` : 'a network that is being created';
-    const what = `${prefix} overlaps ${pool.prefix} of ${user} in tenant ${pool.tenant}`;
-    return new CodedError('NR_POOL_OVERLAP', what);
+  /** The error for a prefix that overlaps a pool. `forOther`: it is said to another host, where ids here are unknown. */
+  overlap(prefix: string, pool: Pool, forOther = false): CodedError {
+    const own = forOther ? undefined : this.#state.networkOf(pool.id);
+    const user = own ? `network ${this.#label(own)}` : this.#networkElsewhere(pool.id);
+    const what = `${prefix} overlaps ${pool.prefix} of ${user ?? NOBODY} in tenant ${pool.tenant}`;
+    return new CodedError('NR_POOL_OVERLAP', what, {
+      remedy: user === undefined ? 'choose a subnet that does not overlap, or wait two minutes' : undefined,
+    });
   }
 
+  /** The network that has a pool, on any host, by which a person finds it there. */
   #networkElsewhere(pool: string): string | undefined {
     for (const entry of this.#store.all('network')) {
       const network = this.#state.networks.read(entry);
-      if (network?.pools.includes(pool)) return network.id;
+      if (!network?.pools.includes(pool)) continue;
+      const [, host = ''] = entry.key.split('/');
+      const { data } = named.safeParse(this.#store.get(`member/${host}`)?.value);
+      return `network ${this.#label(network)} on host ${data?.name ?? host.slice(0, 12)}`;
     }
     return undefined;
+  }
+
+  /** What the cluster calls a network, else its id in the Docker of the host that has it. */
+  #label({ id, pools }: Network): string {
+    const logical = logicalOf(this.#state, pools);
+    return (logical && nameOf(this.#state, logical.id)) ?? id.slice(0, 12);
   }
 }
 

@@ -32,7 +32,13 @@ describe('a pool of several hosts', () => {
       /NR_POOL_OVERLAP: 10\.1\.0\.0\/16 overlaps 10\.1\.0\.0\/24 of a network that is/,
     );
     await on.network(2, NET);
-    assert.match(await ask(), /of network n2 in tenant default/);
+    assert.match(await ask(), /of network n2 on host h2 in tenant default/);
+    on.hosts.gossip();
+    assert.match(await ask(), /of network n2 on host h2 in tenant default/, 'without asking the treasury');
+    const own = on.refused(2, (driver) =>
+      driver.requestPool({ pool: '10.1.0.0/16', options: {}, v6: false }),
+    );
+    assert.match(await own, /of network n2 in tenant default/);
   });
 
   it('is refused by the name of the treasury that cannot be reached, unless it exists', async () => {

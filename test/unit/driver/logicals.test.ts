@@ -100,7 +100,7 @@ describe('a logical network', () => {
     assert.equal(on.state(3).networks.get('n3')?.mtu, 1400);
     const own = { ...named('mine'), ipv6: true, options: { network: 'mine' } };
     assert.deepEqual(await create(on, 1, own), [V4, V6]);
-    assert.match(await refused(on, 1, { ...own, id: 'twice' }), /NR_POOL_OVERLAP: .* of network n1 /);
+    assert.match(await refused(on, 1, { ...own, id: 'twice' }), /NR_POOL_OVERLAP: .* of network mine in /);
   });
 
   it('is named by either option, and by both only if they agree', async () => {
