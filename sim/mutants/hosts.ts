@@ -91,7 +91,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: LEAVING,
-        find: 'if (!coversAll(this.#replica.vector, new Map(Object.entries(vector))))',
+        find: 'if (!coversAll(this.#replica.vector, known))',
         replace: 'if (!coversAll(new Map(Object.entries(vector)), new Map()))',
       },
     ],
@@ -127,8 +127,8 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: LEAVING,
-        find: 'return borrowers ? [{ key, borrowers }] : [];',
-        replace: 'return borrowers ? [] : [];',
+        find: 'borrowers.length > 0 && this.#ownerOf(key) !== to',
+        replace: 'borrowers.length > 0 && this.#ownerOf(key) === to',
       },
     ],
     seeds: { within: 250, shows: /^DUPLICATE/, story: { focus: 'parting' } },

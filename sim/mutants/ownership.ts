@@ -4,6 +4,7 @@ const WRITING = 'src/store/writing.ts';
 const WANTS = 'src/cluster/wants.ts';
 const CLAIMS = 'src/cluster/claims.ts';
 const NAMES = 'src/cluster/names.ts';
+const LEAVING = 'src/cluster/leaving.ts';
 const HOST = 'sim/host.ts';
 const ENTITLEMENT = 'src/cluster/entitlement.ts';
 const TRANSFERS = ['test/unit/cluster/transfers.test.ts'];
@@ -228,6 +229,30 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     tests: {
       files: ['test/unit/cluster/names.test.ts'],
       title: /asked for by a member that keeps no rule end none of what is not made that way/,
+    },
+  },
+  {
+    name: 'handover-of-anything',
+    what: 'who leaves hands over loans of what it does not own',
+    changes: [
+      {
+        file: LEAVING,
+        find: 'if (!space || this.#ownerOf(key) !== this.#replica.origin) return undefined;',
+        replace: 'if (space || !space) return undefined;',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/leaving.test.ts'],
+      title: /takes no loan from a host that does not own what is lent/,
+    },
+  },
+  {
+    name: 'handover-that-replaces',
+    what: 'a handover that comes once more, late, ends the loans that were made since',
+    changes: [{ file: LEAVING, find: '[...others, ...borrowers]', replace: 'borrowers' }],
+    tests: {
+      files: ['test/unit/cluster/leaving.test.ts'],
+      title: /replaces no loan by another one when it is asked late/,
     },
   },
   {

@@ -42,7 +42,7 @@ const auditSchema = z.object({ loans: z.array(loanSchema) });
 const auditedSchema = z.object({ unknown: z.array(z.string()) });
 const movedSchema = z.object({ owner: z.string() });
 
-const borrowerSchema = z.object({ to: z.string(), nonce: z.string() });
+export const borrowerSchema = z.object({ to: z.string(), nonce: z.string() });
 const lentSchema = z.object({ borrowers: z.array(borrowerSchema) });
 export type Borrower = z.infer<typeof borrowerSchema>;
 
@@ -171,6 +171,8 @@ export class Claims {
     const claim = claimSchema.parse(body);
     const space = this.#spaces.get(claim.space);
     if (!space) return done(new CodedError('NR_POOL_UNKNOWN', `there is no space ${claim.space}`));
+    if (BigInt(claim.value) >= BigInt(space.size))
+      return done(new CodedError('NR_REQUEST_FORBIDDEN', `${space.id} has no value ${claim.value}`));
     this.#standing.mayGive();
     if (!this.#members.get(from)?.complete || this.#standing.frozen(from)) {
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} is not a member that may own anything`));
@@ -470,7 +472,8 @@ export class Claims {
   }
 }
 
-function borrowersIn(entry: Entry): Borrower[] {
+/** Who has a value by the record of its loan. */
+export function borrowersIn(entry: Entry): Borrower[] {
   return lentSchema.safeParse(entry.value).data?.borrowers ?? [];
 }
 

@@ -1,19 +1,21 @@
 import { z } from 'zod';
 import { CodedError } from '../errors.ts';
+import { quote } from '../net/address.ts';
 import type { Change } from '../ports/store.ts';
-import { coversAll } from '../store/crdt/vector.ts';
+import { coversAll, type VectorView } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
+import { borrowerSchema, borrowersIn } from './claims.ts';
 import { farewellOf } from './departures.ts';
 import { goneChange, type Members } from './members.ts';
-import { DEFAULT_DOMAIN, type Ownership, ownedBy } from './ownership.ts';
+import { chunkKey, DEFAULT_DOMAIN, type Ownership, ownedBy } from './ownership.ts';
 import type { Ended, Ground, Method } from './ports.ts';
-import { isHeld } from './spaces.ts';
+import { chunkOf, isHeld, type Space, type Spaces, valueSchema } from './spaces.ts';
 import { type Parting, partingSchema, type Standing } from './standing.ts';
 
 const ASK_MS = 2000;
 
-const lentSchema = z.object({ borrowers: z.array(z.json()) });
-const loanSchema = z.object({ key: z.string(), borrowers: z.array(z.json()) });
+const loanSchema = z.object({ key: z.string(), borrowers: z.array(borrowerSchema).min(1) });
+type Lent = z.infer<typeof loanSchema>;
 /** What a host says that has given all away, and its signature. */
 const farewellSchema = partingSchema.extend({
   word: z.object({ key: z.string(), signature: z.string() }).optional(),
@@ -31,6 +33,7 @@ export class Leaving {
   readonly #replica: Replica;
   readonly #members: Members;
   readonly #ownership: Ownership;
+  readonly #spaces: Spaces;
   readonly #standing: Standing;
   readonly #ground: Ground;
   #going = false;
@@ -39,12 +42,14 @@ export class Leaving {
     replica: Replica;
     members: Members;
     ownership: Ownership;
+    spaces: Spaces;
     standing: Standing;
     ground: Ground;
   }) {
     this.#replica = parts.replica;
     this.#members = parts.members;
     this.#ownership = parts.ownership;
+    this.#spaces = parts.spaces;
     this.#standing = parts.standing;
     this.#ground = parts.ground;
   }
@@ -102,12 +107,12 @@ export class Leaving {
     this.#standing.mayGive();
     if (this.#standing.frozen(from) || !this.#members.isPresent(from))
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} is no member`));
-    if (!coversAll(this.#replica.vector, new Map(Object.entries(vector))))
+    const known = new Map(Object.entries(vector));
+    if (!coversAll(this.#replica.vector, known))
       return done(new CodedError('NR_MEMBER_BUSY', 'not all that the leaving host knows has arrived'));
-    const changes = loans.map(({ key, borrowers }): Change => {
-      const [, , space, value] = key.split('/');
-      return { key: `lent/${this.#replica.origin}/${space}/${value}`, value: { borrowers } };
-    });
+    const refusal = loans.map(({ key }) => this.#refusal(from, key, known)).find((error) => error);
+    if (refusal) return done(refusal);
+    const changes = loans.flatMap((loan) => this.#adopted(loan));
     this.#replica.write(changes, (error) => done(error, { body: {} }));
   };
 
@@ -136,6 +141,49 @@ export class Leaving {
     this.#replica.write([goneChange(gone)], (error) => done(error, { body: {} }));
   };
 
+  /** The space of a loan and its chunk's number; undefined where there is no such space any more. */
+  #placeOf(key: string): { space: Space; chunk: bigint } | undefined {
+    const [, , id = '', value = ''] = key.split('/');
+    const space = this.#spaces.get(id);
+    return space && { space, chunk: chunkOf(space, BigInt(value)) };
+  }
+
+  /** Who owns the chunk of a loan, as far as is known here. */
+  #ownerOf(key: string): string | undefined {
+    const { space, chunk } = this.#placeOf(key) ?? {};
+    return space && this.#ownership.chunk(space.id, space.domain, chunk!);
+  }
+
+  /**
+   * Why a loan is not one of who leaves. `known`: what it knows. The chunk is its own, or a third host's that has given it
+   * away, to who leaves, a moment ago; never this host's own.
+   */
+  #refusal(from: string, key: string, known: VectorView): CodedError | undefined {
+    const [namespace, lender, , value, more] = key.split('/');
+    const isIts = namespace === 'lent' && lender === from && more === undefined;
+    if (!isIts || !valueSchema.safeParse(value).success)
+      return new CodedError('NR_REQUEST_FORBIDDEN', `${quote(key)} is no loan of ${from}`);
+    const { space, chunk } = this.#placeOf(key) ?? {};
+    if (space && BigInt(value!) >= BigInt(space.size))
+      return new CodedError('NR_REQUEST_FORBIDDEN', `${quote(key)} is of no value`);
+    if (!space || this.#ownerOf(key) !== this.#replica.origin) return undefined;
+    const { origin = '', sequence = 0 } = this.#replica.version(chunkKey(space.id, chunk!)) ?? {};
+    return (known.get(origin) ?? 0) < sequence
+      ? new CodedError('NR_MEMBER_BUSY', 'the leaving host has not heard yet who owns what it lends')
+      : new CodedError('NR_REQUEST_FORBIDDEN', `${from} does not own what it lends: ${quote(key)}`);
+  }
+
+  /** The change that makes another host's loan one of this host's. What stands of an earlier attempt ends by itself. */
+  #adopted({ key, borrowers }: Lent): Change[] {
+    if (!this.#placeOf(key)) return [];
+    const own = `lent/${this.#replica.origin}/${key.split('/').slice(2).join('/')}`;
+    const entry = this.#replica.get(own);
+    const others = (entry ? borrowersIn(entry) : []).filter(
+      (one) => !borrowers.some(({ to, nonce }) => to === one.to && nonce === one.nonce),
+    );
+    return [{ key: own, value: { borrowers: [...others, ...borrowers] } }];
+  }
+
   /** What was given to a member that had left by the time it arrived belongs to its heir. */
   #adopt(): void {
     const me = this.#replica.origin;
@@ -156,10 +204,10 @@ export class Leaving {
     const [to, ...others] = successors;
     if (to === undefined)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'no member can take over now; try again'));
-    const loans = [...this.#replica.list('lent')].flatMap(({ key, value }) => {
-      const borrowers = lentSchema.safeParse(value).data?.borrowers;
-      return borrowers ? [{ key, borrowers }] : [];
-    });
+    // Of what is the successor's by now there is an old loan left, of an attempt to hand it over to this host.
+    const loans = [...this.#replica.list('lent')]
+      .map((entry): Lent => ({ key: entry.key, borrowers: borrowersIn(entry) }))
+      .filter(({ key, borrowers }) => borrowers.length > 0 && this.#ownerOf(key) !== to);
     const body = { vector: Object.fromEntries(this.#replica.vector), loans };
     this.#ground.calls.ask(to, 'handover', body, ASK_MS, (error) => {
       if (!this.#standing.leaving)

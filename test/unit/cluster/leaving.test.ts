@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import type { Grant } from '../../../src/cluster/claims.ts';
+import type { Json } from '../../../src/ports/store.ts';
 import { Hosts, type Node } from './world.ts';
 
 describe('to leave', () => {
@@ -104,5 +106,140 @@ describe('to leave', () => {
     heir.cluster.leaving.tidy();
     hosts.run();
     assert.equal(heir.cluster.ownership.owner('chunk/s/3'), heir.id);
+  });
+
+  /** Who asks gets the value, as far as its owner says. */
+  const claim = (hosts: Hosts, node: Node, value: bigint) => {
+    const space = node.cluster.spaces.get('s')!;
+    const use = (grant: Grant) => [{ key: `allocation/${node.id}/s/${value}`, value: { ...grant } as Json }];
+    const ended = hosts.ended((done) => node.cluster.claims.claim(space, value, use, done));
+    hosts.gossip();
+    return ended;
+  };
+  const lent = ({ store, id }: Node, value: number) =>
+    (store.get(`lent/${id}/s/${value}`)?.value as { borrowers: object[] } | undefined)?.borrowers;
+  const holders = (hosts: Hosts, value: number) =>
+    hosts.nodes.filter(({ id, store }) => store.get(`allocation/${id}/s/${value}`)).map(({ id }) => id);
+
+  it('gives loans to the successor, who keeps them while they are in use', () => {
+    const hosts = new Hosts(4);
+    const [founder, heir, borrower, other] = hosts.nodes as [Node, Node, Node, Node];
+    assert.equal(claim(hosts, borrower, 1n), 'done');
+    const attempt = () => hosts.ended((done) => founder.cluster.leaving.leave(done));
+    assert.match(attempt(), /NR_MEMBER_UNREACHABLE/, 'nobody knows yet that it leaves');
+    hosts.gossip();
+    attempt();
+    hosts.nodes.splice(0, 1);
+    // What it tells before it says good-bye.
+    for (const { store } of hosts.nodes) {
+      const end = founder.cluster.standing.tells;
+      store.merge([founder.store.range(founder.id, store.known(founder.id), undefined, end)]);
+    }
+    hosts.gossip();
+    assert.equal(heir.cluster.ownership.owner('chunk/s/0'), heir.id);
+    assert.deepEqual(lent(heir, 1)?.length, 1);
+    for (let times = 0; times < 5; times++) {
+      hosts.pass(1000);
+      hosts.gossip();
+    }
+    assert.match(claim(hosts, other, 1n), /NR_ADDRESS_IN_USE/);
+    assert.deepEqual(holders(hosts, 1), [borrower.id]);
+  });
+
+  it('gives loans of chunks that were given to it a moment ago, and have not arrived', () => {
+    const hosts = new Hosts(4);
+    const [, first, borrower, last] = hosts.nodes as [Node, Node, Node, Node];
+    hosts.ended((done) => first.cluster.wants.want(hosts.space(1), done));
+    hosts.gossip();
+    const value = BigInt([...first.cluster.spaces.allocator('s')!.ownedChunks()][0]! * 4n);
+    assert.equal(claim(hosts, borrower, value), 'done');
+    const loans = [{ key: `lent/${first.id}/s/${value}`, borrowers: lent(first, Number(value))! }];
+    // As when the grant of the first one is on its way to who leaves next.
+    assert.equal(handover(hosts, hosts.at(0), first, last, loans), 'done');
+    const own = [{ key: `lent/${last.id}/s/${value}`, borrowers: lent(last, Number(value))! }];
+    assert.equal(handover(hosts, hosts.at(0), last, borrower, own), 'done');
+    assert.equal(lent(borrower, Number(value))?.length, 1);
+  });
+
+  /** Has one member ask another one to take over; how that ends. */
+  function handover(
+    hosts: Hosts,
+    { store }: Node,
+    from: Node,
+    to: Node,
+    loans: readonly object[],
+    vector: ReadonlyMap<string, number> = store.vector,
+  ): string {
+    let ended = 'nothing';
+    const body = { vector: Object.fromEntries(vector), loans } as Json;
+    to.cluster.serve('handover', from.id, body, (error) => {
+      ended = error?.code ?? 'done';
+    });
+    hosts.run();
+    hosts.gossip();
+    return ended;
+  }
+
+  it('takes no loan from a host that does not own what is lent, whether it leaves or not', () => {
+    const hosts = new Hosts(4);
+    const told: object[] = [];
+    hosts.warned = (what) => void told.push(what);
+    const [treasury, borrower, rogue, other] = hosts.nodes as [Node, Node, Node, Node];
+    assert.equal(claim(hosts, borrower, 1n), 'done');
+    const before = lent(treasury, 1);
+    const borrowers = [{ to: rogue.id, nonce: 'z' }];
+    for (const key of [
+      'lent/x/s/1',
+      `lent/${rogue.id}/s/1`,
+      `lent/${treasury.id}/s/1`,
+      `lent/${rogue.id}/s/9`,
+      `lent/${rogue.id}/s/99`,
+      `lent/${rogue.id}/s/x`,
+      `lent/${rogue.id}/s/1/2`,
+      `gone/${rogue.id}/s/1`,
+      'lent',
+      '',
+    ])
+      assert.equal(
+        handover(hosts, rogue, rogue, treasury, [{ key, borrowers }]),
+        'NR_REQUEST_FORBIDDEN',
+        key,
+      );
+    const key = `lent/${rogue.id}/s/1`;
+    assert.equal(handover(hosts, rogue, rogue, treasury, [{ key, borrowers }], new Map()), 'NR_MEMBER_BUSY');
+    for (const wrong of [[], [{}], [{ to: rogue.id }], ['x'], {}])
+      assert.equal(
+        handover(hosts, rogue, rogue, treasury, [{ key, borrowers: wrong }]),
+        'NR_REQUEST_INVALID',
+      );
+    assert.deepEqual(lent(treasury, 1), before);
+    assert.deepEqual(
+      [...treasury.store.list('lent')].map((one) => one.key),
+      [`lent/${treasury.id}/s/1`],
+    );
+    for (let times = 0; times < 70; times++) {
+      hosts.pass(1000);
+      hosts.gossip();
+    }
+    assert.match(claim(hosts, other, 1n), /NR_ADDRESS_IN_USE/);
+    assert.deepEqual(holders(hosts, 1), [borrower.id]);
+    assert.ok(told.length > 0 && treasury.cluster.refusals.counts.get('request'));
+  });
+
+  it('replaces no loan by another one when it is asked late for the second time', () => {
+    const hosts = new Hosts(4);
+    const [treasury, borrower, heir] = hosts.nodes as [Node, Node, Node];
+    assert.equal(claim(hosts, borrower, 1n), 'done');
+    const key = `lent/${treasury.id}/s/1`;
+    const loan = (nonce: string) => [{ key, borrowers: [{ to: borrower.id, nonce }] }];
+    const [now] = lent(treasury, 1) as [{ nonce: string }];
+    const ask = (nonce: string) => handover(hosts, treasury, treasury, heir, loan(nonce));
+    for (const nonce of [now.nonce, 'of an earlier use', now.nonce]) assert.equal(ask(nonce), 'done');
+    assert.equal(lent(heir, 1)?.length, 2);
+    for (let times = 0; times < 5; times++) {
+      hosts.pass(1000);
+      hosts.gossip();
+    }
+    assert.deepEqual(lent(heir, 1), [now], 'what its borrower does not know ends');
   });
 });
