@@ -1,7 +1,6 @@
 import type { Request, ResponseObject, ResponseToolkit } from '@hapi/hapi';
 import type { Current } from '../driver/current.ts';
 import type { Services } from '../driver/services.ts';
-import { CodedError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker } from '../ports/docker.ts';
 import type { Log } from '../ports/log.ts';
@@ -18,6 +17,7 @@ import { findNetwork, showNetworks } from './networks.ts';
 import { showPeers } from './peers.ts';
 import { showPools } from './pools.ts';
 import type { Pulse } from './pulse.ts';
+import { queryOf } from './query.ts';
 import { showRoutes, within } from './routes.ts';
 import { showStatus } from './status.ts';
 import type { EndpointView } from './views.ts';
@@ -123,14 +123,4 @@ function prefixOf(request: Request): string | undefined {
   const prefix = queryOf(request, 'prefix');
   if (prefix !== undefined) within('0.0.0.0/0', prefix); // refused before anything is read
   return prefix;
-}
-
-/** A parameter of a path, which takes no other ones but `also`. @throws NR_QUERY_INVALID */
-function queryOf(request: Request, name: string, ...also: readonly string[]): string | undefined {
-  const { [name]: value, ...others } = request.query as Record<string, unknown>;
-  const unknown = Object.keys(others).filter((one) => !also.includes(one));
-  if (unknown.length > 0)
-    throw new CodedError('NR_QUERY_INVALID', `unknown query parameter: ${unknown.join(', ')}`);
-  if (value === undefined || typeof value === 'string') return value;
-  throw new CodedError('NR_QUERY_INVALID', `${name} is given twice`);
 }

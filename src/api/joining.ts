@@ -6,7 +6,8 @@ import { CLUSTER_PORT, parsePlace } from '../net/place.ts';
 import { type Clock, wallOf } from '../ports/clock.ts';
 import { bounded } from './bounded.ts';
 import { showCluster, showHosts } from './cluster.ts';
-import type { ClusterView } from './views.ts';
+import { queryOf } from './query.ts';
+import type { ClusterView, HostView } from './views.ts';
 
 /** What changes a host's membership: as much of it as the api asks for. */
 export type Member = Pick<
@@ -64,7 +65,11 @@ export function memberRoutes(member: Member, clock: Clock): MemberRoute[] {
     {
       method: 'GET',
       path: '/v1/hosts',
-      handler: async () => ({ hosts: showHosts(member.describe(), now()) }),
+      handler: async (request) => {
+        const isAll = queryOf(request, 'all') !== undefined;
+        const hosts = showHosts(member.describe(), now());
+        return { hosts: isAll ? hosts : hosts.filter((host) => !isHistory(host)) };
+      },
     },
     change('init', nothing, () => member.init()),
     change('join', joinBody, ({ host, port, token }) => member.join(placeOf(host, port), token)),
@@ -78,6 +83,11 @@ export function memberRoutes(member: Member, clock: Clock): MemberRoute[] {
       return { token, expires: new Date(wallOf(clock) + lifetime * 1000).toISOString() };
     }),
   ];
+}
+
+/** A row that nothing is to be done about any more: the host has left, or come back under another id. */
+function isHistory({ state, returnedAs }: HostView): boolean {
+  return state === 'left' || returnedAs !== undefined;
 }
 
 function placeOf(host: string, port: number) {

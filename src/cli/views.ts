@@ -95,10 +95,10 @@ export function addViews(program: Command): void {
   );
 
   const hosts = group(program, 'hosts', 'host', 'hosts of the cluster');
-  view(list(hosts, 'hosts'), {
+  view(list(hosts, 'hosts').option('--all', 'those that have left or come back under another id, too'), {
     view: hostsView,
     render: ({ hosts: all }) => renderHosts(all),
-    path: () => '/v1/hosts',
+    path: (_id, { all }) => (all === true ? '/v1/hosts?all=yes' : '/v1/hosts'),
   });
 
   const peers = group(program, 'peers', 'peer', 'BGP neighbours');

@@ -2,7 +2,7 @@ import { CodedError } from '../errors.ts';
 import { idOf, idsOf } from './byname.ts';
 import type { ClusterNode } from './node.ts';
 import { ended } from './ports.ts';
-import { banChange, bannedIn, isBanned } from './readmissions.ts';
+import { banChange, bannedIn, isBanned, returnedAs } from './readmissions.ts';
 import { runningOf } from './running.ts';
 
 type Node = Pick<ClusterNode, 'cluster' | 'replica' | 'calls'>;
@@ -19,7 +19,10 @@ export async function forget(
 ): Promise<void> {
   const { cluster, replica } = node;
   const { members, forgetting } = cluster;
-  const gone = [...members.allGone()].map(({ id }) => id);
+  // Who has left, or has come back as somebody else, is nobody to keep out.
+  const gone = [...members.allGone()]
+    .filter(({ id, how }) => how === 'forgotten' && returnedAs(replica, id) === undefined)
+    .map(({ id }) => id);
   const ids = hosts.map((host) => idOf(members, host, ban ? gone : []));
   cluster.standing.mayGive();
   if (!force) await refuseRunning(node, ids);

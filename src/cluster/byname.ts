@@ -10,7 +10,8 @@ interface Named {
 }
 
 /**
- * The id of the member that a person calls so: by its id, the beginning of it, or its name; else of one of `gone`.
+ * The id of the member that a person calls so: by its id, the beginning of it, or its name; else of one of `gone`, of
+ * several with that name the one that was admitted last.
  * @throws NR_MEMBER_UNKNOWN, NR_ID_AMBIGUOUS
  */
 export function idOf(members: Members, host: string, gone: readonly string[] = []): string {
@@ -18,6 +19,7 @@ export function idOf(members: Members, host: string, gone: readonly string[] = [
   const before = gone.flatMap((id) => members.get(id) ?? []);
   const all = present.some((one) => isExactly(one, host)) ? present : [...present, ...before];
   const exact = all.filter((one) => isExactly(one, host));
+  if (all !== present && exact.length > 0) return exact.reduce((a, b) => (a.number > b.number ? a : b)).id;
   const found = exact.length > 0 ? exact : all.filter(({ id }) => beginsWith(id, host));
   const [one, other] = found;
   if (one && other)

@@ -66,7 +66,7 @@ export function livenessOf(
   return { liveness: 'silent', since: silentSince };
 }
 
-/** All members, those that are gone last. */
+/** All members, those that are gone last, both in the order in which they came. */
 export function viewHosts({
   replica,
   cluster,
@@ -87,7 +87,9 @@ export function viewHosts({
   };
   const present = members.present().map(({ id }) => id);
   const pauseMs = present.length > LINKED_MAX ? reportPauseMs(replica.vector.size) + MARGIN_MS : 0;
+  const numberOf = (id: string) => members.get(id)?.number ?? 0;
   const gone = [...members.allGone()].map(({ id }) => id);
+  gone.sort((a, b) => numberOf(a) - numberOf(b) || (a < b ? -1 : 1));
   return [...present, ...gone].map((id) => ({
     id,
     name: members.nameOf(id),

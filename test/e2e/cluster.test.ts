@@ -16,7 +16,7 @@ const status = async (host: Host): Promise<StatusView> => statusView.parse(await
 
 /** Members and their states, as a host sees them. */
 async function members(host: Host): Promise<string> {
-  const { hosts } = hostsView.parse(await json(host, 'hosts'));
+  const { hosts } = hostsView.parse(await json(host, 'hosts', '--all'));
   return hosts.map(({ name, state }) => `${name} ${state}`).join(', ');
 }
 

@@ -51,7 +51,7 @@ describe('a host that was forgotten and is there again', function () {
 
   /** Members and their states, as a host sees them. */
   async function states(at: Host): Promise<string> {
-    const { hosts: all } = hostsView.parse(await show(at, 'hosts'));
+    const { hosts: all } = hostsView.parse(await show(at, 'hosts?all=yes'));
     return all.map(({ name, state }) => `${name} ${state}`).join(', ');
   }
   const seen = (at: Host, wanted: string, timeoutMs = BACK_MS) =>
@@ -144,7 +144,7 @@ describe('a host that was forgotten and is there again', function () {
     const [route] = await routesTo(h3, `${TAKEN}/32`);
     assert.ok(route?.gateway, `by the other host: ${JSON.stringify(route)}`);
     assert.ok((await attention(h3)).some((what) => /^taken has lost 10\.1\.99\.9\b.*host h2/.test(what)));
-    const shown = hostsView.parse(await show(h1, 'hosts')).hosts.find(({ id }) => id === before);
+    const shown = hostsView.parse(await show(h1, 'hosts?all=yes')).hosts.find(({ id }) => id === before);
     assert.equal(shown?.returnedAs, await idOf(h3));
     await inside(h3, 'taken', 'true');
   });
@@ -181,7 +181,7 @@ describe('a host that was forgotten and is there again', function () {
     await reaches(h3, 'standing', await addressOf(h4, 'fresh'));
     const { id, state } = await self(h4);
     assert.deepEqual([state, id === before], ['member', false]);
-    const { hosts: all } = hostsView.parse(await show(h1, 'hosts'));
+    const { hosts: all } = hostsView.parse(await show(h1, 'hosts?all=yes'));
     assert.equal(all.find((one) => one.id === before)?.returnedAs, id, 'it was one all the time');
   });
 

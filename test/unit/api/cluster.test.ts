@@ -118,7 +118,7 @@ describe('operator API of the cluster', () => {
     const cluster = clusterView.parse(JSON.parse((await ask(it, '/v1/cluster')).payload));
     assert.deepEqual([cluster.cluster, cluster.members], [UUID, { total: 2, heard: 1 }]);
     assert.equal(cluster.problems[0]?.remedy, problem.remedy);
-    const { hosts } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts')).payload));
+    const { hosts } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts?all=yes')).payload));
     assert.deepEqual(
       hosts.map(({ banned, returnedAs }) => [banned, returnedAs]),
       [
@@ -140,6 +140,22 @@ describe('operator API of the cluster', () => {
     const health = await ask(it, '/health');
     assert.equal(health.statusCode, 200);
     assert.deepEqual(healthView.parse(JSON.parse(health.payload)).status, 'degraded');
+  });
+
+  it('leaves out hosts that have left or are somebody else by now, unless it is asked for all', async () => {
+    const hosts = [
+      host('h1', { isSelf: true }),
+      host('h2', { state: 'left' }),
+      host('h3', { state: 'forgotten', returnedAs: 'x' }),
+      host('h4', { state: 'forgotten' }),
+    ];
+    const base = member();
+    const it = { describe: () => ({ ...base, member: { ...base.member!, hosts } }) };
+    const names = async (url: string) =>
+      hostsView.parse(JSON.parse((await ask(it, url)).payload)).hosts.map(({ name }) => name);
+    assert.deepEqual(await names('/v1/hosts'), ['h1', 'h4']);
+    assert.deepEqual(await names('/v1/hosts?all=yes'), ['h1', 'h2', 'h3', 'h4']);
+    assert.equal((await ask(it, '/v1/hosts?some=yes')).statusCode, 400);
   });
 
   it('tells what probes have found, as far as it is known', async () => {
@@ -164,7 +180,7 @@ describe('operator API of the cluster', () => {
       host('h8', { state: 'incomplete', probe: { verdict: 'dead', since: now } }),
     ];
     const it = { describe: () => ({ ...base, member: { ...base.member!, hosts } }) };
-    const { hosts: shown } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts')).payload));
+    const { hosts: shown } = hostsView.parse(JSON.parse((await ask(it, '/v1/hosts?all=yes')).payload));
     assert.deepEqual(
       shown.map(({ name, state, away, udpBlocked }) => [name, state, away, udpBlocked]),
       [

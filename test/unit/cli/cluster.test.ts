@@ -31,9 +31,9 @@ h3    c3c3c3c3c3c3  forgotten  -                -              -     -    -     
     const [own, , gone] = HOSTS;
     const banned = { ...gone, banned: true };
     const back = { ...gone, id: 'd4'.repeat(16), banned: true, returnedAs: own!.id };
-    daemon.says('GET /v1/hosts', { hosts: [banned, back] });
+    daemon.says('GET /v1/hosts?all=yes', { hosts: [banned, back] });
     assert.equal(
-      (await daemon.run('hosts')).stdout,
+      (await daemon.run('hosts', '--all')).stdout,
       golden`
 HOST  ID            STATE      NOTE
 h3    c3c3c3c3c3c3  forgotten  banned

@@ -80,6 +80,16 @@ describe('to ban a host', () => {
     assert.equal(hosts.at(0).store.version(`banned/${H5}`), version, 'nothing is written for it twice');
   });
 
+  it('means none that has come back since, nor one that has left', async () => {
+    await forgets(['h5', 'h4'], { force: true });
+    hosts
+      .at(0)
+      .store.write([{ key: `returned/${H5}`, value: { as: 'x' } }], (error) => assert.ifError(error));
+    await assert.rejects(forgets(['h5'], { ban: true }), { code: 'NR_MEMBER_UNKNOWN' });
+    await forgets(['h4'], { ban: true });
+    assert.deepEqual(banned(), [H4]);
+  });
+
   it('is undone when it cannot be forgotten, but not what stood before', async () => {
     await forgets(['h5'], { ban: true });
     const refused = forgets(['h3', 'h4', 'h5'], { ban: true });

@@ -10,7 +10,8 @@ const GONE = 'abff3333'.padEnd(32, '0');
 
 /** Members of which `present` are not gone. */
 function membersOf(names: Record<string, string>, present: readonly string[]): Members {
-  const get = (id: string) => (id in names ? { id, name: names[id] } : undefined);
+  const ids = Object.keys(names);
+  const get = (id: string) => (id in names ? { id, name: names[id], number: ids.indexOf(id) } : undefined);
   return { get, present: () => present.map(get) } as unknown as Members;
 }
 
@@ -38,6 +39,14 @@ describe("what a person's name for a host means", () => {
     assert.equal(idOf(members, 'abff', [GONE]), GONE);
     assert.equal(idOf(members, 'alpha', [GONE]), A);
     assert.equal(idOf(membersOf({ [B]: 'beta', [GONE]: 'alpha' }, [B]), 'alpha', [GONE]), GONE);
+  });
+
+  it('is of several that are gone the last one that came, as the others had that name before it', () => {
+    const all = membersOf({ [B]: 'alpha', [GONE]: 'alpha', [A]: 'alpha' }, []);
+    assert.equal(idOf(all, 'alpha', [GONE, A, B]), A);
+    assert.equal(idOf(all, 'alpha', [GONE, B]), GONE);
+    assert.equal(idOf(all, B, [GONE, A, B]), B);
+    assert.throws(() => idOf(all, 'abcd', [A, B]), coded('NR_ID_AMBIGUOUS'));
   });
 
   it('may be any number of ids, members or not', () => {
