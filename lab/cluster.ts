@@ -21,7 +21,8 @@ export async function formCluster(hosts: readonly Host[], say: (line: string) =>
     say(`${founder.name}# net-routed init`);
     await founder.must(['net-routed', 'init']);
   }
-  for (const host of hosts.filter((one) => alone.has(one) && one !== founder)) {
+  const newcomers = hosts.filter((one) => alone.has(one) && one !== founder);
+  for (const host of newcomers) {
     const at = underlay(founder.name).host4;
     const token = (await founder.must(['net-routed', 'token'])).trim();
     say(`${host.name}# net-routed join ${at} --token ${token.slice(0, 8)}...`);
@@ -30,6 +31,10 @@ export async function formCluster(hosts: readonly Host[], say: (line: string) =>
     if (status !== 0)
       throw new LabError(`${host.name} did not join the cluster of ${founder.name}: ${stderr.trim()}`);
   }
+  const [second] = newcomers;
+  if (!alone.has(founder) || !second) return;
+  say(`${founder.name}# net-routed share ${second.name}`);
+  await founder.must(['net-routed', 'share', second.name]);
 }
 
 async function isAlone(host: Host): Promise<boolean> {

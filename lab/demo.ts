@@ -120,6 +120,7 @@ async function show(lab: Lab): Promise<void> {
       const token = await type(h1, 'net-routed token');
       await type(host, `net-routed join ${underlay(h1.name).host4} --token ${token}`);
     }
+    await type(h1, `net-routed share ${h2.name}`);
     await type(h1, 'net-routed hosts');
   });
 

@@ -119,6 +119,10 @@ const TABLE = {
     409,
     'ask a host that holds it: net-routed hosts shows which; net-routed share HOST there',
   ],
+  NR_KEY_LOST: [
+    503,
+    'bring the key back: docs/errors.md tells how; net-routed share, in time, has two or three hosts hold it',
+  ],
   NR_CLUSTER_BUSY: [409, 'wait for its end; net-routed status shows it'],
   NR_CLUSTER_SECRET: [409, 'give other hosts the same clusterSecretFile; nothing else is needed'],
   NR_CLUSTER_WAITING: [
@@ -204,6 +208,10 @@ const TABLE = {
     'use net-routed leave there, or switch it off first; --force forgets it all the same',
   ],
   NR_FORGET_DONE: [409, 'nothing: the host is gone already'],
+  NR_FORGET_KEY: [
+    409,
+    'have another one hold it first, on that host: net-routed share HOST; or add --force, after which nobody can be let in',
+  ],
   NR_FORGET_MAJORITY: [409, 'make sure that the others are the ones that are gone, and add --force'],
   NR_DAEMON_UNREACHABLE: [503, 'start net-routed daemon, or give --socket'],
   NR_SOCKET_IN_USE: [503, 'stop the other daemon, or give another socket folder'],

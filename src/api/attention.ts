@@ -27,6 +27,12 @@ export function attentionOf(
     add(`${first.code}: ${first.what}, for ${first.seconds} s${more}`, remedy);
   }
   for (const { code, what, remedy } of cluster.problems) add(`${code}: ${what}`, remedy);
+  const [holder, another] = cluster.keyHolders ?? [];
+  if (holder !== undefined && another === undefined && (cluster.members?.total ?? 0) > 1)
+    add(
+      `host ${holder} alone holds the key of the cluster: without it no host can be let in, and no certificate renewed`,
+      `have one or two others hold it as well, on ${holder}: net-routed share HOST`,
+    );
   for (const { name, endpoints: count } of missing)
     add(
       `endpoints of host ${name}, which is not heard, are lost: ${count}`,

@@ -24,6 +24,7 @@ export function showCluster(
     ...(member.address !== undefined && { address: member.address }),
     ...(member.port !== undefined && { port: member.port }),
     holdsKey: member.holdsKey,
+    ...(member.keyHolders && { keyHolders: [...member.keyHolders] }),
     ...(member.certifiedUntil !== undefined && {
       certificateUntil: new Date(member.certifiedUntil).toISOString(),
     }),

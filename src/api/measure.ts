@@ -99,6 +99,8 @@ function measureCluster(
   }
   gauge('cluster_links', 'Members that gossip is exchanged with', member.links);
   gauge('cluster_problems', 'What does not work, as status shows it', member.problems.length);
+  if (member.keyHolders)
+    gauge('cluster_key_holders', "Members that hold the cluster's key", member.keyHolders.length);
   if (member.certifiedUntil !== undefined) {
     const help = "End of this host's certificate, since 1970";
     gauge('cluster_certificate_end_seconds', help, member.certifiedUntil / 1000);

@@ -253,6 +253,8 @@ export const clusterView = z.object({
   address: z.string().optional(),
   port: z.number().optional(),
   holdsKey: z.boolean().optional(),
+  /** Names of the members that hold the cluster's key, where there is one and all have said. */
+  keyHolders: z.array(z.string()).optional(),
   certificateUntil: z.string().optional(),
   /** Names of the secrets that are accepted, in a cluster that has a secret; with the first one this host dials. */
   secrets: z.array(z.string()).optional(),

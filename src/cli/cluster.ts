@@ -75,7 +75,7 @@ export function addCluster(program: Command): void {
         'back by itself, as a new member, unless it is banned.',
     )
     .argument('<HOST...>', 'names or ids, as net-routed hosts lists them')
-    .option('--force', 'even if they run, or are half of all members or more')
+    .option('--force', 'even if they run, are half of all members or more, or the last that hold the key')
     .option('--ban', 'they may not come back by themselves; also for those that are forgotten already')
     .action(async (hosts: string[], options: { force?: boolean; ban?: boolean }, command: Command) => {
       const [force, ban] = [options.force === true, options.ban === true];

@@ -1,6 +1,6 @@
 import { CodedError } from '../errors.ts';
 import { idOf, idsOf } from './byname.ts';
-import type { ClusterNode } from './node.ts';
+import { type ClusterNode, holdersOf } from './node.ts';
 import { ended } from './ports.ts';
 import { banChange, bannedIn, isBanned, returnedAs } from './readmissions.ts';
 import { runningOf } from './running.ts';
@@ -8,8 +8,8 @@ import { runningOf } from './running.ts';
 type Node = Pick<ClusterNode, 'cluster' | 'replica' | 'calls'>;
 
 /**
- * Forgets members that will not come back, by id or name. `force`: even if they run, or are half of all or more. `ban`:
- * they may not come back by themselves; also for those that are forgotten already.
+ * Forgets members that will not come back, by id or name. `force`: even if they run, are half of all or more, or the last
+ * that hold the cluster's key. `ban`: they may not come back by themselves; also for those that are forgotten already.
  * @throws NR_MEMBER_UNKNOWN, NR_ID_AMBIGUOUS, NR_FORGET_*, NR_MEMBER_UNREACHABLE
  */
 export async function forget(
@@ -25,7 +25,10 @@ export async function forget(
     .map(({ id }) => id);
   const ids = hosts.map((host) => idOf(members, host, ban ? gone : []));
   cluster.standing.mayGive();
-  if (!force) await refuseRunning(node, ids);
+  if (!force) {
+    refuseHolders(node, ids);
+    await refuseRunning(node, ids);
+  }
   const banned = ban ? ids.filter((id) => !isBanned(replica, id)) : [];
   // First: whoever hears that it is gone has heard of this as well.
   if (banned.length > 0) await replica.commit(banned.map((id) => banChange(id, replica.origin)));
@@ -44,6 +47,16 @@ export async function unban({ cluster, replica }: Node, hosts: readonly string[]
     return found;
   });
   await replica.commit([...new Set(ids)].map((id) => banChange(id, undefined)));
+}
+
+/** Whoever alone holds the key of the cluster may take it along for good. @throws NR_FORGET_KEY */
+function refuseHolders({ cluster, replica }: Node, ids: readonly string[]): void {
+  const { members } = cluster;
+  const holders = holdersOf(replica).filter((id) => members.isPresent(id));
+  const last = holders.filter((id) => ids.includes(id));
+  if (last.length === 0 || last.length < holders.length) return;
+  const names = last.map((id) => `host ${members.nameOf(id)}`).join(' and ');
+  throw new CodedError('NR_FORGET_KEY', `nobody but ${names} holds the key of the cluster`);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Identity } from '../store/trust/identity.ts';
 import { Renewal } from '../store/trust/renewal.ts';
 import { answerRenewal, askRenewal, handOver, readRenewal, takeOver } from '../store/trust/requests.ts';
 import { say } from './begin.ts';
-import { type ClusterNode, holdersOf } from './node.ts';
+import { type ClusterNode, holdersOf, keyHolders } from './node.ts';
 import type { Answer, Method } from './ports.ts';
 import { certified } from './trust.ts';
 
@@ -52,8 +52,7 @@ export class Certificates {
   /** @throws NR_CLUSTER_KEY on a host that does not hold the key */
   authority(): Authority {
     const authority = this.#options.folder.authority();
-    if (!authority) throw new CodedError('NR_CLUSTER_KEY', 'this host does not hold the key of the cluster');
-    return authority;
+    return authority ?? this.#fail();
   }
 
   /** From now on the certificate is renewed when it is time. */
@@ -96,6 +95,17 @@ export class Certificates {
     await this.#first(probes.thereFirst(ids), (id) => this.share(id));
   }
 
+  /** @throws NR_CLUSTER_KEY, which tells who holds the key; NR_KEY_LOST */
+  #fail(): never {
+    const { replica, cluster } = this.#options.node();
+    const holders = keyHolders(replica, cluster.members);
+    if (holders?.length === 0) throw new CodedError('NR_KEY_LOST', 'no member holds the key of the cluster');
+    const what = 'this host does not hold the key of the cluster';
+    if (!holders) throw new CodedError('NR_CLUSTER_KEY', what);
+    const remedy = `do it on ${holders[0]}, or have it held here too: net-routed share, on ${holders[0]}`;
+    throw new CodedError('NR_CLUSTER_KEY', `${what}, which is held by ${holders.join(', ')}`, { remedy });
+  }
+
   /** From our own hands, or from a member that holds the key. */
   async #obtain(authority: X509Certificate): Promise<X509Certificate> {
     const { folder, identity, clock, node } = this.#options;
@@ -104,7 +114,7 @@ export class Certificates {
     const { replica, cluster, probes } = node();
     const holders = holdersOf(replica).filter((id) => cluster.members.isPresent(id));
     if (holders.length === 0)
-      throw new CodedError('NR_CLUSTER_KEY', 'no member is known to hold the key of the cluster');
+      throw new CodedError('NR_KEY_LOST', 'no member is known to hold the key of the cluster');
     return this.#first(probes.thereFirst(holders), async (holder) => {
       const { body } = await this.#ask(holder, 'renew', askRenewal(identity));
       return readRenewal(body, identity, authority, wallOf(clock));

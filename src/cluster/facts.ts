@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { CodedError } from '../errors.ts';
 import type { Change } from './change.ts';
 import { type HostView, viewHosts } from './hosts.ts';
-import type { ClusterNode } from './node.ts';
+import { type ClusterNode, keyHolders } from './node.ts';
 import { problemsOf } from './problems.ts';
 
 /** How this host is in its cluster. */
@@ -26,6 +26,8 @@ export interface MemberFacts {
   readonly address?: string | undefined;
   readonly port?: number | undefined;
   readonly holdsKey: boolean;
+  /** Names of the members that hold the cluster's key; undefined where there is none, or it is not known yet. */
+  readonly keyHolders?: readonly string[] | undefined;
   /** Milliseconds since 1970; undefined while this host is just starting. */
   readonly certifiedUntil: number | undefined;
   readonly hosts: readonly HostView[];
@@ -72,6 +74,7 @@ export function factsOf(
     address: node.place?.address,
     port: node.listening.port,
     holdsKey: hosts.some(({ isSelf, holdsKey }) => isSelf && holdsKey),
+    keyHolders: certificate && keyHolders(node.replica, members),
     certifiedUntil: certificate?.validToDate.getTime(),
     hosts,
     problems: [

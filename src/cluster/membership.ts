@@ -241,8 +241,9 @@ export class Membership {
   }
 
   /**
-   * Forgets members that will not come back, by id or name. `force`: even if they run, or are half of all or more. `ban`:
-   * they may not come back by themselves; also for those that are forgotten already.
+   * Forgets members that will not come back, by id or name. `force`: even if they run, are half of all or more, or the
+   * last that hold the cluster's key. `ban`: they may not come back by themselves; also for those that are forgotten
+   * already.
    * @throws NR_CLUSTER_NONE, NR_MEMBER_UNKNOWN, NR_ID_AMBIGUOUS, NR_FORGET_*, NR_MEMBER_UNREACHABLE
    */
   async forget(hosts: readonly string[], { force = false, ban = false } = {}): Promise<void> {

@@ -18,7 +18,7 @@ import { Connections } from './connections.ts';
 import { Gossip } from './gossip/gossip.ts';
 import { Introduction } from './introduction.ts';
 import { type ListenAt, Listening } from './listening.ts';
-import { publicKeyOf } from './members.ts';
+import { type Members, publicKeyOf } from './members.ts';
 import type { Calls, Ground, Method } from './ports.ts';
 import { Probes } from './probes/probes.ts';
 import { RecordReadmissions } from './readmissions.ts';
@@ -351,6 +351,14 @@ export function holdersOf(replica: Replica): string[] {
     .all('host')
     .filter(({ value }) => z.object({ holdsKey: z.literal(true) }).safeParse(value).success)
     .map(({ key }) => key.slice('host/'.length));
+}
+
+/** Of the members: their names; undefined as long as one of them has not said whether it holds the key. */
+export function keyHolders(replica: Replica, members: Members): string[] | undefined {
+  const present = members.present().filter(({ complete }) => complete);
+  if (present.some(({ id }) => !replica.get(`host/${id}`))) return undefined;
+  const holders = new Set(holdersOf(replica));
+  return present.flatMap(({ id }) => (holders.has(id) ? [members.nameOf(id)] : []));
 }
 
 /** `where`: the place of a member, for a newcomer that knows nobody. */

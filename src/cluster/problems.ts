@@ -1,8 +1,9 @@
 import { asCoded, CodedError } from '../errors.ts';
+import { isGone } from '../model/gone.ts';
 import { renewalAt } from '../store/trust/renewal.ts';
 import { type HostView, livenessOf } from './hosts.ts';
 import type { Members } from './members.ts';
-import type { ClusterNode } from './node.ts';
+import { type ClusterNode, keyHolders } from './node.ts';
 import { DEFAULT_DOMAIN } from './ownership.ts';
 import { TOLERANCE_MS, wrongClock } from './walltime.ts';
 
@@ -39,12 +40,17 @@ export function problemsOf(
   problems.push(...cluster.doubts.problems());
   const unknown = unknownMembers(cluster.members, replica.origin);
   if (unknown) problems.push(unknown);
+  if (certificate && !cluster.standing.halted && keyHolders(replica, cluster.members)?.length === 0)
+    problems.push(keyLost(certificate));
   const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
-  for (const host of hosts.filter((one) => isSilent(one, now))) {
-    const { id, name, isBlocking, trouble, silentSince } = host;
+  const silent = hosts.filter((one) => isSilent(one, now));
+  const isKeyHeard = hosts.some((one) => one.holdsKey && !isGone(one) && !silent.includes(one));
+  for (const host of silent) {
+    const { id, name, holdsKey, isBlocking, trouble, silentSince } = host;
     const blocked = [
       'addresses asked for with --ip in its part of a pool',
       ...(id === treasury ? ['new networks and hosts, as it decides on them'] : []),
+      ...(holdsKey && !isKeyHeard ? ['tokens and new certificates, as it holds the key of the cluster'] : []),
       ...(isBlocking ? ['the end of removed records'] : []),
     ];
     problems.push(
@@ -78,6 +84,13 @@ export function unknownMembers(members: Members, self: string): CodedError | und
   const numbers = members.missing(NAMES_MAX);
   const what = `this host does not know which host was admitted as number ${numbers.join(', ')}`;
   return new CodedError('NR_MEMBER_MISSING', what);
+}
+
+/** Nobody is left that can let hosts in, or renew what ends. */
+function keyLost({ validToDate }: Parameters<typeof renewalAt>[0]): CodedError {
+  const until = validToDate.toISOString().slice(0, 10);
+  const what = `no member holds the key of the cluster: no host can be let in, and the certificate of this one ends on ${until}`;
+  return new CodedError('NR_KEY_LOST', what);
 }
 
 /** What is in the way of probes: all of it in one line, as it has one cause mostly. */

@@ -101,6 +101,7 @@ export class ChurnedCluster {
       const argv = ['net-routed', 'join', underlay('h1').host4, '--token', '-'];
       await one.must(argv, { input: token, timeoutMs: 120_000 });
     }
+    await first.must(['net-routed', 'share', 'h2']);
     await Promise.all(
       hosts.map(async (one) => {
         await createNetwork(one, 'mine', [...SUBNETS]);

@@ -157,7 +157,9 @@ describe('a host that was forgotten and is there again', function () {
     assert.notEqual(await addressOf(h3, 'taken'), TAKEN);
     await reaches(h2, 'standing', await addressOf(h3, 'taken'));
     await reaches(h4, 'standing', TAKEN);
-    await eventually('nothing is left to look at', async () => (await attention(h3)).length === 0);
+    const [alone] = await attention(h3);
+    assert.match(alone ?? '', /^host h1 alone holds the key of the cluster/);
+    await eventually('nothing else is left to look at', async () => (await attention(h3)).length === 1);
   });
 
   it('comes back over restarts and kills in the middle of it', async () => {
@@ -224,7 +226,10 @@ describe('a host that was forgotten and is there again', function () {
     const mine = await addressOf(h1, 'standing');
     await pull(h1);
     await eventually('h2 misses h1', async () => (await states(h2)).startsWith('h1 silent, '), MISSED_MS);
-    await forget(h2, 'h1');
+    const { stderr } = await h2.exec(['net-routed', 'forget', 'h1']);
+    assert.match(stderr, /^error NR_FORGET_KEY: nobody but host h1 holds the key/);
+    await forget(h2, '--force', 'h1');
+    assert.match((await attention(h2))[0] ?? '', /^NR_KEY_LOST: /);
     await mend(hosts);
     await isBack(h1, before);
     for (const one of othersOf(h1)) await reaches(one, 'standing', mine);

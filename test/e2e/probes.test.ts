@@ -36,6 +36,7 @@ describe('probes between hosts', function () {
       const argv = ['net-routed', 'join', underlay('h1').host4, '--token', '-'];
       await host.must(argv, { input: token, timeoutMs: 120_000 });
     }
+    await h1.must(['net-routed', 'share', 'h2']);
     await calm();
   });
   after(() => void process.stdout.write(`      ${times.join('; ')}\n`));

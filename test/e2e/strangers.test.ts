@@ -95,6 +95,7 @@ describe('strangers and rogues', function () {
     [h1, h2, h3] = lab().hosts as [Host, Host, Host];
     await h1.must(['net-routed', 'init']);
     for (const host of [h2, h3]) await join_(host);
+    await h1.must(['net-routed', 'share', 'h2']);
     for (const host of [h1, h2, h3]) await sees(host, 'h1 present, h2 present, h3 present');
     for (const host of [h1, h2, h3]) {
       await createNetwork(host, 'mine', [SUBNET]);

@@ -32,6 +32,20 @@ describe('attention', () => {
     ]);
   });
 
+  it('is drawn to a key that one host alone holds, where there are others', () => {
+    const at = (total: number, keyHolders?: string[]) =>
+      attentionOf(
+        { ...facts, cluster: { ...facts.cluster, members: { total, heard: total }, keyHolders } },
+        [],
+        [],
+      );
+    const [first, ...others] = at(2, ['h1']);
+    assert.match(first!.what, /^host h1 alone holds the key of the cluster: /);
+    assert.match(first!.remedy, /on h1: net-routed share HOST$/);
+    assert.deepEqual(others, []);
+    for (const given of [at(1, ['h1']), at(3, ['h1', 'h2']), at(3, []), at(3)]) assert.deepEqual(given, []);
+  });
+
   it('is drawn to a router that has to know the containers', () => {
     const behind = [{ router: '192.0.2.254', hosts: ['h2', 'h3'] }];
     const what =

@@ -53,6 +53,7 @@ function member(more: Partial<MemberFacts> = {}): ClusterFacts {
       address: '192.0.2.1',
       port: 15800,
       holdsKey: true,
+      keyHolders: ['h1', 'h2'],
       certifiedUntil: FAR,
       hosts: [
         host('h1', { isSelf: true, id: ALONE.id }),
@@ -206,6 +207,7 @@ describe('operator API of the cluster', () => {
       'net_routed_cluster_members{state="silent"} 1',
       'net_routed_cluster_clock_offset_seconds{host="h2"} 61.234',
       'net_routed_cluster_links 1',
+      'net_routed_cluster_key_holders 2',
       'net_routed_cluster_problems 1',
       'net_routed_cluster_sent_bytes_total 2',
       'net_routed_cluster_received_frames_total 3',

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { placeOf } from '../../../src/cluster/node.ts';
 import { CodedError } from '../../../src/errors.ts';
@@ -219,6 +220,41 @@ describe('membership', () => {
     connections.ask = ask;
     await a.it.forget(['c'], { force: true });
     await until(() => b.states().includes('c forgotten'));
+  });
+
+  it('does not forget who alone holds the key, says when nobody does, and holds it by the file of one that did', async () => {
+    const [a, b, c] = (await cluster('a', 'b', 'c')) as [Machine, Machine, Machine];
+    const facts = (one: Machine) => one.it.describe().member!;
+    const lost = (one: Machine) => facts(one).problems.find(({ code }) => code === 'NR_KEY_LOST');
+    for (const one of [a, b, c]) await until(() => facts(one).keyHolders?.join() === 'a');
+    await assert.rejects(c.it.token(HOUR_MS), {
+      code: 'NR_CLUSTER_KEY',
+      what: 'this host does not hold the key of the cluster, which is held by a',
+      remedy: 'do it on a, or have it held here too: net-routed share, on a',
+    });
+    await a.stop();
+    b.aheadMs = 30_000;
+    const [silent] = facts(b).problems;
+    assert.match(silent!.what, /^host a was not heard .* tokens and new certificates/);
+    await assert.rejects(b.it.forget(['a'], { ban: true }), {
+      code: 'NR_FORGET_KEY',
+      what: 'nobody but host a holds the key of the cluster',
+    });
+    assert.deepEqual([b.states().includes('a present'), lost(b)], [true, undefined]);
+    await b.it.forget(['a'], { force: true });
+    for (const one of [b, c]) await until(() => lost(one) !== undefined);
+    assert.match(lost(b)!.what, /^no member holds .* the certificate of this one ends on 20\d\d-\d\d-\d\d$/);
+    assert.deepEqual(facts(b).keyHolders, []);
+    await assert.rejects(b.it.token(HOUR_MS), coded('NR_KEY_LOST'));
+    // A backup of its folder.
+    await b.stop();
+    cpSync(join(a.folder, 'cluster.key'), join(b.folder, 'cluster.key'));
+    await b.start();
+    for (const one of [b, c]) await until(() => facts(one).keyHolders?.join() === 'b');
+    assert.equal(lost(c), undefined);
+    await b.it.share('c');
+    const d = await machine('d');
+    await d.it.join(c.place, await c.it.token(HOUR_MS));
   });
 
   it('stamps with the time of the others where its own clock is far ahead', async () => {

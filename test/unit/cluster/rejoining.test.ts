@@ -115,7 +115,7 @@ describe('a host that was forgotten and is there again', function () {
     const [a, b, c] = (await cluster('a', 'b', 'c')) as [Machine, Machine, Machine];
     const before = a.it.id;
     await a.stop();
-    await b.it.forget(['a']);
+    await b.it.forget(['a'], { force: true });
     await a.start();
     await until(() => seen(c, 'a').join() === 'a present,a forgotten');
     assert.notEqual(a.it.id, before);
