@@ -195,6 +195,10 @@ const TABLE = {
     'let UDP through between all hosts on the cluster port; until then a host that is gone shows later',
   ],
   NR_HOST_CLOCK: [503, 'set the clock of this host, best by NTP (timedatectl set-ntp true), and try again'],
+  NR_OWNER_DISPUTED: [
+    503,
+    'forget the host whose disk was set back, and stop the containers that one of the two hosts has there',
+  ],
   NR_MEMBER_CLOCK: [503, 'set the clocks of all hosts by NTP'],
   NR_MEMBER_CERTIFICATE: [
     503,

@@ -105,6 +105,12 @@ export class Allocator {
     return true;
   }
 
+  /** A chunk is not ours to give from any more, whatever is held of it: that stays held. */
+  lose(chunk: bigint): void {
+    for (const value of [...this.#markedIn(chunk)]) if (this.#freed.has(value)) this.#forget(value);
+    this.#owned.remove({ first: chunk, last: chunk });
+  }
+
   /** Whether one of a chunk's values is held, or rests. */
   isBusy(chunk: bigint, now: number): boolean {
     for (const value of this.#markedIn(chunk)) {

@@ -110,9 +110,10 @@ function measureCluster(
   counter('cluster_received_bytes_total', 'From other hosts, before TLS', receivedBytes);
   counter('cluster_sent_frames_total', 'Messages to other hosts', sentFrames);
   counter('cluster_received_frames_total', 'Messages from other hosts', receivedFrames);
-  const { compared, repaired } = member.repairs;
+  const { compared, repaired, unmended } = member.repairs;
   counter('cluster_compared_total', 'Comparisons of all records with another host', compared);
   counter('cluster_repaired_total', 'Records that were not as elsewhere, and are again', repaired);
+  counter('cluster_unmended_total', "Times that a host's records were still not as elsewhere", unmended);
   const refused = new Counter({
     name: 'net_routed_cluster_refused_total',
     help: 'Connections that did not come about, and what members told that was not believed, by reason',

@@ -63,6 +63,8 @@ export class Admission {
     if (this.sponsor !== this.#replica.origin)
       return done(undefined, { body: { sponsor: this.sponsor ?? null } });
     this.#standing.mayGive();
+    const dispute = this.#ownership.dispute(MEMBERS_DOMAIN);
+    if (dispute) return done(dispute);
     if (this.#members.gone(from)) return done(new CodedError('NR_MEMBER_GONE', `${from} was forgotten`));
     const answer = () => ({
       body: { gone: [...this.#members.allGone()].map(({ id, seal }) => ({ id, seal })) },

@@ -362,6 +362,11 @@ export class Claims {
   #own(space: Space, chunk: bigint, done: Ended): void {
     // Removed while somebody else was asked: its chunk would outlive it.
     if (!this.#spaces.get(space.id)) return done(spaceGone(space));
+    if (this.#ownership.isChunkDisputed(space.id, space.domain, chunk)) {
+      const value = this.#named(space, `${chunk * BigInt(space.chunk)}`);
+      const what = `the part of the pool that begins with ${value} was given to two hosts`;
+      return done(new CodedError('NR_OWNER_DISPUTED', what));
+    }
     const owner = this.#ownership.chunk(space.id, space.domain, chunk);
     if (owner !== this.#replica.origin)
       return done(new CodedError('NR_MEMBER_UNREACHABLE', 'the owner of the chunk has just changed'));

@@ -4,6 +4,7 @@ import { Admission } from './admission.ts';
 import { Arrival } from './arrival.ts';
 import { Claims } from './claims.ts';
 import { Collector } from './collector.ts';
+import { Disputes } from './disputes.ts';
 import { Doubts } from './doubts.ts';
 import { Forgetting } from './forgetting.ts';
 import { Leaving } from './leaving.ts';
@@ -62,6 +63,7 @@ export class Cluster {
   readonly leaving: Leaving;
   readonly collector: Collector;
   readonly doubts: Doubts;
+  readonly disputes: Disputes;
   readonly repair: Repair;
   readonly refusals: Refusals;
   readonly #ground: Ground;
@@ -83,10 +85,8 @@ export class Cluster {
     const spaces = new Spaces(replica, restMs, ground.timer);
     const standing = new Standing(replica, members);
     const parts = { replica, members, ownership, spaces, standing, ground, boot };
-    const claims = new Claims({
-      ...parts,
-      describe: describe ?? ((space, value) => `value ${value} of ${space}`),
-    });
+    const named = describe ?? ((space, value) => `value ${value} of ${space}`);
+    const claims = new Claims({ ...parts, describe: named });
     this.members = members;
     this.ownership = ownership;
     this.spaces = spaces;
@@ -99,6 +99,7 @@ export class Cluster {
     this.leaving = new Leaving(parts);
     this.collector = new Collector(parts);
     this.doubts = new Doubts(parts);
+    this.disputes = new Disputes({ ...parts, doubts: this.doubts, describe: named });
     this.repair = new Repair({ ...parts, doubts: this.doubts, links: links ?? (() => []) });
     this.refusals = new Refusals(parts);
     const isMember = (id: string) => members.get(id) !== undefined;
@@ -114,6 +115,7 @@ export class Cluster {
           : new CodedError('NR_MEMBER_INCOMPLETE', 'this host has not been let into the cluster yet'),
       heard: this.doubts.heard,
       doubt: this.doubts.doubt,
+      met: this.disputes.met,
     };
     // Also after a crash between the two.
     for (const { id } of members.allGone()) this.#left.add(id);
@@ -137,6 +139,7 @@ export class Cluster {
       ['create', this.names.serveCreate],
       ['remove', this.names.serveRemove],
       ['evidence', this.doubts.serve],
+      ['held', this.disputes.serve],
       ['compare', this.repair.serveCompare],
       ['records', this.repair.serveRecords],
       ['standing', this.repair.serveStanding],
@@ -182,6 +185,7 @@ export class Cluster {
     this.forgetting.tidy();
     this.leaving.tidy();
     this.wants.tidy(this.#isUsed);
+    this.disputes.tidy();
     this.collector.collect();
     dropTransfers(this.#replica, this.collector);
   }

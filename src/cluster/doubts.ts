@@ -4,7 +4,7 @@ import type { Json } from '../ports/store.ts';
 import type { Doubt } from '../store/admission.ts';
 import type { Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
-import { LINK_BYTES } from '../store/seal.ts';
+import { LINK_BYTES, ownerIn } from '../store/seal.ts';
 import { Departures } from './departures.ts';
 import { Entitlement } from './entitlement.ts';
 import type { Members } from './members.ts';
@@ -92,15 +92,28 @@ export class Doubts {
   readonly doubt = (
     range: { readonly origin: string },
     versions: readonly Versioned[],
+    isKnown = false,
   ): Doubt | undefined => {
     const doubt = this.#entitlement?.doubt(versions);
-    if (!doubt) this.#open.delete(range.origin);
-    else if (doubt.isForged) {
+    if (doubt?.isForged) {
       this.#count('forged');
       this.#ground.log.info({ origin: range.origin, what: doubt.what }, 'refused a forged record');
-    } else this.#lasts(range.origin, doubt.what);
+    } else if (isKnown) return doubt;
+    else if (doubt) this.#lasts(range.origin, doubt.what);
+    else this.#open.delete(range.origin);
     return doubt;
   };
+
+  /**
+   * Whom two versions of one record give the same thing to, as each of them was written by who could give it; nothing if
+   * one follows from the other.
+   */
+  rivals(one: Versioned, other: Versioned): readonly string[] | undefined {
+    if (this.#entitlement) return this.#entitlement.rivals(one, other);
+    const owners = [ownerIn(one), ownerIn(other)];
+    if (one.rank !== other.rank || owners[0] === owners[1]) return undefined;
+    return owners.filter((owner) => owner !== undefined);
+  }
 
   /** What has not been shown to be right for long. */
   problems(): CodedError[] {

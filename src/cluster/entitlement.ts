@@ -1,5 +1,5 @@
 import type { Doubt } from '../store/admission.ts';
-import { namespaceIn, type Versioned } from '../store/crdt/record.ts';
+import { namespaceIn, sameDot, type Versioned } from '../store/crdt/record.ts';
 import type { Replica } from '../store/replica.ts';
 import { isSealed, ownerIn, type Sealer, type Transfer } from '../store/seal.ts';
 import type { Departures } from './departures.ts';
@@ -66,6 +66,33 @@ export class Entitlement {
     return doubt;
   }
 
+  /**
+   * Whom two versions of one record give the same thing to; nothing if one follows from the other, or if it cannot be
+   * shown of the one that is not here that its writer had it to give.
+   */
+  rivals(version: Versioned, here: Versioned): string[] | undefined {
+    if (!isWell(version) || this.#sealer.fault(version, here)) return undefined;
+    const fork = this.#forkOf(version, here);
+    if (!fork) return undefined;
+    const from = fork.rank - 1;
+    const steps = this.#sealer.transfersSince(version, from);
+    const before = from === 0 ? undefined : ownerAt(this.#sealer, here, from);
+    if (steps.length === 0 || this.#unprovenSteps(steps, before, version.key)) return undefined;
+    return fork.owners.filter((owner) => owner !== undefined);
+  }
+
+  /** Where two histories of a record part, as far as both tell: the first rank that is not the same in both. */
+  #forkOf(version: Versioned, here: Versioned): { rank: number; owners: (string | undefined)[] } | undefined {
+    const ours = new Map(this.#sealer.transfers(here).map((one) => [one.rank, one]));
+    let fork: { rank: number; owners: (string | undefined)[] } | undefined;
+    for (const theirs of this.#sealer.transfersSince(version, 0)) {
+      const own = ours.get(theirs.rank);
+      if (!own || (sameDot(own, theirs) && own.owner === theirs.owner)) continue;
+      if (!fork || theirs.rank < fork.rank) fork = { rank: theirs.rank, owners: [own.owner, theirs.owner] };
+    }
+    return fork;
+  }
+
   /** Records with transfers that this host has to be shown, at most so many, and from which rank on. Each is told once. */
   gaps(most: number): { key: string; from: number }[] {
     const keys = [...this.#gaps].slice(0, most);
@@ -130,8 +157,9 @@ export class Entitlement {
     const { key, rank } = version;
     const standing = this.#replica.version(key);
     const above = standing?.rank ?? 0;
-    // Of the same rank: what counts is who could give it.
-    const from = standing && above === rank ? above - 1 : above;
+    // Where it was given twice, what counts is who could give it.
+    const fork = standing && this.#forkOf(version, standing)?.rank;
+    const from = fork !== undefined ? fork - 1 : standing && above === rank ? above - 1 : above;
     const steps = this.#sealer.transfersSince(version, from);
     const first = steps.at(-1);
     if (!first) return 'it is of no rank';

@@ -164,7 +164,8 @@ export class Names {
       this.#replica.write([], done); // durable is what stands, not what is on its way
       return;
     }
-    const refusal = this.#buried(creation) ?? this.#judge(creation);
+    const refusal =
+      this.#ownership.dispute(creation.domain) ?? this.#buried(creation) ?? this.#judge(creation);
     if (refusal) return done(refusal);
     const changes = creation.records.map(
       ({ key, value }): Change => ({ key, value: value as Json, expect: null }),
@@ -188,6 +189,8 @@ export class Names {
     if (other !== undefined) return done(notForOthers(other));
     const spaces = requested.spaces.filter((id) => this.#stands(requested, spaceKey(id)));
     const keys = requested.keys.filter((key) => this.#stands(requested, key));
+    const dispute = this.#ownership.dispute(domain);
+    if (dispute) return done(dispute);
     for (const id of spaces) {
       const refusal = this.#inUse(domain, id);
       if (refusal) return done(refusal);
@@ -220,7 +223,10 @@ export class Names {
     if (!space || !allocator) return undefined;
     if (space.domain !== domain)
       return new CodedError('NR_POOL_UNKNOWN', `space ${id} is not of the domain ${domain}`);
-    const owners = this.#ownership.chunks(id).map(({ key }) => this.#ownership.owner(key));
+    const keys = this.#ownership.chunks(id).map(({ key }) => key);
+    if (keys.some((key) => this.#ownership.isDisputed(key)))
+      return new CodedError('NR_OWNER_DISPUTED', `a part of ${id} was given to two hosts`);
+    const owners = keys.map((key) => this.#ownership.owner(key));
     const other = owners.find((owner) => owner !== this.#replica.origin);
     if (other) return new CodedError('NR_POOL_IN_USE', `host ${other} owns a part of ${id}`);
     const { held } = allocator.counts(this.#ground.timer.now());

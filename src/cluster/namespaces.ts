@@ -16,6 +16,8 @@ export const CLUSTER_CLASSES: ReadonlyMap<string, Class> = new Map([
   ['treasury', 'ownership'],
   /** Chunks of spaces: `chunk/UID/NUMBER`. */
   ['chunk', 'ownership'],
+  /** Chunks and treasuries that were given to two hosts, of which neither gives anything: `dispute/KEY`. */
+  ['dispute', 'shared'],
   /** What a host says of itself: `host/ID`. */
   ['host', 'owned'],
   /** Its last start: `boot/ID`. */

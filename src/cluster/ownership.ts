@@ -1,3 +1,4 @@
+import { CodedError } from '../errors.ts';
 import type { Change, Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
 import type { Members } from './members.ts';
@@ -37,12 +38,12 @@ export class Ownership {
     return [...this.#replica.list('chunk')].filter(({ key }) => key.startsWith(`chunk/${space}/`));
   }
 
-  /** Whether all of a space is this host's: the treasury, and every chunk that was ever given to anybody. */
+  /** Whether all of a space is this host's, beyond dispute: the treasury, and every chunk that was ever given. */
   isWhole(space: string, domain: string): boolean {
     const me = this.#replica.origin;
-    if (this.treasury(domain) !== me) return false;
-    for (const entry of this.#replica.list('chunk'))
-      if (entry.key.startsWith(`chunk/${space}/`) && ownerOf(entry) !== me) return false;
+    if (this.treasury(domain) !== me || this.isTreasuryDisputed(domain)) return false;
+    for (const entry of this.chunks(space))
+      if (ownerOf(entry) !== me || this.isDisputed(entry.key)) return false;
     return true;
   }
 
@@ -71,11 +72,40 @@ export class Ownership {
     return [...new Set(keys)].map((key) => ownedBy(key, to));
   }
 
+  /** Whether two hosts were given the same: nobody gives it, or of it. */
+  isDisputed(key: string): boolean {
+    return this.#replica.get(disputeKey(key)) !== undefined;
+  }
+
+  /** Whether it is in dispute who decides for a domain. */
+  isTreasuryDisputed(domain: string): boolean {
+    const own = `treasury/${domain}`;
+    if (this.isDisputed(own)) return true;
+    return this.owner(own) === undefined && this.isDisputed(`treasury/${DEFAULT_DOMAIN}`);
+  }
+
+  /** Why nobody decides for a domain now; nothing unless that is in dispute. */
+  dispute(domain: string): CodedError | undefined {
+    if (!this.isTreasuryDisputed(domain)) return undefined;
+    return new CodedError('NR_OWNER_DISPUTED', `two hosts were given the treasury of ${domain}`);
+  }
+
+  /** Whether a chunk is in dispute, by its own record, or by that of the treasury that it is of. */
+  isChunkDisputed(space: string, domain: string, chunk: bigint): boolean {
+    const key = chunkKey(space, chunk);
+    return this.isDisputed(key) || (this.owner(key) === undefined && this.isTreasuryDisputed(domain));
+  }
+
   /** Who has the record of ownership; undefined where there is none. */
   owner(key: string): string | undefined {
     const entry = this.#replica.get(key);
     return entry && ownerOf(entry);
   }
+}
+
+/** The record that something is in dispute, by the key of its owner's. */
+export function disputeKey(key: string): string {
+  return `dispute/${key}`;
 }
 
 export function chunkKey(space: string, chunk: bigint): string {

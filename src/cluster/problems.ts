@@ -37,7 +37,7 @@ export function problemsOf(
     const what = `the cluster was made a second time with the same secret: ${all} is in the other one`;
     problems.push(new CodedError('NR_CLUSTER_FOUNDERS', what));
   }
-  problems.push(...cluster.doubts.problems());
+  problems.push(...cluster.disputes.problems(), ...cluster.doubts.problems());
   const unknown = unknownMembers(cluster.members, replica.origin);
   if (unknown) problems.push(unknown);
   if (certificate && !cluster.standing.halted && keyHolders(replica, cluster.members)?.length === 0)

@@ -16,6 +16,8 @@ const COMPARE_MS = 60_000;
 const GONE_MS = 10_000;
 /** Pause before they are compared again: they were different, or not at rest. */
 const AGAIN_MS = 5000;
+/** Pause after a repair, before it is looked whether it has helped: the other one compares twice, and asks. */
+const CHECK_MS = 20_000;
 /** Comparisons until two that are not at rest are left alone, until next time. */
 const TRIES = 4;
 const ASK_MS = 2000;
@@ -48,6 +50,8 @@ interface Comparison {
   readonly before?: ReadonlySet<string>;
   /** The other one has begun. */
   readonly isInvited: boolean;
+  /** What was to be repaired a moment ago, by both. */
+  readonly mended?: ReadonlySet<string>;
 }
 
 /**
@@ -65,8 +69,9 @@ export class Repair {
   readonly #doubts: Doubts;
   readonly #ground: Ground;
   readonly #links: () => readonly string[];
-  readonly #counts = { compared: 0, repaired: 0 };
-  readonly #waiting = new Set<() => void>();
+  readonly #counts = { compared: 0, repaired: 0, unmended: 0 };
+  /** The next comparison with each other host: one at a time, as it may ask for one as often as it likes. */
+  readonly #waiting = new Map<string, () => void>();
   #stopped = false;
   #cancel = () => {};
 
@@ -90,8 +95,11 @@ export class Repair {
     this.#plan(COMPARE_MS);
   }
 
-  /** Comparisons with another host that knew the same, and records that were different and are repaired. */
-  get counts(): { readonly compared: number; readonly repaired: number } {
+  /**
+   * Comparisons with another host that knew the same, records that were different and are repaired, and origins whose
+   * records were still different after that.
+   */
+  get counts(): { readonly compared: number; readonly repaired: number; readonly unmended: number } {
     return this.#counts;
   }
 
@@ -125,7 +133,7 @@ export class Repair {
   stop(): void {
     this.#stopped = true;
     this.#cancel();
-    for (const cancel of this.#waiting) cancel();
+    for (const cancel of this.#waiting.values()) cancel();
   }
 
   /** Not all hosts at the same moment. */
@@ -140,17 +148,18 @@ export class Repair {
   }
 
   #again(comparison: Comparison): void {
-    if (comparison.tries === TRIES) return;
+    const { peer, tries } = comparison;
+    if (tries === TRIES || this.#waiting.has(peer)) return;
     const cancel = this.#ground.timer.after(AGAIN_MS, () => {
-      this.#waiting.delete(cancel);
+      this.#waiting.delete(peer);
       this.#compare(comparison);
     });
-    this.#waiting.add(cancel);
+    this.#waiting.set(peer, cancel);
   }
 
-  #compare({ peer, tries, before, isInvited }: Comparison): void {
+  #compare({ peer, tries, before, isInvited, mended }: Comparison): void {
     if (this.#stopped || this.#standing.starting || this.#standing.halted) return;
-    const next = { peer, tries: tries + 1, isInvited };
+    const next = { peer, tries: tries + 1, isInvited, ...(mended && { mended }) };
     const lasts = before !== undefined && !isInvited;
     const body = { vector: vectorHash(this.#replica.vector), sums: sumsHash(this.#replica.sums), lasts };
     this.#ground.calls.ask(peer, 'compare', body, ASK_MS, (error, answer) => {
@@ -160,13 +169,35 @@ export class Repair {
       this.#counts.compared++;
       if (!theirs.origins) return;
       const differing = this.#differing(theirs.origins);
+      if (mended) {
+        this.#noteUnmended(
+          peer,
+          differing.filter((origin) => mended.has(origin)),
+        );
+        return;
+      }
       // Once may be a moment in which one of the two has done what the other one is about to do.
       if (!before) return this.#again({ ...next, before: new Set(differing) });
-      this.#mend(
-        peer,
-        differing.filter((origin) => before.has(origin)),
-      );
+      const both = differing.filter((origin) => before.has(origin));
+      this.#mend(peer, both);
+      // By then the other one has compared twice as well, and taken what it lacked.
+      if (!isInvited && both.length > 0) this.#check(peer, new Set(both));
     });
+  }
+
+  #check(peer: string, mended: ReadonlySet<string>): void {
+    const cancel = this.#ground.timer.after(CHECK_MS, () => {
+      this.#waiting.delete(peer);
+      this.#compare({ peer, tries: 0, isInvited: true, mended });
+    });
+    this.#waiting.get(peer)?.();
+    this.#waiting.set(peer, cancel);
+  }
+
+  #noteUnmended(from: string, unmended: readonly string[]): void {
+    if (unmended.length === 0) return;
+    this.#counts.unmended += unmended.length;
+    this.#ground.log.warn({ unmended, from }, 'could not repair records that are not as elsewhere');
   }
 
   #mend(peer: string, origins: readonly string[]): void {
@@ -178,7 +209,15 @@ export class Repair {
   #mendFrom(peer: string, origin: string, from: number, done: () => void): void {
     const { origin: me } = this.#replica;
     const judge = origin !== me && this.#members.isPresent(origin) ? origin : peer;
-    this.#ask(judge, 'records', { origin, from }, (theirs) => {
+    this.#mendBy(judge, peer, origin, from, done);
+  }
+
+  #mendBy(judge: string, peer: string, origin: string, from: number, done: () => void): void {
+    // It is off, or has stopped: of what the other one has, what stands is the same whoever tells it.
+    const otherwise = () => {
+      if (judge !== peer) this.#mendBy(peer, peer, origin, from, done);
+    };
+    const taken = (theirs: readonly Range[]) => {
       const range = theirs.find((one) => one.origin === origin && one.from === from);
       if (!range) return done();
       const mine = this.#replica.range(origin, from, PAGE, range.to);
@@ -193,7 +232,8 @@ export class Repair {
       );
       this.#take(judge, origin, [range]);
       this.#mendSurplus(judge, origin, surplus, next);
-    });
+    };
+    this.#ask(judge, 'records', { origin, from }, taken, otherwise);
   }
 
   /** What this host has of an origin and another one has not: replaced there, or forgotten by the origin itself. */
@@ -232,11 +272,22 @@ export class Repair {
     );
   }
 
-  /** Asks who knows the same. `done` is called if it does so still, and this host too, when the answer is there. */
-  #ask(member: string, method: string, body: object, done: (ranges: readonly Range[]) => void): void {
+  /**
+   * Asks who knows the same. `done` is called if it does so still, and this host too, when the answer is there;
+   * `otherwise` if there is none.
+   */
+  #ask(
+    member: string,
+    method: string,
+    body: object,
+    done: (ranges: readonly Range[]) => void,
+    otherwise = () => {},
+  ): void {
     const vector = vectorHash(this.#replica.vector);
     this.#ground.calls.ask(member, method, { ...body, vector }, ASK_MS, (error, answer) => {
-      if (!error && !this.#stopped && !this.#isOther(vector)) done(answer?.ranges ?? []);
+      if (this.#stopped || this.#isOther(vector)) return;
+      if (error) otherwise();
+      else done(answer?.ranges ?? []);
     });
   }
 

@@ -5,7 +5,7 @@ import { CodedError } from '../errors.ts';
 import { type Clock, whenStamped } from '../ports/clock.ts';
 import type { Entry } from '../ports/store.ts';
 import type { Replica } from '../store/replica.ts';
-import { ownerOf } from './ownership.ts';
+import { disputeKey, ownerOf } from './ownership.ts';
 
 /** A value as text; there may be 2^64 of them. */
 export const valueSchema = z.string().regex(/^\d{1,39}$/);
@@ -48,6 +48,10 @@ export class Spaces {
       if (opened) this.#fill((id) => (id === opened ? this.#allocators.get(id) : undefined));
     });
     replica.observe('chunk', ({ key, after }) => this.#chunk(key, after));
+    replica.observe('dispute', ({ key }) => {
+      const chunk = key.slice('dispute/'.length);
+      if (chunk.startsWith('chunk/')) this.#chunk(chunk, replica.get(chunk));
+    });
     replica.observe('allocation', ({ key, after }) => {
       if (isHeld(after)) this.#held(key);
       else this.#freed(key, this.#since(after));
@@ -119,8 +123,9 @@ export class Spaces {
     const [, id = '', number = ''] = key.split('/');
     const allocator = this.#allocators.get(id);
     if (!allocator || !/^\d+$/.test(number)) return;
-    if (entry && ownerOf(entry) === this.#replica.origin) allocator.own(BigInt(number));
-    else allocator.disown(BigInt(number), this.#timer.now());
+    const isOurs = entry && ownerOf(entry) === this.#replica.origin;
+    if (isOurs && !this.#replica.get(disputeKey(key))) allocator.own(BigInt(number));
+    else allocator.lose(BigInt(number));
   }
 
   #held(key: string): void {
@@ -165,6 +170,13 @@ function since(entry: Entry | undefined): number | undefined {
 /** Whether an allocation is somebody's. */
 export function isHeld(entry: Entry | undefined): entry is Entry {
   return entry !== undefined && since(entry) === undefined;
+}
+
+/** The values of a chunk. */
+export function chunkRange(space: Space, chunk: bigint): { first: bigint; last: bigint } {
+  const first = chunk * BigInt(space.chunk);
+  const end = first + BigInt(space.chunk);
+  return { first, last: (end < BigInt(space.size) ? end : BigInt(space.size)) - 1n };
 }
 
 /** The number of the chunk that has the value. */

@@ -190,7 +190,7 @@ export class Wants {
       const allocator = this.#spaces.allocator(space.id);
       for (const chunk of chunks) {
         const mine = this.#ownership.owner(chunkKey(space.id, chunk)) === this.#replica.origin;
-        if (error && mine) allocator?.own(chunk);
+        if (error && mine && !this.#ownership.isDisputed(chunkKey(space.id, chunk))) allocator?.own(chunk);
       }
       done(error);
     });
@@ -211,6 +211,7 @@ export class Wants {
   /** A chunk that was never given to anybody, if the space's treasury is ours. */
   #unwritten(space: Space, within: Range): bigint | undefined {
     if (this.#ownership.treasury(space.domain) !== this.#replica.origin) return undefined;
+    if (this.#ownership.isTreasuryDisputed(space.domain)) return undefined;
     const { first, last } = intersect(within, wholeOf(space));
     if (first > last) return undefined;
     const [from, to] = [chunkOf(space, first), chunkOf(space, last)];

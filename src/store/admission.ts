@@ -13,8 +13,13 @@ export interface Admission {
   refusal?(keys: readonly string[]): CodedError | undefined;
   /** Sealed versions that have just come, before any range of theirs is taken over. */
   heard?(versions: readonly Versioned[]): void;
-  /** Why a range is left out whole, with these sealed versions that would stand; nothing if it is not. */
-  doubt?(range: Range, versions: readonly Versioned[]): Doubt | undefined;
+  /**
+   * Why a range is left out whole, with these sealed versions that would stand; nothing if it is not. `isKnown`: it is of
+   * what this host knows already, so that nothing comes after it that is held back.
+   */
+  doubt?(range: Range, versions: readonly Versioned[], isKnown?: boolean): Doubt | undefined;
+  /** A version of class ownership has come, whether it stands or not, and another one is here. */
+  met?(version: Versioned, here: Versioned): void;
 }
 
 /** Why a range was left out. */

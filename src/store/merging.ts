@@ -93,12 +93,14 @@ export class Merging {
       if (to > admission.limit(origin)) continue;
       const missing = records.filter((version) => {
         const before = this.#contents.version(version.key);
+        if (before) this.#meet(version, before);
         // A tombstone that is not here was forgotten: everybody has seen it.
         return before ? stands(version, before) : version.text !== undefined;
       });
       const sealed = sealer ? missing.filter(isSealed) : [];
       admission.heard?.(sealed);
-      const found = sealed.length > 0 ? admission.doubt?.({ origin, from, to, records }, sealed) : undefined;
+      const range = { origin, from, to, records };
+      const found = sealed.length > 0 ? admission.doubt?.(range, sealed, true) : undefined;
       if (found) doubt ??= found;
       else for (const version of missing) this.#adopt(version, this.#contents.version(version.key), moves);
     }
@@ -113,6 +115,7 @@ export class Merging {
       return;
     }
     const before = this.#contents.version(version.key);
+    if (before) this.#meet(version, before);
     if (before && (sameDot(before, version) || !stands(version, before))) {
       this.counts.stale++;
       return;
@@ -132,6 +135,11 @@ export class Merging {
     moves.push({ key: version.key, before, after });
     this.#transfers.keep(before, after, moves);
     this.counts.merged++;
+  }
+
+  #meet(version: Versioned, here: Versioned): void {
+    if (version.class !== 'ownership' || !this.#proper(version)) return;
+    if (!sameDot(version, here) || version.text !== here.text) this.#guards.admission.met?.(version, here);
   }
 
   /** What of a range has to prove itself before it may stand. */

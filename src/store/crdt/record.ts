@@ -19,10 +19,19 @@ export interface Versioned extends Dot {
   readonly seal?: Uint8Array | undefined;
 }
 
-/** Whether version `a` of a record stands against `b`. Total: equal only for the same version. */
+/**
+ * Whether version `a` of a record stands against `b`. Total: of two that differ in anything, one stands, on all hosts the
+ * same. A host whose disk was set back gives away twice what it gave, and may number both writes alike.
+ */
 export function stands(a: Versioned, b: Versioned): boolean {
-  return a.rank === b.rank ? a.origin > b.origin : a.rank > b.rank;
+  if (a.rank !== b.rank) return a.rank > b.rank;
+  if (a.origin !== b.origin) return a.origin > b.origin;
+  if (a.sequence !== b.sequence) return a.sequence > b.sequence;
+  if (a.text !== b.text) return a.text !== undefined && (b.text === undefined || a.text > b.text);
+  return Buffer.compare(a.seal ?? NONE, b.seal ?? NONE) > 0;
 }
+
+const NONE = new Uint8Array();
 
 export function sameDot(a: Dot, b: Dot): boolean {
   return a.origin === b.origin && a.sequence === b.sequence;

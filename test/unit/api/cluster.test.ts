@@ -74,7 +74,7 @@ function member(more: Partial<MemberFacts> = {}): ClusterFacts {
         ['h2 counts as gone', 4],
       ]),
       traffic: { sentFrames: 1, sentBytes: 2, receivedFrames: 3, receivedBytes: 4 },
-      repairs: { compared: 8, repaired: 9 },
+      repairs: { compared: 8, repaired: 9, unmended: 10 },
       probes: { traffic: { sent: 5, received: 6 }, refused: new Map([['forged', 7]]), health: 1 },
       ...more,
     },
@@ -218,6 +218,7 @@ describe('operator API of the cluster', () => {
       'net_routed_cluster_probe_health 1',
       'net_routed_cluster_compared_total 8',
       'net_routed_cluster_repaired_total 9',
+      'net_routed_cluster_unmended_total 10',
     ])
       assert.ok(payload.includes(`${line}\n`), line);
     assert.match(payload, /^net_routed_store_records \d+$/m);

@@ -62,7 +62,7 @@ describe('the right to write of what is owned', () => {
     assert.match(tellOne(same, treasury)!.what, /first owner/);
     give(hosts, 0);
     const other = forge(thief, owned(KEY, 2, thief.id), forge(thief, owned(KEY, 1, thief.id)));
-    assert.match(tellOne(other, honest)!.what, /not given/);
+    assert.match(tellOne(other, honest)!.what, /first owner/, 'two histories from the first version on');
     // From the thief to the thief, ever again.
     for (const key of [KEY, 'chunk/s/8']) {
       let version = forge(thief, owned(key, 1, thief.id));
@@ -154,6 +154,18 @@ describe('the right to write of what is owned', () => {
     assert.equal(late.cluster.doubts.counts.get('unproven'), 1);
     tell(treasury, late);
     assert.equal(late.cluster.doubts.counts.get('unproven'), 1, 'once');
+  });
+
+  it('is no problem to see where nothing is held back by it', () => {
+    const hosts = sealedHosts(4);
+    const [, , thief, late] = hosts.nodes as [Node, Node, Node, Node];
+    give(hosts, 1);
+    const stolen = forge(thief, owned(KEY, late.store.version(KEY)!.rank + 1, thief.id));
+    const range = { origin: thief.id, from: 0, to: late.store.known(thief.id), records: [stolen] };
+    const { taken, doubt } = late.store.mend([range]);
+    assert.deepEqual([taken, doubt?.isForged], [0, false]);
+    hosts.time.now += 61_000;
+    assert.deepEqual(late.cluster.doubts.problems(), []);
   });
 
   it('ends when nobody owns it any more', () => {

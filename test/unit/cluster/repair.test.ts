@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Versioned } from '../../../src/store/crdt/record.ts';
+import { vectorHash } from '../../../src/store/crdt/vector.ts';
 import { Hosts, type Node } from './world.ts';
 
 /** Some time, in which those that are there hear of each other's writes. */
@@ -161,6 +162,52 @@ describe('repair', () => {
     hosts.pass(200_000);
     assert.deepEqual(have(hosts, 'colour/k'), ['red', 'red']);
     assert.deepEqual(repaired(hosts), [0, 0]);
+  });
+
+  it('says that a difference is still there when it could not be repaired', () => {
+    const { hosts, warnings } = rested(2);
+    const [first, writer] = hosts.nodes as [Node, Node];
+    const lost = write(hosts, writer, 'colour/k', 'red');
+    lose(hosts, first, lost);
+    const takes = first.store.mend.bind(first.store);
+    Object.assign(first.store, { mend: () => ({ taken: 0, doubt: undefined }) });
+    live(hosts, 200_000);
+    const unmended = () => hosts.nodes.reduce((sum, { cluster }) => sum + cluster.repair.counts.unmended, 0);
+    assert.ok(unmended() > 0);
+    assert.ok(warnings.some((what) => 'unmended' in what && String(what.unmended) === writer.id));
+    Object.assign(first.store, { mend: takes });
+    live(hosts, 100_000);
+    const before = unmended();
+    assert.deepEqual(have(hosts, 'colour/k'), ['red', 'red']);
+    live(hosts, 200_000);
+    assert.equal(unmended(), before);
+  });
+
+  it('goes by who else has it when the writer has stopped', () => {
+    const { hosts } = rested(3);
+    const [first, writer] = hosts.nodes as [Node, Node];
+    lose(hosts, first, write(hosts, writer, 'colour/k', 'red'));
+    writer.cluster.standing.halt('rollback');
+    live(hosts, 200_000);
+    assert.deepEqual(have(hosts, 'colour/k'), ['red', 'red', 'red']);
+  });
+
+  it('compares once, however often a member asks for it', () => {
+    const { hosts } = rested(2);
+    const [first, writer] = hosts.nodes as [Node, Node];
+    lose(hosts, first, write(hosts, writer, 'colour/k', 'red'));
+    const asked: string[] = [];
+    const { serve } = writer.cluster;
+    Object.assign(writer.cluster, {
+      serve: (...[method, ...rest]: Parameters<typeof serve>) => {
+        asked.push(method);
+        serve(method, ...rest);
+      },
+    });
+    const body = { vector: vectorHash(first.store.vector), sums: '', lasts: true };
+    for (let i = 0; i < 100; i++) first.cluster.repair.serveCompare(writer.id, body, () => {});
+    hosts.pass(6000);
+    assert.equal(asked.filter((method) => method === 'compare').length, 1);
   });
 
   it('leaves alone who does not know how to compare', () => {
