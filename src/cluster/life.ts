@@ -289,7 +289,8 @@ export class Life {
     this.#neighbours.look(this.#node?.uuid ?? this.wanted?.cluster, () => {
       if (!this.#node) return undefined;
       const { place, listening } = this.#node;
-      const there = place && !place.address.includes(':') ? { address: place.address } : {};
+      const address = place?.address;
+      const there = address?.includes(':') ? { addressV6: address } : { address };
       return { id, port: listening.port, ...there };
     });
   }

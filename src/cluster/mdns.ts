@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import multicastDns from 'multicast-dns';
 import { Address } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { Addresses } from './node.ts';
 
 const GROUP = '224.0.0.251';
+const GROUP_V6 = 'ff02::fb';
 const SERVICE = '_net-routed._tcp.local';
 /** How long what was heard of a host is believed, in seconds, and how often it is asked for while that is known. */
 const TTL_S = 120;
@@ -28,12 +31,17 @@ type Named = Answer & { readonly data: string; readonly ttl?: number };
 interface Options {
   /** UUID. What is said on the link is a hash of it. */
   readonly cluster: string;
-  /** The address by whose link others are looked for. */
+  /** The address by whose link others are looked for, and of whose family. */
   readonly address: string;
-  /** Where this host can be found; undefined while it is no member. Without an address, at that of the link. */
-  readonly self: () => { readonly id: string; readonly port: number; readonly address?: string } | undefined;
+  /** Where this host can be found; undefined while it is no member. Without an address of the family, at that of the link. */
+  readonly self: () => Self | undefined;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+interface Self extends Addresses {
+  readonly id: string;
+  readonly port: number;
 }
 
 interface Found extends Place {
@@ -47,15 +55,19 @@ interface Found extends Place {
 export class Mdns {
   readonly #options: Options;
   readonly #label: string;
+  readonly #isV6: boolean;
   readonly #found = new Map<string, Found>();
   #socket: Socket | undefined;
   #pauseMs = ASK_FIRST_MS;
+  /** The address is of no interface, which was logged. */
+  #isMissing = false;
   #answeredAt = Number.NEGATIVE_INFINITY;
   #cancel = () => {};
   #stopped = false;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#isV6 = options.address.includes(':');
     this.#label = createHash('sha256')
       .update(`net-routed mdns ${options.cluster}`)
       .digest('hex')
@@ -78,9 +90,17 @@ export class Mdns {
 
   #open(): void {
     const { address, log } = this.#options;
+    const link = linkOf(address);
+    if (!link) {
+      if (!this.#isMissing)
+        log.warn({ address }, 'cannot use multicast DNS, as no interface has this address, and tries again');
+      this.#isMissing = true;
+      return this.#later(AGAIN_MS, () => this.#open());
+    }
+    this.#isMissing = false;
     // Bound to the group it hears what was sent to that, which no router passes on: RFC 6762, 11 has all else ignored.
     // By its source nothing could be told, as hosts of one link may be of different prefixes.
-    const socket = multicastDns({ interface: address, bind: GROUP });
+    const socket = multicastDns(link);
     this.#socket = socket;
     socket.on('query', ({ questions = [] }) => {
       if (questions.some(({ name, type }) => same(name, SERVICE) && ['PTR', 'ANY'].includes(type)))
@@ -115,11 +135,12 @@ export class Mdns {
     if (!here || clock.now() - this.#answeredAt < ANSWER_MS) return;
     this.#answeredAt = clock.now();
     const [ttl, instance, target] = [TTL_S, `${here.id}.${SERVICE}`, `${here.id}.local`];
+    const [type, own] = this.#isV6 ? (['AAAA', here.addressV6] as const) : (['A', here.address] as const);
     const answers: Answer[] = [{ name: SERVICE, type: 'PTR', ttl, data: instance }];
     const additionals: Answer[] = [
       { name: instance, type: 'SRV', ttl, data: { port: here.port, target } },
       { name: instance, type: 'TXT', ttl, data: [`cluster=${this.#label}`] },
-      { name: target, type: 'A', ttl, data: here.address ?? address },
+      { name: target, type, ttl, data: own ?? address },
     ];
     this.#socket?.respond({ answers, additionals });
   }
@@ -133,7 +154,7 @@ export class Mdns {
       if (srv?.type !== 'SRV' || txt?.type !== 'TXT') continue;
       if (!textsOf(txt.data).includes(`cluster=${this.#label}`)) continue;
       const { port, target } = srv.data;
-      const named = byName.get(keyOf('A', target)) as Named | undefined;
+      const named = byName.get(keyOf(this.#isV6 ? 'AAAA' : 'A', target)) as Named | undefined;
       const address = Address.tryParse(named?.data ?? from)?.toString();
       if (address === undefined || port < 1 || same(instance, `${self()?.id}.${SERVICE}`)) continue;
       this.#found.delete(instance);
@@ -158,6 +179,16 @@ export class Mdns {
     this.#cancel();
     if (!this.#stopped) this.#cancel = this.#options.clock.after(ms, call);
   }
+}
+
+/** How to speak on the link of an address; undefined where no interface has it. */
+function linkOf(address: string): multicastDns.Options | undefined {
+  if (!address.includes(':')) return { interface: address, bind: GROUP };
+  const has = ([, all = []]: [string, ReturnType<typeof networkInterfaces>[string]]) =>
+    all.some((one) => one.address === address);
+  const [name] = Object.entries(networkInterfaces()).find(has) ?? [];
+  if (name === undefined) return undefined;
+  return { type: 'udp6', ip: GROUP_V6, interface: `::%${name}`, bind: `${GROUP_V6}%${name}` };
 }
 
 function isService(record: Answer): record is Named {

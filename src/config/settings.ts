@@ -115,7 +115,9 @@ export const settingsSchema = z.strictObject({
   discovery: z
     .enum(['none', 'mdns'])
     .default('none')
-    .describe("look for hosts of the cluster besides the seeds: none, or mdns on the host address's link"),
+    .describe(
+      "look for hosts of the cluster besides the seeds: none, or mdns on the links of the host's addresses",
+    ),
   peers: z.array(peerSettings).default([]).superRefine(refuseTwice).describe('BGP neighbours'),
 });
 

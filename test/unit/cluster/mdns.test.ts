@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import multicastDns from 'multicast-dns';
 import { systemClock } from '../../../src/clock.ts';
 import { Mdns } from '../../../src/cluster/mdns.ts';
+import { ManualClock } from '../store/manualclock.ts';
 import { HERE, until } from './machine.ts';
 
 const SERVICE = '_net-routed._tcp.local';
@@ -144,5 +145,21 @@ describe('hosts found on the link', () => {
     say(8);
     await until(() => ports(asks).includes(1008));
     assert.deepEqual(ports(asks), [1008]);
+  });
+
+  it('are looked for as soon as an interface has the address, of which it is said once that none has', () => {
+    const clock = new ManualClock();
+    const said: object[] = [];
+    const noted = { ...log, warn: (what: object) => void said.push(what) };
+    const address = '2001:db8::1';
+    const one = new Mdns({ cluster, address, self: () => undefined, clock, log: noted });
+    all.push(one);
+    for (let times = 0; times < 3; times++) {
+      assert.equal(clock.nextMs, 5000);
+      clock.pass(5000);
+    }
+    assert.deepEqual(said, [{ address }]);
+    one.stop();
+    assert.equal(clock.nextMs, undefined);
   });
 });
