@@ -182,6 +182,10 @@ const TABLE = {
     'remove the networks of this host, and let it join again: net-routed join HOST --token TOKEN',
   ],
   NR_MEMBER_STARTING: [503, 'wait a few seconds: it asks the other hosts first'],
+  NR_MEMBER_STOPPED: [
+    409,
+    'switch it off if it is a copy; else let another host forget it, and it comes back by itself: net-routed forget HOST',
+  ],
   NR_MEMBER_LEAVING: [409, 'wait until the host has left, or take it back: net-routed stay'],
   NR_MEMBER_INCOMPLETE: [503, 'wait until more than half of the members can be reached'],
   NR_MEMBER_MISSING: [

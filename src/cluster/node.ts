@@ -5,6 +5,7 @@ import { Address } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import { type Clock, wallOf } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { RefusedError } from '../store/gossip/tls/introduce.ts';
 import { serveReturn } from '../store/gossip/tls/readmit.ts';
 import { TlsTransport } from '../store/gossip/tls/transport.ts';
 import type { Replica } from '../store/replica.ts';
@@ -130,11 +131,17 @@ export class ClusterNode {
       refused: (reason, remote) => strangers.refused(reason, remote),
       join: (channel) => trust.serve(channel, { replica, cluster: parts.cluster }),
       readmit: async (channel, peer) => {
+        const { remoteAddress = '' } = channel.socket;
         const id = await serveReturn(channel, peer, {
           authority: trust.authority,
           readmissions: new RecordReadmissions(replica),
           refused: (one) => replica.get(`gone/${one}`) !== undefined,
           now: () => wallOf(clock),
+        }).catch((error: unknown) => {
+          const isMember = error instanceof RefusedError && error.reason === 'member';
+          if (isMember && parts.cluster?.members.isPresent(peer.id))
+            strangers.hasStopped(peer.id, remoteAddress);
+          throw error;
         });
         log.info({ id, was: peer.id }, 'lets a host come back that was forgotten');
       },

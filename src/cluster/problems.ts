@@ -37,6 +37,11 @@ export function problemsOf(
     const what = `the cluster was made a second time with the same secret: ${all} is in the other one`;
     problems.push(new CodedError('NR_CLUSTER_FOUNDERS', what));
   }
+  for (const { member, address } of strangers.stopped()) {
+    const who = `a machine at ${address} has the identity of host ${cluster.members.nameOf(member)}`;
+    const what = `${who}, and has stopped: its disk was set back to an older state, or it is a copy`;
+    problems.push(new CodedError('NR_MEMBER_STOPPED', what));
+  }
   problems.push(...cluster.disputes.problems(), ...cluster.doubts.problems());
   const unknown = unknownMembers(cluster.members, replica.origin);
   if (unknown) problems.push(unknown);

@@ -10,7 +10,8 @@ export type Halt = 'rollback' | 'clone' | 'gone' | 'passed';
 const WHY: Record<Halt, string> = {
   rollback:
     'the cluster knows later writes of this host than its own disk: it was set back to an older state',
-  clone: 'another host has started under the same identity: one of the two is a copy',
+  clone:
+    'the cluster knows another start of this host: there is a copy of it, or its disk was set back to an older state',
   gone: 'the cluster has forgotten this host',
   passed: 'the cluster has forgotten members without asking this host, as it did not know of it',
 };

@@ -7,14 +7,24 @@ const ONCE_MS = 60_000;
 const ADDRESSES = 256;
 /** For so long somebody of a second founding is said to be there, in milliseconds. */
 const FOUNDING_MS = 60_000;
+/** And a member that has stopped, which asks each 15 s whether it may come back. */
+const STOPPED_MS = 60_000;
 
-/** Those who are no members and were turned away: logged here, counted by the transport. */
+/** A machine that calls as a member, and has stopped: its disk was set back, or it is a copy. */
+export interface Stopped {
+  readonly member: string;
+  readonly address: string;
+}
+
+/** Those who were turned away: logged here, counted by the transport. */
 export class Strangers {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #logged = new Map<string, number>();
   /** Addresses of those whose cluster has another founder, and when they were refused. */
   readonly #foundings = new Map<string, number>();
+  /** When each has called last, by its member and address. */
+  readonly #stopped = new Map<string, Stopped & { readonly at: number }>();
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -35,6 +45,20 @@ export class Strangers {
     if (this.#logged.size > ADDRESSES && oldest !== undefined) this.#logged.delete(oldest);
     this.#log.warn({ reason, remote }, 'refused a connection');
   }
+
+  /** Somebody with the key of a member says that it has stopped, and would come back as another one. */
+  hasStopped(member: string, address: string): void {
+    const plain = address.replace(/^::ffff:/, '');
+    this.#stopped.set(`${member} ${plain}`, { member, address: plain, at: this.#clock.now() });
+  }
+
+  /** Those that have said so lately. */
+  stopped(): Stopped[] {
+    const before = this.#clock.now() - STOPPED_MS;
+    for (const [key, { at }] of this.#stopped) if (at < before) this.#stopped.delete(key);
+    return [...this.#stopped.values()];
+  }
+
   /** Addresses of those that are in another cluster of the same secret, and were refused lately. */
   foundings(): string[] {
     const before = this.#clock.now() - FOUNDING_MS;

@@ -154,6 +154,7 @@ describe('a host that was forgotten and is there again', function () {
     await c.stop();
     const older = await machine('c', copy);
     await until(() => problems(older).includes('NR_RETURN_WAITS'));
+    for (const other of [a, b]) await until(() => problems(other).includes('NR_MEMBER_STOPPED'));
     assert.equal(older.it.id, before);
     // It runs, and has stopped.
     await a.it.forget(['c']);
