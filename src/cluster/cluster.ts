@@ -15,7 +15,7 @@ import type { Ground, Method } from './ports.ts';
 import { Refusals } from './refusals.ts';
 import { Repair } from './repair.ts';
 import { Spaces } from './spaces.ts';
-import { Standing } from './standing.ts';
+import { notLetIn, Standing } from './standing.ts';
 import { dropTransfers } from './transfers.ts';
 import { Wants } from './wants.ts';
 
@@ -110,9 +110,7 @@ export class Cluster {
         (version.class !== 'owned' || members.gone(version.origin) === undefined) && tellsOfMembers(version),
       // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
       refusal: (keys) =>
-        isMember(replica.origin) || keys.includes(`member/${replica.origin}`)
-          ? undefined
-          : new CodedError('NR_MEMBER_INCOMPLETE', 'this host has not been let into the cluster yet'),
+        isMember(replica.origin) || keys.includes(`member/${replica.origin}`) ? undefined : notLetIn(),
       heard: this.doubts.heard,
       doubt: this.doubts.doubt,
       met: this.disputes.met,

@@ -113,13 +113,18 @@ export class Forming {
       return waits(`no member has answered; this host was in it before, and does not make it again${asked}`);
     if (founder === undefined)
       return waits(`no member has answered, and the settings name neither seeds nor a founder${asked}`);
+    // Without seeds there is only the link to look at.
+    const remedy =
+      named.length > 0
+        ? undefined
+        : 'start a member on the link of this host, or set founder to the host that is to make it';
     if (!(await isFounder()))
-      return waits(`no member has answered, and ${founder} is to make the cluster${asked}`);
+      return waits(`no member has answered, and ${founder} is to make the cluster${asked}`, remedy);
     const unknown = findings.filter(({ is }) => is === 'unknown' || is === 'refused');
     const askedMs = clock.now() - this.#startedAt;
     if (askedMs < QUIET_MS) return waits('it makes the cluster as soon as it is sure that nobody has');
     if (unknown.length > 0 && askedMs < UNKNOWN_MS)
-      return waits(`it makes the cluster as soon as it is sure that nobody has: ${listed(unknown)}`);
+      return waits(`it makes the cluster as soon as it is sure that nobody has: ${listed(unknown)}`, remedy);
     return found;
   }
 
@@ -139,8 +144,8 @@ export class Forming {
   }
 }
 
-function waits(why: string): CodedError {
-  return new CodedError('NR_CLUSTER_WAITING', `this host is in no cluster yet: ${why}`);
+function waits(why: string, remedy?: string): CodedError {
+  return new CodedError('NR_CLUSTER_WAITING', `this host is in no cluster yet: ${why}`, { remedy });
 }
 
 function foundings(members: readonly { readonly at: Place; readonly founder: string }[]): CodedError {

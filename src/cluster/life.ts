@@ -105,8 +105,20 @@ export class Life {
 
   /** As node. @throws NR_CLUSTER_NONE */
   member(): ClusterNode {
-    if (!this.#node) throw new CodedError('NR_CLUSTER_NONE', 'this host is in no cluster');
-    return this.#node;
+    if (this.#node) return this.#node;
+    if (this.wanted)
+      throw new CodedError(
+        'NR_CLUSTER_NONE',
+        'this host is to be in the cluster of its settings, and in none yet',
+        {
+          remedy: 'net-routed status tells what it waits for',
+        },
+      );
+    if (this.#options.secret)
+      throw new CodedError('NR_CLUSTER_NONE', 'this host has left the cluster of its settings', {
+        remedy: 'to come back: net-routed stay; else remove clusterSecretFile from the settings',
+      });
+    throw new CodedError('NR_CLUSTER_NONE', 'this host is in no cluster');
   }
 
   /** Of a member of a cluster with certificates. */

@@ -334,8 +334,16 @@ export class Membership {
 
   /** For what there is in a cluster with certificates only. @throws NR_CLUSTER_SECRET */
   #refuseShared(): void {
-    if (this.#options.secret)
+    if (!this.#options.secret) return;
+    if (this.#life.node)
       throw new CodedError('NR_CLUSTER_SECRET', 'this host is in its cluster by a secret, without tokens');
+    throw new CodedError(
+      'NR_CLUSTER_SECRET',
+      'this host is to be in the cluster of its settings, by a secret',
+      {
+        remedy: `net-routed status tells what it waits for; for a cluster with tokens remove clusterSecretFile from the settings`,
+      },
+    );
   }
 
   /** Its addresses are the old cluster's. */

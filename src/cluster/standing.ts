@@ -134,7 +134,9 @@ export class Standing {
   mayGive(): void {
     this.mayAnswer();
     if (this.leaving) throw new CodedError('NR_MEMBER_LEAVING', 'this host is leaving the cluster');
-    if (!this.#members.get(this.#replica.origin)?.complete) {
+    const own = this.#members.get(this.#replica.origin);
+    if (!own) throw notLetIn();
+    if (!own.complete) {
       throw new CodedError('NR_MEMBER_INCOMPLETE', 'a majority of the cluster does not know this host yet');
     }
   }
@@ -169,4 +171,10 @@ export class Standing {
   #tell(): void {
     for (const call of this.#waiting.splice(0)) call();
   }
+}
+
+/** That a host is not in its cluster yet. */
+export function notLetIn(): CodedError {
+  const remedy = 'net-routed status tells what it waits for';
+  return new CodedError('NR_MEMBER_INCOMPLETE', 'this host is in no cluster yet', { remedy });
 }

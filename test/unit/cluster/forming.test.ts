@@ -109,7 +109,17 @@ describe('a cluster that forms by its settings', function () {
     await until(() => /a is to make the cluster: .*nobody listens/.test(waits(b)));
     assert.match(waits(b), /^NR_CLUSTER_WAITING: /);
     assert.equal(b.it.describe().state, 'waiting');
-    await assert.rejects(b.it.replica.commit([{ key: 'policy/x', value: 1 }]), coded('NR_MEMBER_INCOMPLETE'));
+    const waiting = / in none yet; net-routed status tells what it waits for$/;
+    await assert.rejects(b.it.replica.commit([{ key: 'policy/x', value: 1 }]), {
+      code: 'NR_MEMBER_INCOMPLETE',
+      message: /this host is in no cluster yet; net-routed status tells what it waits for$/,
+    });
+    await assert.rejects(b.it.leave(), { code: 'NR_CLUSTER_NONE', message: waiting });
+    await assert.rejects(b.it.token(HOUR_MS), { code: 'NR_CLUSTER_NONE', message: waiting });
+    await assert.rejects(b.it.init(), {
+      code: 'NR_CLUSTER_SECRET',
+      message: /this host is to be in the cluster/,
+    });
     const a = await machine('a', seeds[0]!, { seeds }).start();
     await until(() => whole(a, 2) && whole(b, 2));
     assert.equal(waits(b), '');
@@ -215,7 +225,13 @@ describe('a cluster that forms by its settings', function () {
     const nothing = () => {};
     /** One that is to make the cluster. */
     const founder = (at: { places?: Place[]; heard?: Place[] }) => {
-      const one = { made: 0, joined: 0, why: () => forming.trouble.what, stop: () => forming.stop() };
+      const one = {
+        made: 0,
+        joined: 0,
+        why: () => forming.trouble.what,
+        remedy: () => forming.trouble.remedy,
+        stop: () => forming.stop(),
+      };
       const forming = new Forming({
         credentials: () => shared(createIdentity(), [secret]),
         places: () => at.places ?? [],
@@ -236,6 +252,8 @@ describe('a cluster that forms by its settings', function () {
       aheadMs = 4000;
       await until(() => /as soon as it is sure.*refuses our secret/.test(link.why()));
       assert.equal(link.made, 0, 'it may be one of ours that has a newer secret');
+      assert.match(link.remedy(), /^start a member on the link of this host, or set /);
+      assert.doesNotMatch(seed.remedy(), /on the link/);
       aheadMs = 16_000;
       await until(() => link.made > 0);
       await setTimeout(1500); // a round of the other one
@@ -427,6 +445,7 @@ describe('a cluster that forms by its settings', function () {
         assert.match(waits(one), /^NR_CLUSTER_LEFT: /);
       };
       isOut();
+      await assert.rejects(one.it.leave(), { message: /^NR_CLUSTER_NONE: .*has left .*; .*net-routed stay/ });
       await one.it.replica.commit([{ key: 'policy/x', value: 1 }]);
       await one.stop();
       await one.start();
