@@ -6,6 +6,7 @@ import { cgroupVersion, makeCgroups, moveToLeaf } from './cgroup.ts';
 import { LabError } from './errors.ts';
 import { checkout, hostFolder } from './paths.ts';
 import { identify, type ProcessId } from './process.ts';
+import { hostLines } from './topology.ts';
 import { tails } from './wait.ts';
 
 /** What a new host is to be. */
@@ -39,6 +40,7 @@ export async function begin(birth: Birth, record: (init: ProcessId) => void): Pr
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
       LAB_INIT: join(checkout, 'lab', 'init.sh'),
       LAB_NAME: host,
+      LAB_HOSTS: hostLines(),
       LAB_DISK: disk,
       LAB_ROOT: birth.root ?? '',
       LAB_CHECKOUT: checkout,

@@ -4,6 +4,7 @@
 # belongs to the private mount namespace, so it goes away with the last process of the host.
 #
 #   LAB_NAME      host name
+#   LAB_HOSTS     lines of /etc/hosts by which the hosts know each other's names
 #   LAB_DISK      folder that survives a reboot of the host
 #   LAB_ROOT      root of another Debian release; empty: the machine's own root
 #   LAB_CHECKOUT  checkout of the project, to be seen under the same path
@@ -53,7 +54,7 @@ chmod 1777 "$disk/var/tmp"
 mount --bind "$disk/etc-docker" "$new/etc/docker"
 mount --bind "$disk/etc-frr" "$new/etc/frr"
 echo "$LAB_NAME" > "$disk/hostname"
-printf '127.0.0.1 localhost %s\n::1 localhost\n' "$LAB_NAME" > "$disk/hosts"
+printf '127.0.0.1 localhost %s\n::1 localhost\n%s\n' "$LAB_NAME" "$LAB_HOSTS" > "$disk/hosts"
 for file in hostname hosts; do
   [ -e "$new/etc/$file" ] || : > "$new/etc/$file"
   mount --bind "$disk/$file" "$new/etc/$file"

@@ -1,6 +1,9 @@
 /** What a lab is to consist of. */
 import { LabError } from './errors.ts';
 
+/** So many Docker hosts a lab has at most. */
+export const hostsMax = 200;
+
 /** Debian releases that lab hosts can run. */
 export const releases = ['bookworm', 'trixie', 'sid'] as const;
 export type Release = (typeof releases)[number];
@@ -62,8 +65,8 @@ export const daemonArgs = (plan: Plan, host: string): string[] => [
 export function merge(base: Plan, wanted: Partial<Plan>): Plan {
   const given = Object.entries(wanted).filter(([, value]) => value !== undefined);
   const plan = { ...base, ...Object.fromEntries(given) } as Plan;
-  if (!Number.isInteger(plan.hosts) || plan.hosts < 1 || plan.hosts > 200)
-    throw new LabError(`a lab has 1 to 200 hosts, not ${plan.hosts}`);
+  if (!Number.isInteger(plan.hosts) || plan.hosts < 1 || plan.hosts > hostsMax)
+    throw new LabError(`a lab has 1 to ${hostsMax} hosts, not ${plan.hosts}`);
   return plan;
 }
 

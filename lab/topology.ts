@@ -1,6 +1,6 @@
 /** The underlay: which addresses are where, and the links that carry them. */
 import { enterNetwork } from './namespace.ts';
-import type { Link } from './plan.ts';
+import { hostsMax, type Link } from './plan.ts';
 import type { ProcessId } from './process.ts';
 import { must, run, succeeded } from './run.ts';
 import { all, until } from './wait.ts';
@@ -29,6 +29,12 @@ export function underlay(name: string) {
     tor6: `fd00:168:${n}::1`,
   };
 }
+
+/** Which names lead to which addresses on each host, as lines of /etc/hosts. */
+export const hostLines = (): string =>
+  hostNames(hostsMax)
+    .map((name) => `${underlay(name).host4} ${name}\n`)
+    .join('');
 
 /** The plain host's addresses; two per family so that one can be blocked and the other not. */
 const outAddresses = ['192.0.2.10', '192.0.2.11', '2001:db8::10', '2001:db8::11'];

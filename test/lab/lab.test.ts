@@ -50,6 +50,11 @@ describe('lab', function () {
     await lab.out.must(['ping', '-c1', '-W2', 'fd00:168:1::2']);
   });
 
+  it('has hosts that know each other by name', async () => {
+    await h1.must(['ping', '-c1', '-W2', 'h2']);
+    assert.match(await h1.must(['getent', 'ahostsv4', 'h2']), /^192\.168\.2\.2 /);
+  });
+
   it('has no way out of the machine', async () => {
     assert.equal(await lab.tor.must(['ip', 'route', 'show', 'default']), '');
     assert.notEqual((await h1.exec(['ping', '-c1', '-W1', '198.51.100.1'])).status, 0);

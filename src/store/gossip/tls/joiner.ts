@@ -105,9 +105,15 @@ function certificateIn(frame: Frame, type: number): X509Certificate {
 
 function coded(error: unknown, where: string): CodedError {
   const what = error instanceof Error ? error.message : String(error);
-  const because = (code: ErrorCode, text: string) =>
-    new CodedError(code, `${where}: ${text}`, { cause: error });
+  const because = (code: ErrorCode, text: string, remedy?: string) =>
+    new CodedError(code, `${where}: ${text}`, { cause: error, remedy });
   if (error instanceof DistrustError) return because('NR_JOIN_UNTRUSTED', what);
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo')
+    return because(
+      'NR_JOIN_FAILED',
+      `the name leads nowhere (${what})`,
+      'give its address, or have the name resolve on this host (DNS, /etc/hosts)',
+    );
   if (!(error instanceof RefusedError)) return because('NR_JOIN_FAILED', what);
   switch (error.reason) {
     case 'token-unknown':
@@ -117,7 +123,12 @@ function coded(error: unknown, where: string): CodedError {
     case 'token-spent':
       return because('NR_TOKEN_REFUSED', 'another host has used the token');
     case 'no-authority':
-      return because('NR_JOIN_FAILED', 'this host does not hold the key of the cluster');
+      // Names of others are told to nobody who has not shown a token of theirs.
+      return because(
+        'NR_JOIN_FAILED',
+        'that host does not hold the key of the cluster',
+        'join by the host that has printed the token, or another one with KEY in net-routed hosts there, with the same token',
+      );
     default:
       return because('NR_JOIN_FAILED', what);
   }

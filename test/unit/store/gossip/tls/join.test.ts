@@ -117,7 +117,10 @@ describe('joining a cluster', () => {
   it('needs a member that holds the key, and a node that was not sent away', async () => {
     const token = draw();
     holds = false;
-    await assert.rejects(join(token), refused('NR_JOIN_FAILED', /does not hold the key/));
+    await assert.rejects(join(token), {
+      message:
+        /^NR_JOIN_FAILED: 127\.0\.0\.1 port \d+: that host does not hold the key .*; join by the host that has printed the token, /,
+    });
     holds = true;
     world.gone.add(me.id);
     await assert.rejects(join(token), refused('NR_JOIN_FAILED', /revoked/));
@@ -139,6 +142,15 @@ describe('joining a cluster', () => {
     await world.end();
     await assert.rejects(join(draw(), me, port), refused('NR_JOIN_FAILED', /ECONNREFUSED/));
     assert.equal(world.clock.nextMs, undefined, 'no timer is left');
+  });
+
+  it('tells of a name that leads nowhere', async () => {
+    const { clock } = world;
+    const joining = joinCluster({ address: 'h1.invalid', port: 15800, token: draw(), identity: me, clock });
+    await assert.rejects(joining, {
+      message:
+        /^NR_JOIN_FAILED: h1\.invalid port 15800: .*(ENOTFOUND|EAI_AGAIN).*; give its address, or have /,
+    });
   });
 
   describe('whoever is there', () => {
