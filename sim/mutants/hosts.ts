@@ -133,4 +133,30 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     ],
     seeds: { within: 250, shows: /^DUPLICATE/, story: { focus: 'parting' } },
   },
+  {
+    name: 'any-key',
+    what: 'a host is let in with the key of another one',
+    changes: [
+      {
+        file: 'src/cluster/admission.ts',
+        find: 'if (sealer && sealer.memberOf(applicant.key) !== from)',
+        replace: 'if (sealer && sealer.memberOf(applicant.key) === undefined)',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/admission.test.ts'],
+      title: /in a cluster that signs is of the key that the id is of/,
+    },
+  },
+  {
+    name: 'writes-what-nobody-believes',
+    what: 'a host writes what all others find forged',
+    changes: [
+      { file: 'src/store/writing.ts', find: '      if (fault) {\n', replace: '      if (fault === key) {\n' },
+    ],
+    tests: {
+      files: ['test/unit/cluster/admission.test.ts'],
+      title: /is not written, whoever would, in a way that others do not believe/,
+    },
+  },
 ];

@@ -60,6 +60,10 @@ export class Admission {
     const applicant = applicantSchema.parse(body);
     if (applicant.id !== from)
       return done(new CodedError('NR_MEMBER_REFUSED', `${from} asks for another one`));
+    const { sealer } = this.#replica;
+    // Others would find its record forged, and take nothing more of ours over.
+    if (sealer && sealer.memberOf(applicant.key) !== from)
+      return done(new CodedError('NR_REQUEST_FORBIDDEN', `${from} shows the key of another one`));
     if (this.sponsor !== this.#replica.origin)
       return done(undefined, { body: { sponsor: this.sponsor ?? null } });
     this.#standing.mayGive();

@@ -111,6 +111,7 @@ export class Cluster {
       // A newcomer's clock has to be later than all that members have forgotten by the time they reckon with it.
       refusal: (keys) =>
         isMember(replica.origin) || keys.includes(`member/${replica.origin}`) ? undefined : notLetIn(),
+      fault: this.doubts.fault,
       heard: this.doubts.heard,
       doubt: this.doubts.doubt,
       met: this.disputes.met,

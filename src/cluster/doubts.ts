@@ -85,6 +85,9 @@ export class Doubts {
     return this.#counts;
   }
 
+  /** As Admission has it: once it is written and told, nothing more of this host would be taken over. */
+  readonly fault = (version: Versioned): string | undefined => this.#entitlement?.fault(version);
+
   /** As Admission has it. */
   readonly heard = (versions: readonly Versioned[]): void => this.#entitlement?.heard(versions);
 

@@ -37,7 +37,7 @@ export class Entitlement {
   heard(versions: readonly Versioned[]): void {
     for (const version of versions) {
       const namespace = namespaceIn(version.key);
-      if (namespace === 'chunk' || !isWell(version) || this.#fault(version)) continue;
+      if (namespace === 'chunk' || !isWell(version) || this.fault(version)) continue;
       if (namespace === 'gone') this.#departures.heard(version);
       else if (namespace === 'member') this.#heardMember(version);
       else this.#treasuries.add(version);
@@ -54,7 +54,7 @@ export class Entitlement {
     if (versions.length === 0) return undefined;
     const ordered = versions.filter(isWell).sort((a, b) => orderOf(a) - orderOf(b));
     for (const version of ordered) {
-      const fault = this.#fault(version);
+      const fault = this.fault(version);
       if (fault) return { isForged: true, what: `${version.key} of ${version.origin}: ${fault}` };
     }
     let doubt: Doubt | undefined;
@@ -111,7 +111,7 @@ export class Entitlement {
   }
 
   /** What is wrong with it whoever looks at it. */
-  #fault(version: Versioned): string | undefined {
+  fault(version: Versioned): string | undefined {
     const fault = this.#sealer.fault(version, this.#replica.version(version.key));
     if (fault) return fault;
     const namespace = namespaceIn(version.key);

@@ -11,6 +11,8 @@ export interface Admission {
   admits(version: Versioned, standing: Versioned | undefined): boolean;
   /** Why this host may not write now what everybody may write; nothing if it may. */
   refusal?(keys: readonly string[]): CodedError | undefined;
+  /** Why no other host would take over a sealed version that this one is about to write; nothing if they would. */
+  fault?(version: Versioned): string | undefined;
   /** Sealed versions that have just come, before any range of theirs is taken over. */
   heard?(versions: readonly Versioned[]): void;
   /**

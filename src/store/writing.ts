@@ -114,6 +114,11 @@ export class Writing {
       const { sealer } = this.#guards;
       const seal = sealer && isSealed(version) ? sealer.seal(version, before) : undefined;
       const row = new Row({ ...version, seal });
+      const fault = seal && this.#guards.admission.fault?.(row);
+      if (fault) {
+        this.#contents.undo(moves);
+        throw new CodedError('NR_STORE_RECORD', `record ${quote(key)} would be refused: ${fault}`);
+      }
       // Nobody else has to hear that what was never told is gone.
       const after = kind === 'local' ? living(row) : row;
       this.#contents.put(key, after);

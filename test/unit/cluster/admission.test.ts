@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { memberChange } from '../../../src/cluster/members.ts';
+import type { Change, Json } from '../../../src/ports/store.ts';
+import { sealedHosts } from './sealed.ts';
 import { Hosts } from './world.ts';
 
 const [X, Y] = ['a'.repeat(32), 'b'.repeat(32)] as const;
@@ -87,6 +90,61 @@ describe('an admission', () => {
         assert.equal(admit(hosts, Y), 'done');
       });
       assert.equal(asks, 0);
+    });
+  });
+
+  describe('in a cluster that signs', () => {
+    /** How the founder answers who asks like this. */
+    const asks = (hosts: Hosts, from: string, body: Json): string => {
+      let ended = 'nothing';
+      hosts.at(0).cluster.serve('admit', from, body, (error) => {
+        ended = error?.code ?? 'done';
+      });
+      hosts.run();
+      return ended;
+    };
+
+    it('is of the key that the id is of', () => {
+      const hosts = sealedHosts(3);
+      hosts.pass(1000);
+      for (const key of [Y, '', 'k', 'x'.repeat(5000)])
+        assert.equal(asks(hosts, X, { id: X, key }), 'NR_REQUEST_FORBIDDEN', key);
+      assert.equal(hosts.at(0).store.get(`member/${X}`), undefined);
+      assert.equal(hosts.at(0).cluster.refusals.counts.get('request'), 4);
+      hosts.at(0).store.write([{ key: 'policy/x', value: 1 }], () => {});
+      hosts.gossip();
+      assert.equal(hosts.at(1).store.get('policy/x')?.value, 1, 'its writes are believed as before');
+      assert.equal(asks(hosts, X, { id: X, key: X }), 'done');
+      hosts.gossip();
+      assert.ok(hosts.at(1).cluster.members.isPresent(X));
+    });
+
+    it('is not written, whoever would, in a way that others do not believe', () => {
+      const hosts = sealedHosts(3);
+      hosts.pass(1000);
+      const [founder, other] = [hosts.at(0), hosts.at(1)];
+      const wrong: Change[] = [
+        memberChange({ id: X, key: Y, number: 4, complete: false }),
+        memberChange({ id: X, key: X, number: 1, complete: true }),
+        { key: `member/${X}`, value: { number: 'x' } },
+        { key: `member/${other.id}` },
+        { key: `gone/${X}`, value: {} },
+        { key: 'chunk/s/1', value: { owner: 'somebody' } },
+        { key: 'treasury/x', value: { owner: founder.id, more: 1 } },
+      ];
+      for (const change of wrong) {
+        const before = founder.store.version(change.key);
+        const changes = [{ key: 'policy/x', value: 1 }, change];
+        assert.match(
+          hosts.ended((done) => founder.store.write(changes, done)),
+          /NR_STORE_RECORD: record .* would be refused/,
+        );
+        assert.equal(founder.store.version(change.key), before);
+        assert.equal(founder.store.get('policy/x'), undefined, 'all or nothing');
+      }
+      founder.store.write([{ key: 'chunk/s/1', value: { owner: other.id } }], () => {});
+      hosts.gossip();
+      assert.equal(other.cluster.ownership.owner('chunk/s/1'), other.id);
     });
   });
 });

@@ -111,6 +111,23 @@ describe('claims', () => {
     ]);
   });
 
+  it('make nothing of a value that there is not', () => {
+    const hosts = new Hosts(2);
+    const told: object[] = [];
+    hosts.warned = (what) => void told.push(what);
+    for (const value of ['64', '9'.repeat(39)]) {
+      let ended = 'nothing';
+      const body = { space: 's', value, nonce: 'one', known: 0 };
+      hosts.at(0).cluster.serve('claim', hosts.at(1).id, body, (error) => {
+        ended = error?.code ?? 'done';
+      });
+      hosts.run();
+      assert.equal(ended, 'NR_REQUEST_FORBIDDEN');
+    }
+    assert.deepEqual([...hosts.at(0).store.list('chunk')], []);
+    assert.equal(told.length, 1);
+  });
+
   it('are not shared with one that has the value for itself', () => {
     const hosts = new Hosts(3);
     claim(hosts, 1, 5);

@@ -240,7 +240,7 @@ export class Wiring {
   members(ids: readonly string[]) {
     return ids.map((id, index) => ({
       key: `member/${id}`,
-      value: { number: index + 1, key: 'k', complete: true, name: `h${index + 1}` },
+      value: { number: index + 1, key: id, complete: true, name: `h${index + 1}` },
     }));
   }
 
