@@ -193,7 +193,7 @@ const TABLE = {
     'bring a host back that knows it; if there is none, this host keeps what was removed, and works all the same',
   ],
   NR_MEMBER_IN_USE: [409, 'remove the containers and networks of this host first'],
-  NR_MEMBER_ALONE: [409, 'there is nobody to leave to; remove the state folder instead'],
+  NR_MEMBER_ALONE: [409, 'wait until another host is let in, or forget those that will not come back'],
   NR_PROBES_BLOCKED: [
     503,
     'let UDP through between all hosts on the cluster port; until then a host that is gone shows later',

@@ -72,6 +72,8 @@ export class Serving {
       // After a boot nothing of before is there.
       kept = [...found.values()].some(({ kind }) => kind === 'route');
       adopt(parts, found);
+      // Whoever is alone has only itself to ask for addresses: before any of them would be withdrawn.
+      if (cluster.members.present().length <= 1) await regain.pass();
       const starting = reconciler.start();
       routing.start();
       await starting;

@@ -51,7 +51,8 @@ export function addCluster(program: Command): void {
   changing(program, 'leave', 'leave the cluster; containers and networks have to be removed before')
     .description(
       'Hands over to the other members and leaves. The containers and networks of this host have to be removed before, ' +
-        'but for networks that the daemon has made itself (dockerPropagate): these it removes, when they have no containers.',
+        'but for networks that the daemon has made itself (dockerPropagate): these it removes, when they have no containers. ' +
+        'The last member takes containers and networks along: the cluster ends, and the host is alone, as before init.',
     )
     .action(async (_options: object, command: Command) => {
       await change(command, 'leave', {}, () => 'left the cluster');

@@ -77,7 +77,7 @@ export class Leaving {
       return done(new CodedError('NR_MEMBER_IN_USE', `${used.length} values of this host are in use`));
     const successors = this.#successors();
     if (successors.length === 0)
-      return done(new CodedError('NR_MEMBER_ALONE', 'nobody else is in the cluster'));
+      return done(new CodedError('NR_MEMBER_ALONE', 'no other member can take over'));
     this.#going = true;
     // Once only: a successor has to know our last write.
     const changes = this.#standing.leaving ? [] : [{ key: 'self/leaving', value: {} }];

@@ -6,7 +6,7 @@ import { wallOf } from '../ports/clock.ts';
 import { joinCluster } from '../store/gossip/tls/joiner.ts';
 import type { Replica } from '../store/replica.ts';
 import { createAuthority, issue } from '../store/trust/authority.ts';
-import type { Past, Sponsor } from '../store/trust/folder.ts';
+import type { Past, Sponsor, Turn } from '../store/trust/folder.ts';
 import { createIdentity, type Identity } from '../store/trust/identity.ts';
 import { drawToken, parseToken, ticketOf, tokenText } from '../store/trust/token.ts';
 import { Applying } from './applying.ts';
@@ -202,7 +202,8 @@ export class Membership {
   }
 
   /**
-   * Hands all over to others and leaves; the store is empty then, and the identity a new one.
+   * Hands all over to others and leaves; the store is empty then, and the identity a new one. The last one takes its
+   * networks and endpoints along.
    * @throws NR_CLUSTER_NONE, NR_CLUSTER_BUSY, NR_MEMBER_IN_USE, NR_MEMBER_ALONE, NR_MEMBER_LEAVING when `stay` was
    * called, and what stood in the way for a minute: it goes on then
    */
@@ -210,6 +211,7 @@ export class Membership {
     await this.#changes.run('leave', 'removes the networks that the daemon has made', async () => {
       this.#life.member();
       this.#stays = false;
+      if (this.#isLast) return this.#end();
       const back = await this.#options.upper.vacate?.();
       try {
         this.#refuseStaying();
@@ -258,6 +260,13 @@ export class Membership {
   /** All members, those that are gone last. @throws NR_CLUSTER_NONE */
   hosts(): HostView[] {
     return viewHosts(this.#life.member());
+  }
+
+  /** Whether nobody else is in the cluster, for sure. */
+  get #isLast(): boolean {
+    const { members, standing } = this.#life.member().cluster;
+    const isAlone = members.present().every(({ id }) => id === this.id);
+    return isAlone && members.knowsAll && this.#isComplete && !standing.halted && !standing.starting;
   }
 
   get #isComplete(): boolean {
@@ -356,23 +365,29 @@ export class Membership {
   /** It was forgotten, and comes back as somebody else: with its containers, whose addresses it has to get again. */
   async #comeBack({ certificate, sponsor, anew, at }: Return): Promise<void> {
     await this.#changes.run('return', 'comes back as another member', async () => {
-      const { folder, upper } = this.#options;
       const founder = this.#life.member().cluster.members.founder();
       const by = { id: sponsor, ...at, founder };
       const joins = { ...(await this.#belonging(anew, certificate)), sponsor: by };
-      // Nothing changes any more: what is written down is what there is.
-      await this.#life.detach();
-      try {
-        folder.keepTurn({
-          identity: anew,
-          joins,
-          keeps: upper.kept?.() ?? [],
-          holds: certificate === undefined,
-        });
-      } finally {
-        await this.#life.again();
-      }
+      await this.#takeAlong({ identity: anew, joins, holds: certificate === undefined });
     });
+  }
+
+  /** Nobody else is in the cluster: it ends, and this host is alone, with all that its Docker has. */
+  async #end(): Promise<void> {
+    this.#changes.step('ends the cluster, as nobody else is in it');
+    await this.#takeAlong({ identity: createIdentity(), past: this.#pastOf(true) });
+  }
+
+  /** Becomes somebody else, and takes along what it has of its own. */
+  async #takeAlong(turn: Turn): Promise<void> {
+    const { folder, upper } = this.#options;
+    // Nothing changes any more: what is written down is what there is.
+    await this.#life.detach();
+    try {
+      folder.keepTurn({ ...turn, keeps: upper.kept?.() ?? [] });
+    } finally {
+      await this.#life.again();
+    }
   }
 
   /** How one that comes back belongs to the cluster: by the certificate, by one that it makes, or by the secret. */
@@ -462,7 +477,10 @@ export class Membership {
   async #depart(): Promise<CodedError | undefined> {
     const { cluster } = this.#life.member();
     const error = await ended((done) => cluster.leaving.leave(done));
-    if (error) return error;
+    // The others may have gone since it began.
+    if (error?.code === 'NR_MEMBER_ALONE' && this.#isLast) await this.#end();
+    else if (error) return error;
+    if (!this.#life.node) return undefined;
     const { halted } = cluster.standing;
     if (halted !== undefined && halted !== 'gone')
       return new CodedError('NR_MEMBER_HALTED', `this host has stopped: ${halted}`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Host } from '../../lab/host.ts';
 import { underlay } from '../../lab/topology.ts';
-import { hostsView, poolsView, type StatusView, statusView } from '../../src/api/views.ts';
+import { hostsView, networksView, poolsView, type StatusView, statusView } from '../../src/api/views.ts';
 import { createNetwork, docker, dockerFails, eventually, inside, reaches, run, useLab } from './support.ts';
 
 const SUBNET = '10.1.0.0/16';
@@ -59,21 +59,51 @@ describe('a cluster', function () {
     await run(h1, 'first', '--network', 'mine');
     const address = await addressOf(h1, 'first');
     await reaches(lab().out, undefined, address);
+    await losesNothing(address, async () => {
+      assert.match(await ours(h1, 'init'), /^made the cluster [0-9a-f-]{36}$/);
+      await sees(h1, 'h1 present');
+    });
+    assert.equal(await addressOf(h1, 'first'), address);
+    const [one] = poolsView.parse(await json(h1, 'pools')).pools;
+    assert.equal(one?.here, '1');
+  });
+
+  /** Nobody who pings a container from outside notices what is done meanwhile. */
+  async function losesNothing(address: string, work: () => Promise<void>): Promise<void> {
     const log = await lab().out.must([
       'sh',
       '-c',
       `ping -q -i 0.05 -w 6 ${address} > /tmp/ping 2>&1 & echo $!`,
     ]);
-    assert.match(await ours(h1, 'init'), /^made the cluster [0-9a-f-]{36}$/);
-    await sees(h1, 'h1 present');
-    assert.equal(await addressOf(h1, 'first'), address);
-    const [one] = poolsView.parse(await json(h1, 'pools')).pools;
-    assert.equal(one?.here, '1');
+    await work();
     await eventually(
       'the pings end',
       async () => (await lab().out.exec(['sh', '-c', `kill -0 ${log.trim()}`])).status !== 0,
     );
     assert.match(await lab().out.must(['cat', '/tmp/ping']), / 0% packet loss/);
+  }
+
+  it('ends with its last host, which takes network and containers along, and can be made again', async () => {
+    const [address, before] = [await addressOf(h1, 'first'), (await status(h1)).cluster];
+    await losesNothing(address, async () => {
+      assert.equal(await ours(h1, 'leave'), 'left the cluster');
+      const { cluster, attention, networks, endpoints } = await status(h1);
+      assert.deepEqual([cluster.state, attention, networks], ['alone', [], 1]);
+      assert.notEqual(cluster.id, before.id);
+      assert.deepEqual(endpoints, { total: 1, up: 1 });
+    });
+    const [pool] = poolsView.parse(await json(h1, 'pools')).pools;
+    assert.deepEqual([pool?.held, pool?.here], ['1', '1']);
+    const isNamed = async () => {
+      const [network] = networksView.parse(await json(h1, 'networks')).networks;
+      return network?.clusterName === 'mine';
+    };
+    await eventually('the network has its name again', isNamed, 60_000);
+    await run(h1, 'other', '--network', 'mine');
+    assert.notEqual(await addressOf(h1, 'other'), address);
+    await docker(h1, 'rm', '-f', 'other');
+    assert.match(await ours(h1, 'init'), /^made the cluster /);
+    await reaches(lab().out, undefined, address);
   });
 
   it('grows by tokens, and each host sees the others', async () => {
@@ -199,7 +229,7 @@ describe('a cluster', function () {
     const id = (await status(h2)).cluster.id;
     await h2.stopDaemon('SIGKILL');
     assert.equal(await ours(h1, 'forget', '--ban', 'h2'), 'forgot and banned h2');
-    await sees(h3, 'h1 present, h3 present, h3 left, h2 forgotten');
+    await sees(h3, 'h1 present, h3 present, h2 forgotten, h3 left');
     const [pool] = poolsView.parse(await json(h3, 'pools')).pools;
     assert.ok(!pool?.hosts.some((one) => one.id === id));
 
@@ -212,7 +242,7 @@ describe('a cluster', function () {
     assert.ok(attention.some(({ what }) => what.startsWith('NR_MEMBER_HALTED: ')));
     await h2.must(['sh', '-c', 'docker rm -f $(docker ps -aq) && docker network rm mine']);
     await join(h2, h1);
-    await sees(h1, 'h1 present, h3 present, h2 present, h3 left, h2 forgotten');
+    await sees(h1, 'h1 present, h3 present, h2 present, h2 forgotten, h3 left');
     assert.notEqual((await status(h2)).cluster.id, id);
     await createNetwork(h2, 'mine', [SUBNET, SUBNET_V6]);
     await run(h2, 'anew', '--network', 'mine');

@@ -169,10 +169,55 @@ describe('membership', () => {
     assert.deepEqual(b.states().toSorted(), ['a left', 'a present', 'b present']);
   });
 
-  it('does not let the last one leave', async () => {
-    const [a] = (await cluster('a')) as [Machine];
-    await assert.rejects(a.it.leave(), coded('NR_MEMBER_ALONE'));
-    assert.deepEqual(a.states(), ['a present']);
+  it('ends with the last one that leaves, which is alone with all that it has, and can make another one', async () => {
+    const [a, b] = (await cluster('a', 'b')) as [Machine, Machine];
+    const before = a.it.id;
+    const uuid = a.it.node!.uuid;
+    await a.it.replica.commit([
+      { key: `network/${before}/n`, value: { of: 'a' } },
+      { key: 'space/s', value: SPACE },
+    ]);
+    a.keeps = ['network'];
+    await assert.rejects(a.it.leave(), coded('NR_MEMBER_IN_USE'));
+    await b.it.leave();
+    a.events = [];
+    await a.it.leave();
+    assert.deepEqual(a.events, ['detach', 'empty', 'open', 'attach']);
+    assert.deepEqual([a.it.node, a.it.describe().state], [undefined, 'alone']);
+    assert.notEqual(a.it.id, before);
+    const records = (namespace: string) => a.it.replica.all(namespace).map(({ key, value }) => [key, value]);
+    assert.deepEqual(records('network'), [[`network/${a.it.id}/n`, { of: 'a' }]]);
+    assert.deepEqual(
+      records('member').map(([key]) => key),
+      [`member/${a.it.id}`],
+    );
+    for (const namespace of ['gone', 'space', 'chunk']) assert.deepEqual(records(namespace), []);
+    assert.equal(new TrustFolder(a.folder).authority(), undefined);
+    // And over a restart.
+    await a.stop();
+    await a.start();
+    assert.notEqual(await a.it.init(), uuid);
+    await b.it.join(a.place, await a.it.token(HOUR_MS));
+    await until(() => b.it.replica.get(`network/${a.it.id}/n`) !== undefined);
+    assert.deepEqual(a.states(), ['a present', 'b present']);
+  });
+
+  it('ends with one that was about to leave when the last other one was forgotten', async () => {
+    const [a, b, c] = (await cluster('a', 'b', 'c')) as [Machine, Machine, Machine];
+    await until(() => b.states().join() === 'a present,b present,c present');
+    for (const one of [a, c]) await one.stop();
+    void b.it.leave().catch(() => {});
+    await until(() => b.it.describe().state === 'leaving');
+    await b.it.replica.commit(
+      [a, c].map(({ folder }) => {
+        const { id } = new TrustFolder(folder).identity();
+        return {
+          key: `gone/${id}`,
+          value: { seal: 9999, how: 'forgotten', by: b.it.id, heir: b.it.id, last: 3 },
+        };
+      }),
+    );
+    await until(() => b.it.describe().state === 'alone');
   });
 
   it('forgets a host by its name, tells it when it comes back, and lets it join anew', async () => {

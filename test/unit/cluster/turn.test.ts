@@ -124,6 +124,30 @@ describe('a host that is killed while it becomes somebody else', function () {
     assert.ok(steps >= 8, `${steps} steps`);
   });
 
+  it('has ended its cluster or ends it then, with all that it keeps', async () => {
+    const steps = await everywhere(
+      'leave',
+      async (b) => {
+        await b.start();
+        await b.it.init();
+        await b.it.replica.commit([{ key: `network/${b.it.id}/n`, value: { of: 'b' } }]);
+        b.keeps = ['network'];
+        return [];
+      },
+      async (b) => {
+        if (b.it.node) await b.it.leave();
+        assert.equal(b.it.describe().state, 'alone');
+        assert.deepEqual(
+          b.it.replica.all('network').map(({ key, value }) => [key, value]),
+          [[`network/${b.it.id}/n`, { of: 'b' }]],
+        );
+        await b.it.init();
+        assert.deepEqual(b.states(), ['b present']);
+      },
+    );
+    assert.ok(steps >= 6, `${steps} steps`);
+  });
+
   it('has left or leaves by itself', async () => {
     const ids: string[] = [];
     const steps = await everywhere(
