@@ -1,3 +1,4 @@
+import type { CodedError } from '../errors.ts';
 import type { Versioned } from './crdt/record.ts';
 import type { SumsView } from './crdt/sums.ts';
 import type { VectorView } from './crdt/vector.ts';
@@ -38,5 +39,7 @@ export interface Backing {
   tombstones(): Iterable<Versioned>;
   /** Does all, in order, or nothing, and it is durable when it returns. Throws what the disk says. */
   write(batch: Batch): void;
+  /** Why nothing can be written, as far as that can be told without it; undefined for all that can. */
+  readonly trouble?: CodedError | undefined;
   close(): void;
 }

@@ -34,6 +34,34 @@ function syncFolder(folder: string): void {
   }
 }
 
+/** Which files have the names that they were opened by: to be made when they are open. */
+export class Named {
+  readonly #files: readonly (readonly [name: string, identity: string])[];
+
+  constructor(...names: readonly string[]) {
+    this.#files = names.flatMap((name) => {
+      const identity = identityOf(name);
+      return identity === undefined ? [] : [[name, identity] as const];
+    });
+  }
+
+  /** What has become of a name; undefined if all are as they were. What is written goes to a file without a name then. */
+  get trouble(): string | undefined {
+    for (const [name, identity] of this.#files) {
+      const now = identityOf(name);
+      if (now !== identity)
+        return `${name} was ${now === undefined ? 'removed or moved' : 'replaced by another file'} while it is in use`;
+    }
+    return undefined;
+  }
+}
+
+/** Device and number of the file that a name leads to. */
+function identityOf(name: string): string | undefined {
+  const found = statSync(name, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.dev} ${found.ino}`;
+}
+
 /** Removes a closed store's file with all that is in it. What a crash leaves of its journal is nothing SQLite reads. */
 export function removeStore(file: string): void {
   for (const end of ['', '-wal', '-shm']) rmSync(`${file}${end}`, { force: true });

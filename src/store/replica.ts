@@ -125,11 +125,11 @@ export class Replica implements Store, Guards {
   }
 
   /**
-   * After a write that was refused: tries another one, so that it is known when there is room again. To be called from
-   * time to time.
+   * After a write that was refused, or when one would be: tries it, so that it is known at once, and when there is room
+   * again. To be called from time to time.
    */
   probe(): void {
-    if (this.refusal) this.#writeClock();
+    if (this.refusal || this.#backing.trouble) this.#writeClock();
   }
 
   /** How many records are durable, those of other hosts and tombstones included: counted each time. */

@@ -4,7 +4,7 @@ import type { Backing, Batch, Step } from './backing.ts';
 import type { Versioned } from './crdt/record.ts';
 import { NOTHING, type OriginSum, type SumsView } from './crdt/sums.ts';
 import { Vector, type VectorView } from './crdt/vector.ts';
-import { prepareFile, protectFile } from './files.ts';
+import { Named, prepareFile, protectFile } from './files.ts';
 import { firstPage } from './look.ts';
 import { loadSums, recount, sumColumns } from './recount.ts';
 import { renameOrigin } from './rename.ts';
@@ -14,6 +14,9 @@ import { APPLICATION_ID, CLASSES, MIGRATIONS } from './schema.ts';
 const BUSY = 5;
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
+
+const PUT_BACK =
+  'put the files back that were there, or stop the daemon: the next start begins with what is there then';
 
 const COLUMNS = 'key, class, value, origin, sequence, rank, seal';
 
@@ -36,6 +39,7 @@ export class SqliteBacking implements Backing {
   readonly origin: string;
   readonly #file: string;
   readonly #database: DatabaseSync;
+  readonly #named: Named;
   readonly #statements = new Map<string, StatementSync>();
   /** Statements that nobody reads from at the moment, by their text: to compile one takes longer than to run it. */
   readonly #idle = new Map<string, StatementSync[]>();
@@ -72,6 +76,7 @@ export class SqliteBacking implements Backing {
       throw explain(file, error);
     }
     this.#database = database;
+    this.#named = new Named(file, `${file}-wal`);
   }
 
   get vector(): VectorView {
@@ -125,7 +130,14 @@ export class SqliteBacking implements Backing {
     return this.#query(`SELECT ${COLUMNS} FROM record WHERE value IS NULL`);
   }
 
+  get trouble(): CodedError | undefined {
+    const what = this.#named.trouble;
+    return what === undefined ? undefined : new CodedError('NR_STORE_FAILED', what, { remedy: PUT_BACK });
+  }
+
   write({ steps, known, sums = new Map() }: Batch): void {
+    const { trouble } = this;
+    if (trouble) throw trouble;
     this.#database.exec('BEGIN IMMEDIATE');
     const fresh: string[] = [];
     try {
