@@ -13,7 +13,9 @@ export interface Focus {
   readonly pools?: readonly (readonly Pool[])[];
 }
 
-export type FocusName = 'records' | 'loans' | 'forgetting' | 'parting' | 'copies' | 'spaces';
+export type FocusName = 'records' | 'loans' | 'forgetting' | 'parting' | 'copies' | 'spaces' | RareName;
+/** What no story is about unless it is asked for. */
+export type RareName = 'losses';
 
 export const WEATHERS: readonly Weather[] = [
   CALM,
@@ -36,7 +38,7 @@ export const POOLS: readonly (readonly Pool[])[] = [
 ];
 
 /** What many of the stories are about, as it takes a lot of the same to meet a rare mistake. */
-export const FOCI: Readonly<Record<FocusName, Focus>> = {
+export const FOCI: Readonly<Record<Exclude<FocusName, RareName>, Focus>> = {
   /** Writes for all and their removal, on links that lose and stall. */
   records: {
     requests: { write: 10, createPrefix: 1, removePrefix: 1 },
@@ -114,5 +116,23 @@ export const FOCI: Readonly<Record<FocusName, Focus>> = {
       removePrefix: 3,
     },
     troubles: { heal: 12, partition: 5, crash: 4, 'crash at a write': 5, bury: 3, join: 3 },
+  },
+};
+
+/** What befalls no product that has no defect: records are lost where nobody can see it. */
+export const RARE: Readonly<Record<RareName, Focus>> = {
+  losses: {
+    requests: { write: 8, allocate: 4, claim: 3, release: 3 },
+    troubles: {
+      'lost record': 25,
+      heal: 12,
+      bury: 8,
+      join: 6,
+      crash: 5,
+      'crash at a write': 5,
+      partition: 4,
+    },
+    strikes: 12,
+    weathers: WEATHERS,
   },
 };

@@ -143,8 +143,9 @@ export class Host {
       log: {
         warn: (what: object) => {
           if ('repaired' in what) {
-            world.counts.repairs += Number(what.repaired);
-            world.trace(this, () => `repairs ${JSON.stringify(what)}`);
+            world.repaired(this, what);
+          } else if ('unmended' in what) {
+            world.unmended(this, what);
           } else if (!world.operator.mayBeginAnew(this, what)) world.fault(what);
         },
         info: () => {},

@@ -3,6 +3,7 @@ import { haltOf } from '../src/cluster/greeting.ts';
 import type { Answer, Done } from '../src/cluster/ports.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Json } from '../src/ports/store.ts';
+import type { Versioned } from '../src/store/crdt/record.ts';
 import type { Host } from './host.ts';
 import type { World } from './world.ts';
 
@@ -70,6 +71,8 @@ export class Network {
   /** Pairs, as `from>to`, that do not get through although they are on one side. */
   readonly #mute = new Set<string>();
   readonly #connections = new Set<Connection>();
+  /** Who is to lose a record. */
+  readonly #losing = new Set<Host>();
   #ghosts: Ghost[] = [];
   /** The latest request or answer that has arrived, by `from>to`. */
   readonly #latest = new Map<string, number>();
@@ -130,6 +133,11 @@ export class Network {
       const { life } = other;
       this.#ghosts.push({ host: other.host, life, peer: host.id, boot: host.node.boot, until });
     }
+  }
+
+  /** Of what a host is told next, one record is left out, and neither it nor anybody else can see that. */
+  loseOne(host: Host): void {
+    this.#losing.add(host);
   }
 
   /** Ends one of a host's links. */
@@ -253,7 +261,7 @@ export class Network {
       if (to.host.life !== to.life || !this.#passes(from, to.host)) return;
       if (number < to.latest) counts.overtaken++;
       else to.latest = number;
-      to.host.during(() => to.take(message));
+      to.host.during(() => to.take(this.#without(to.host, message)));
     };
     if (linkDisorder > 0 && random.chance(linkDisorder)) {
       const isTwice = random.chance(0.5);
@@ -266,6 +274,27 @@ export class Network {
     // In order, as TCP has it.
     to.last = Math.max(to.last, timeline.now + random.next() * (isStalled ? STALL_MS : linkDelayMs));
     timeline.after(to.last - timeline.now, arrive);
+  }
+
+  /**
+   * A message without one of its records, if its receiver is to lose one. Not one that who is in, or who owns what, stands
+   * on, nor an end of something: what is missing of these has to be asked for in time.
+   */
+  #without(host: Host, message: GossipMessage): GossipMessage {
+    if (message.kind !== 'ranges' || !this.#losing.has(host)) return message;
+    const { known, isMember } = { known: host.node.replica, isMember: this.#world.isMember(host) };
+    const isLosable = ({ key, text, origin, sequence }: Versioned) =>
+      /^(allocation|lent|policy)\//.test(key) && text !== undefined && sequence > known.known(origin);
+    const lost = message.ranges.flatMap(({ records }) => records).find(isLosable);
+    if (!lost || !isMember) return message;
+    this.#losing.delete(host);
+    this.#world.counts.lostRecords++;
+    this.#world.trace(host, () => `loses ${lost.key} (${lost.origin} ${lost.sequence})`);
+    const ranges = message.ranges.map((range) => ({
+      ...range,
+      records: range.records.filter((version) => version !== lost),
+    }));
+    return { ...message, ranges };
   }
 
   /** Whether what `from` has sent reaches `to`, even if `from` has died since. */

@@ -93,9 +93,11 @@ export class Operator {
         if (held) ledger.violation(`LEFT ${host.name}, although it has ${held.value} (${held.tag})`);
         this.#switchOff(host);
       } else if (halt === 'passed' && !this.#world.isComplete(host)) {
+        counts.passedOver++;
         this.#switchOff(host);
         this.join();
       } else if (this.#beginners.delete(host)) {
+        counts.begunAnew++;
         this.#switchOff(host);
         this.join();
         this.#beginForgetting();
@@ -371,7 +373,10 @@ export class Operator {
     if (isHalf && !knowsAll) {
       // It has promised to freeze a member that has let others in since, for one that is lost as well. They do not get its
       // promise, as it does not know them; it is for the operator to give it up.
-      if (this.#isOver && ++this.#vain > VAIN_MAX && !this.#isLast(host)) this.#switchOff(host);
+      if (this.#isOver && ++this.#vain > VAIN_MAX && !this.#isLast(host)) {
+        this.#world.counts.givenUp++;
+        this.#switchOff(host);
+      }
       return void again();
     }
     const { life } = host;

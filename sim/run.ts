@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { FOCI, type FocusName } from './focus.ts';
+import { FOCI, type FocusName, RARE } from './focus.ts';
 import { MUTANTS } from './mutants/all.ts';
 import { mutantOf } from './mutants/apply.ts';
 import { type Caught, catchMutant } from './mutants/catch.ts';
@@ -28,12 +28,14 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const;
 
+const NAMES = [...Object.keys(FOCI), ...Object.keys(RARE)].join(', ');
+
 const USAGE = `npm run sim -- [options]
   --seeds N      stories to tell, 2000 by default
   --first K      the first one's seed, 1 by default
   --nodes M      hosts at the beginning; by default each seed decides, from 3 to 7
   --steps S      requests in a story; by default each seed decides, from 60 to 480
-  --focus F      what the stories are about: ${Object.keys(FOCI).join(', ')}
+  --focus F      what the stories are about: ${NAMES}
   --mutant NAME  with a known mistake in the code (sim/mutants)
   --mutants      shows what notices each of the known mistakes: seeds, tests
   --workers W    processes; as many as cores by default
@@ -54,8 +56,8 @@ function number(name: string, text: string | undefined): number | undefined {
 }
 
 function focusOf(name: string | undefined): FocusName | undefined {
-  if (name === undefined || name in FOCI) return name as FocusName | undefined;
-  throw new TypeError(`--focus is one of ${Object.keys(FOCI).join(', ')}`);
+  if (name === undefined || name in FOCI || name in RARE) return name as FocusName | undefined;
+  throw new TypeError(`--focus is one of ${NAMES}`);
 }
 
 /** A line for each known mistake; 1 if one of them goes unnoticed. */

@@ -1,4 +1,4 @@
-import { FOCI, type Focus, type FocusName, POOLS, WEATHERS } from './focus.ts';
+import { FOCI, type Focus, type FocusName, POOLS, RARE, WEATHERS } from './focus.ts';
 import { Random } from './random.ts';
 import { Troubles } from './troubles.ts';
 import { type Pool, World, type WorldOptions } from './world.ts';
@@ -29,7 +29,7 @@ export function tell(seed: number, { nodes, steps, focus, print }: StoryOptions 
   const count = nodes ?? [3, 3, 4, 4, 5, 5, 6, 7][plan.below(8)]!;
   const length = steps ?? [60, 120, 240, 480][plan.below(4)]!;
   const chosen = plan.chance(0.5) ? plan.pick(Object.values(FOCI)) : undefined;
-  const about: Focus = (focus ? FOCI[focus] : chosen) ?? {};
+  const about: Focus = (focus ? { ...FOCI, ...RARE }[focus] : chosen) ?? {};
   const isPassing = plan.chance(0.5) || about.requests?.createSpace !== undefined;
   const options: WorldOptions = {
     pools: plan.pick(about.pools ?? POOLS),

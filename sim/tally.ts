@@ -32,6 +32,12 @@ const MESSAGES = {
   overtaken: 'overtaken',
   stalled: 'stalled',
 } as const;
+/** Hosts that were switched off so that a story could end: rare, or something keeps hosts from going on by themselves. */
+const WAYS_OUT = {
+  passedOver: 'passed over before they were in',
+  begunAnew: 'begun anew, as nobody could show them how a record changed hands',
+  givenUp: 'given up, as they could not forget others',
+} as const;
 /** Violations by their first word. */
 const DUPLICATES = ['DUPLICATE', 'GIVEN', 'REMOVED'];
 const LOSSES = ['LOST', 'CAUSALITY'];
@@ -47,6 +53,11 @@ export class Tally {
     this.told += told;
     this.failed.push(...failed);
     for (const [name, count] of Object.entries(counts)) this.counts[name] = (this.counts[name] ?? 0) + count;
+  }
+
+  /** Hosts that were switched off so that a story could end. */
+  get waysOut(): number {
+    return Object.keys(WAYS_OUT).reduce((sum, name) => sum + this.#of(name), 0);
   }
 
   /** Whether a story has failed with a violation like this. */
@@ -71,7 +82,8 @@ export class Tally {
       `${operations} operations: ${requests}; ${this.#of('held')} acknowledged`,
       this.#listed(BEFALLEN),
       this.#listed(MESSAGES),
-      `${this.#of('replicas')} replicas compared at the end, by the hash of all that they have; ${this.#of('repairs')} records repaired before`,
+      `hosts ${this.#listed(WAYS_OUT)}`,
+      `${this.#of('replicas')} replicas compared at the end, by the hash of all that they have; ${this.#of('repairs')} records repaired before, of ${this.#of('lostRecords')} lost on purpose`,
       `${this.told} seeds: ${duplicates} with duplicates, ${losses} with losses, ${diverged} diverged, ${others} with other faults`,
     ].join('\n');
   }

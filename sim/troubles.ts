@@ -64,6 +64,9 @@ const TROUBLES = {
   clone({ operator }, host) {
     operator.clone(host);
   },
+  'lost record'({ network }, host) {
+    network.loseOne(host);
+  },
 } satisfies Record<string, Strike>;
 export type Trouble = keyof typeof TROUBLES;
 
@@ -85,7 +88,10 @@ const WEIGHTS: Readonly<Record<Trouble, number>> = {
   backup: 6,
   rollback: 4,
   clone: 2,
+  'lost record': 0,
 };
+/** They befall only who they are meant for. */
+const RARE: readonly Trouble[] = ['lost record'];
 
 /** Troubles of one story: some of them never come, others all the more. */
 export class Troubles {
@@ -98,6 +104,7 @@ export class Troubles {
     this.#chosen = (Object.keys(WEIGHTS) as Trouble[]).map((name) => [name, weight(name)]);
 
     function weight(name: Trouble): number {
+      if (RARE.includes(name)) return focus?.[name] ?? 0;
       if (focus) return focus[name] ?? 0.3;
       return name !== 'heal' && random.chance(0.25) ? 0 : WEIGHTS[name] * (0.5 + random.next());
     }

@@ -72,13 +72,20 @@ export class World {
     forgets: 0,
     rollbacks: 0,
     clones: 0,
+    passedOver: 0,
+    begunAnew: 0,
+    givenUp: 0,
     sent: 0,
     lost: 0,
     doubled: 0,
     overtaken: 0,
     stalled: 0,
+    /** Records that did not arrive with what they came in, and nobody could see it. */
+    lostRecords: 0,
     /** Records that were not the same where all was known, and were made so. */
     repairs: 0,
+    /** Of these repairs, those in stories in which hosts were forgotten, and nothing was lost on purpose. */
+    holes: 0,
     /** Hosts that were compared at the end. */
     replicas: 0,
   };
@@ -126,6 +133,24 @@ export class World {
   fault(what: unknown): void {
     const error = what instanceof Error ? what : ((what as { err?: unknown }).err ?? what);
     this.ledger.violation(`FAULT ${error instanceof Error ? error.stack : JSON.stringify(error)}`);
+  }
+
+  /** A host has repaired records: in a story in which none was lost, something has not told it of them. */
+  repaired(host: Host, what: { readonly repaired?: unknown }): void {
+    this.counts.repairs += Number(what.repaired);
+    this.trace(host, () => `repairs ${JSON.stringify(what)}`);
+    // What was told as replaced may not be there for anybody, if those that knew what replaced it have died since.
+    const isHole = this.hosts.some(({ dead }) => dead) && this.counts.forgets > 0;
+    if (this.counts.lostRecords === 0 && !isHole)
+      this.ledger.violation(`REPAIRED ${named(JSON.stringify(what))} by ${host.name}`);
+    else if (this.counts.lostRecords === 0) this.counts.holes++;
+  }
+
+  /** Records are still different after a repair: it may have ended early if one was lost on purpose, and goes on later. */
+  unmended(host: Host, what: object): void {
+    this.trace(host, () => `has not repaired ${JSON.stringify(what)}`);
+    if (this.counts.lostRecords === 0)
+      this.ledger.violation(`UNMENDED ${named(JSON.stringify(what))} at ${host.name}`);
   }
 
   /** A line for whoever reads the story. */
@@ -204,7 +229,9 @@ export class World {
       if (!host.dead) host.start();
     }
     this.operator.finish();
-    const isEnded = this.settle(180_000, () => difference(this) === undefined, 1000);
+    // Records that were lost are repaired when two hosts compare what they have, each about once a minute.
+    const patience = this.counts.lostRecords > 0 ? 900_000 : 180_000;
+    const isEnded = this.settle(patience, () => difference(this) === undefined, 1000);
     if (!isEnded) this.ledger.violation(`DIVERGED ${named(difference(this) ?? '')}`);
     const members = this.members();
     const contents = new Set(members.map(contentHash));

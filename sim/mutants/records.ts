@@ -24,6 +24,19 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: 'drops-a-record',
+    what: 'of what others own, every 97th write is not taken over, and counts as known',
+    changes: [
+      {
+        file: MERGING,
+        find: '    const before = this.#contents.version(version.key);\n    if (before) this.#meet(version, before);\n    if (before &&',
+        replace:
+          "    if (version.class === 'owned' && version.sequence % 97 === 0) return;\n    const before = this.#contents.version(version.key);\n    if (before &&",
+      },
+    ],
+    seeds: { within: 350, shows: /^(REPAIRED|UNMENDED)/ },
+  },
+  {
     name: 'part-of-a-range',
     what: 'of a range that goes beyond what counts of its origin, the part up to there is taken',
     changes: [

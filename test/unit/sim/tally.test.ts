@@ -33,6 +33,14 @@ describe('a tally', () => {
     assert.ok(tally.missing.includes('rollbacks'));
   });
 
+  it('counts the hosts that were switched off so that a story could end', () => {
+    const tally = new Tally();
+    tally.add(1, { givenUp: 1, leaves: 3 }, []);
+    tally.add(1, { passedOver: 1, begunAnew: 2 }, []);
+    assert.equal(tally.waysOut, 4);
+    assert.match(tally.text, /^hosts 1 passed over .*, 2 begun anew, .*, 1 given up, /m);
+  });
+
   it('tells how to see a failure again', () => {
     const failure = { seed: 12, violations: ['one', 'two', 'three', 'four'] };
     assert.equal(
