@@ -7,7 +7,7 @@ import { type Clock, wallOf } from '../ports/clock.ts';
 import { bounded } from './bounded.ts';
 import { showCluster, showHosts } from './cluster.ts';
 import { queryOf } from './query.ts';
-import type { ClusterView, HostView } from './views.ts';
+import { type ClusterView, type HostView, TOKEN_LIFETIME } from './views.ts';
 
 /** What changes a host's membership: as much of it as the api asks for. */
 export type Member = Pick<
@@ -18,8 +18,6 @@ export type Member = Pick<
 /** Longest that a change is waited for, in milliseconds: it waits for others a minute itself. */
 const WAIT_MS = 100_000;
 const HOUR_S = 3600;
-/** A token that lies around for longer is better made anew. */
-const LIFETIME_MAX_S = 30 * 24 * HOUR_S;
 
 const nothing = z.strictObject({});
 const hostName = z.string().min(1).max(253);
@@ -34,9 +32,15 @@ const forgetBody = z.strictObject({
   ban: z.boolean().default(false),
 });
 const unbanBody = forgetBody.pick({ hosts: true });
+const LIFETIME = `${TOKEN_LIFETIME.min} to ${TOKEN_LIFETIME.max} seconds are possible`;
 const tokenBody = z.strictObject({
   /** Seconds. */
-  lifetime: z.number().int().min(60).max(LIFETIME_MAX_S).default(HOUR_S),
+  lifetime: z
+    .number()
+    .int()
+    .min(TOKEN_LIFETIME.min, LIFETIME)
+    .max(TOKEN_LIFETIME.max, LIFETIME)
+    .default(HOUR_S),
 });
 const shareBody = z.strictObject({ host: hostName });
 

@@ -279,6 +279,9 @@ export const storeView = z.object({
   ),
 });
 
+/** For how long a token may be good, in seconds. One that lies around for longer is better made anew. */
+export const TOKEN_LIFETIME = { min: 60, max: 30 * 24 * 3600 } as const;
+
 /** A token, and until when it is good. */
 export const tokenView = z.object({ token: z.string(), expires: z.string() });
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import { clusterView, tokenView } from '../api/views.ts';
+import { clusterView, TOKEN_LIFETIME, tokenView } from '../api/views.ts';
 import { CodedError } from '../errors.ts';
 import { CLUSTER_PORT, parsePlace } from '../net/place.ts';
 import { Client, parse } from './client.ts';
@@ -42,10 +42,13 @@ export function addCluster(program: Command): void {
 
   changing(program, 'token', 'print a token that lets one host join')
     .description('Prints a token, with which one host can join within its lifetime.')
-    .option('--lifetime <TIME>', 'how long it is good: 30m, 1h, 7d', '1h')
+    .option('--lifetime <TIME>', 'how long it is good, 1m to 30d: 30m, 1h, 7d', '1h')
     .action(async ({ lifetime }: { lifetime: string }, command: Command) => {
       const answer = await post(askingOf(command), 'token', { lifetime: secondsIn(lifetime) });
-      print(askingOf(command).json ? answer : parse(tokenView, answer).token);
+      const { token, expires } = parse(tokenView, answer);
+      // Apart from the token, which goes through a pipe.
+      process.stderr.write(`it lets one host in, until ${expires}\n`);
+      print(askingOf(command).json ? answer : token);
     });
 
   changing(program, 'leave', 'leave the cluster; containers and networks have to be removed before')
@@ -179,10 +182,13 @@ async function tokenOf({ token, tokenFile }: { token?: string; tokenFile?: strin
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** @throws NR_USAGE for what is no time */
+/** @throws NR_USAGE for what is no time that a token may be good for */
 function secondsIn(time: string): number {
   const [, digits, unit = 's'] = /^(\d{1,8})([smhd])?$/.exec(time) ?? [];
   if (digits === undefined)
     throw new CodedError('NR_USAGE', `--lifetime ${time} is not a time such as 30m, 1h, 7d`);
-  return Number(digits) * UNITS[unit]!;
+  const seconds = Number(digits) * UNITS[unit]!;
+  if (seconds < TOKEN_LIFETIME.min || seconds > TOKEN_LIFETIME.max)
+    throw new CodedError('NR_USAGE', `--lifetime ${time} is not between 1m and 30d`);
+  return seconds;
 }

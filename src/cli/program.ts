@@ -7,7 +7,7 @@ import type { RunDaemon } from './daemon.ts';
 import { addDoctor } from './doctor.ts';
 import { addLogs } from './logs.ts';
 import { addSecret } from './secret.ts';
-import { exitStatus, usageError } from './usage.ts';
+import { exitStatus, usageError, withHelp } from './usage.ts';
 import { addViews } from './views.ts';
 
 export interface Program {
@@ -52,7 +52,11 @@ export async function runCli(args: readonly string[], { version, runDaemon }: Pr
       process.stderr.write(`error ${error.message}\n`);
       return 1;
     }
-    const coded = error instanceof CommanderError ? usageError(error, args) : asCoded(error);
+    const coded = withHelp(
+      program,
+      args,
+      error instanceof CommanderError ? usageError(error, args) : asCoded(error),
+    );
     process.stderr.write(`error ${coded.message}\n`);
     return exitStatus(coded);
   }

@@ -29,6 +29,16 @@ export function unexpected(list: Command, words: readonly string[]): CodedError 
   return new CodedError('NR_USAGE', `unknown command ${word} of ${group.name()} (known: ${known})`);
 }
 
+/** An error of wrong usage points to the help of the command that was meant, if there is one. */
+export function withHelp(program: Command, [word]: readonly string[], error: CodedError): CodedError {
+  const meant = program.commands.find((one) => one.name() === word || one.aliases().includes(word ?? ''));
+  if (error.code !== 'NR_USAGE' || !meant) return error;
+  return new CodedError('NR_USAGE', error.what, {
+    cause: error,
+    remedy: `see net-routed ${meant.name()} --help`,
+  });
+}
+
 /** As commander writes words. */
 function singlyQuoted(word: string): string {
   return `'${word}'`;

@@ -38,10 +38,12 @@ describe('command line: errors', () => {
   ];
   for (const [args, what] of WRONG) {
     it(`exit status 2 for: net-routed ${args}`, async () => {
+      const [word = ''] = args.split(' ');
+      const meant = ['', 'nope', 'help'].includes(word) ? '' : `${word === 'peer' ? 'peers' : word} `;
       assert.deepEqual(await cli(args === '' ? [] : args.split(' ')), {
         status: 2,
         stdout: '',
-        stderr: `error NR_USAGE: ${what}; see net-routed --help\n`,
+        stderr: `error NR_USAGE: ${what}; see net-routed ${meant}--help\n`,
       });
     });
   }
