@@ -55,7 +55,7 @@ function endToEnd(names: readonly string[], release?: Release): Group[] {
   });
 }
 
-/** Daemons that are killed again and again: so often takes about an hour and a half, a number of a minute is in the rest. */
+/** Daemons that are killed while they give addresses: so often takes hours, a number of a minute is in the rest. */
 const KILLS = 10_000;
 /** How often the daemon of a host with Docker is killed. */
 const CRASHES = 100;

@@ -12,6 +12,8 @@ const STAY_MS = 2000;
 const AWAY_MS = 600_000;
 /** Between two attempts of a call that was refused for the moment, in milliseconds. */
 const AGAIN_MS = 100;
+/** And of one while the daemon is away: with all hosts, more of them would take a core. */
+const AWAY_AGAIN_MS = 50;
 
 /** Why any call may be refused for the moment: the daemon has been started just now. */
 const STARTING = /NR_MEMBER_STARTING: /;
@@ -39,6 +41,9 @@ export class Allocating {
   readonly #ground: AddressGround;
   readonly #holders: Holders;
   readonly #loops: Promise<void>[];
+  /** Who wait for a call to be under way. */
+  readonly #waiting: (() => void)[] = [];
+  #underWay = 0;
   #going = true;
   #failure: unknown;
 
@@ -57,6 +62,16 @@ export class Allocating {
   /** @throws what a call was wrongly refused with, or the address that was given twice */
   check(): void {
     if (this.#failure) throw this.#failure;
+  }
+
+  /** Calls that the daemon has been sent, and has not answered yet. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Waits until there is one. */
+  async called(): Promise<void> {
+    if (this.#underWay === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Makes no more, and leaves those that are there. @throws as check() */
@@ -95,7 +110,7 @@ export class Allocating {
     const { contended, pool } = this.#ground;
     const Address = byNumber ? contended[Math.floor(Math.random() * contended.length)]! : '';
     const body = { PoolID: pool, Address, Options: {} };
-    const { answer, refusal } = await tryCall(this.host, 'IpamDriver.RequestAddress', body, AWAY_MS);
+    const { answer, refusal } = await this.#try('IpamDriver.RequestAddress', body);
     if (refusal === undefined) return String(answer.Address).split('/')[0];
     assert.match(refusal, byNumber ? BY_NUMBER : NONE_LEFT, this.host.name);
     const code = /NR_\w+/.exec(refusal)?.[0] ?? refusal;
@@ -114,10 +129,20 @@ export class Allocating {
     return { NetworkID: this.#ground.network, EndpointID: id };
   }
 
+  async #try(method: string, body: object): ReturnType<typeof tryCall> {
+    this.#underWay++;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    try {
+      return await tryCall(this.host, method, body, AWAY_MS, AWAY_AGAIN_MS);
+    } finally {
+      this.#underWay--;
+    }
+  }
+
   /** A call that may be refused for the moment only: it is made again then until it is answered. */
   async #call(method: string, body: object): Promise<void> {
     for (;;) {
-      const { refusal } = await tryCall(this.host, method, body, AWAY_MS);
+      const { refusal } = await this.#try(method, body);
       if (refusal === undefined) return;
       assert.match(refusal, STARTING, this.host.name);
       await pause(AGAIN_MS);

@@ -13,17 +13,19 @@ import { tryCall } from './rawchurn.ts';
 import { equal } from './replicas.ts';
 import { eventually, type Listed, list } from './support.ts';
 
-/** How often a daemon is killed. */
+/** How often a daemon is killed that gives addresses; those that are killed while they start are not counted in it. */
 const KILLS = Number(process.env.NET_ROUTED_KILLS ?? 40);
 /** Members of the cluster, and how many of them are away at a time. */
 const MEMBERS = 8;
 const AWAY = 4;
 /** Endpoints at a time of each member, besides the one by number. */
 const CHOSEN = 5;
-/** One kill of so many hits a daemon that has just been started. */
-const EARLY = 2;
+/** One life of so many ends while the daemon starts. */
+const EARLY = 8;
 /** Longest that a daemon lives after it has given an address, in milliseconds. */
 const LIFE_MS = 300;
+/** Longest that a call has been under way when its daemon is killed, as it takes about, in milliseconds. */
+const CALL_MS = 4;
 
 const POOL = '10.1.0.0/16';
 /** Addresses that all ask for by number: of chunks of their own, which are the treasury's at first. */
@@ -95,8 +97,7 @@ describe('daemons of a cluster that are killed again and again', function () {
     const random = numbers(seed);
     const gate = new Gate(AWAY);
     const began = performance.now();
-    let kills = 0;
-    let early = 0;
+    const kills = { begun: 0, loaded: 0, early: 0 };
     let startMs = 1000;
 
     /** The daemon knows all that was acknowledged, under its address, and nobody else with that. */
@@ -123,35 +124,52 @@ describe('daemons of a cluster that are killed again and again', function () {
       await verify(host, churn);
     }
 
-    async function live(host: BareHost, churn: Allocating): Promise<void> {
-      const isEarly = random(EARLY) === 0;
+    async function within<T>(work: () => Promise<T>): Promise<T> {
       await gate.enter();
       try {
-        if (isEarly) {
-          host.launch();
-          // Its code is loaded in the first half; nothing can be lost then.
-          await pause(startMs * (0.4 + random(60) / 100));
-        } else await start(host, churn);
+        return await work();
       } finally {
         gate.leave();
       }
-      if (isEarly) early++;
-      else {
-        const { made } = churn;
-        const before = made.chosen;
-        await eventually(`${host.name} gives an address`, () => check() ?? made.chosen > before, 60_000);
-        await pause(random(LIFE_MS));
-      }
+    }
+
+    /** A life that ends while the daemon starts. */
+    async function early(host: BareHost): Promise<void> {
+      await within(async () => {
+        host.launch();
+        // Its code is loaded in the first half; nothing can be lost then.
+        await pause(startMs * (0.4 + random(60) / 100));
+      });
       await host.kill();
-      check();
+      kills.early++;
+    }
+
+    /** One that ends while a call is under way, some time after the daemon has given an address. */
+    async function loaded(host: BareHost, churn: Allocating): Promise<void> {
+      await within(() => start(host, churn));
+      const { made } = churn;
+      const before = made.chosen;
+      await eventually(`${host.name} gives an address`, () => check() ?? made.chosen > before, 60_000);
+      await pause(random(LIFE_MS));
+      await churn.called();
+      await pause(random(CALL_MS));
+      await host.kill();
+      kills.loaded++;
     }
 
     /** One life after the other, until there were enough of all. */
     async function lives(host: BareHost, churn: Allocating): Promise<void> {
       try {
-        while (kills++ < KILLS) await live(host, churn);
+        while (kills.begun < KILLS) {
+          if (random(EARLY) === 0) await early(host);
+          else {
+            kills.begun++;
+            await loaded(host, churn);
+          }
+          check();
+        }
       } catch (error) {
-        kills = KILLS;
+        kills.begun = KILLS;
         throw error;
       }
     }
@@ -168,9 +186,10 @@ describe('daemons of a cluster that are killed again and again', function () {
       await Promise.all(hosts.map((host, at) => start(host, churns[at]!)));
       await Promise.all(churns.map((churn) => churn.stop()));
       process.stdout.write(
-        `      seed ${seed}: ${KILLS} kills in ${seconds.toFixed(0)} s, ${early} of them early, ` +
-          `a start takes ${startMs.toFixed(0)} ms; ${refused()}\n`,
+        `      seed ${seed}: in ${seconds.toFixed(0)} s ${kills.loaded} kills under load and ${kills.early} of daemons ` +
+          `that started; a start takes ${startMs.toFixed(0)} ms; ${refused()}\n`,
       );
+      assert.equal(kills.loaded, KILLS);
       await equal(hosts);
       for (const [at, host] of hosts.entries()) {
         const ends = await list<Listed>(host, 'endpoints');

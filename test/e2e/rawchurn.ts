@@ -40,15 +40,16 @@ async function attempt(host: Answering, method: string, body: object): Promise<O
 
 /**
  * Calls until it is answered or refused: a call that was broken off is made again, as dockerd does. `awayMs`: how long
- * the daemon may be away, in milliseconds.
+ * the daemon may be away, `againMs`: when it is called again, in milliseconds.
  */
 export async function tryCall(
   host: Answering,
   method: string,
   body: object,
   awayMs = AWAY_MS,
+  againMs = 5,
 ): Promise<Outcome> {
-  for (const until = performance.now() + awayMs; performance.now() < until; await pause(5)) {
+  for (const until = performance.now() + awayMs; performance.now() < until; await pause(againMs)) {
     const outcome = await attempt(host, method, body);
     if (outcome) return outcome;
   }
