@@ -21,7 +21,7 @@ const REDIRECTS = 3;
 /** Of our own writes, those that an answer brings along. */
 const BRING_MAX = 200;
 
-const loanSchema = z.object({
+export const loanSchema = z.object({
   space: z.string(),
   value: valueSchema,
   /** Tells this use of the value from every other. */
@@ -40,7 +40,8 @@ type Claim = Omit<z.infer<typeof claimSchema>, 'known'>;
 
 const auditSchema = z.object({ loans: z.array(loanSchema) });
 const auditedSchema = z.object({ unknown: z.array(z.string()) });
-const movedSchema = z.object({ owner: z.string() });
+/** Taken back, as it names no other owner. */
+const takenBackSchema = z.object({ owner: z.undefined().optional() });
 
 export const borrowerSchema = z.object({ to: z.string(), nonce: z.string() });
 const lentSchema = z.object({ borrowers: z.array(borrowerSchema) });
@@ -425,8 +426,7 @@ export class Claims {
       this.#replica.write([], (failure) => {
         if (failure) return;
         this.#ground.calls.ask(owner, 'release', { space: id, value, nonce }, ASK_MS, (error, answer) => {
-          const moved = movedSchema.safeParse(answer?.body).success;
-          if (!error && !moved) forget();
+          if (!error && takenBackSchema.safeParse(answer?.body).success) forget();
         });
       });
     }

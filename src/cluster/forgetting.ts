@@ -3,7 +3,7 @@ import { CodedError } from '../errors.ts';
 import type { Change } from '../ports/store.ts';
 import { coversAll, Vector } from '../store/crdt/vector.ts';
 import type { Replica } from '../store/replica.ts';
-import type { Claims, Loan } from './claims.ts';
+import { type Claims, type Loan, loanSchema } from './claims.ts';
 import { type Gone, goneChange, type Members } from './members.ts';
 import { chunkKey, type Ownership, ownedBy } from './ownership.ts';
 import type { Answer, Ended, Ground, Method } from './ports.ts';
@@ -31,7 +31,7 @@ const promisedSchema = z.object({
   members: z.array(z.string()),
   /** Those that went before of which not all has arrived, frozen as well. */
   again: z.array(z.string()),
-  loans: z.array(z.object({ space: z.string(), value: z.string(), nonce: z.string() })),
+  loans: z.array(loanSchema),
 });
 type Promised = z.infer<typeof promisedSchema>;
 

@@ -147,7 +147,11 @@ export class Wants {
       if (!error && answer) {
         this.#replica.merge(answer.ranges ?? []);
         const given = givenSchema.safeParse(answer.body).data;
-        if (given === undefined) return this.#replica.write([], end); // our own, durable before the end of this turn
+        if (given === undefined) {
+          if (next === this.#replica.origin) return this.#replica.write([], end); // durable before the end of this turn
+          const nonsense = new CodedError('NR_MEMBER_REFUSED', `${next} answers nonsense`);
+          return this.#askNext(space, within, rest, failure ?? nonsense, end);
+        }
         // Who asked again without knowing what it has would be given one chunk after the other.
         const isHere = () =>
           this.#ownership.owner(chunkKey(space.id, BigInt(given.chunk))) === this.#replica.origin;
