@@ -203,7 +203,11 @@ export class Leaving {
   #handOver(successors: readonly string[], done: Ended): void {
     const [to, ...others] = successors;
     if (to === undefined)
-      return done(new CodedError('NR_MEMBER_UNREACHABLE', 'no member can take over now; try again'));
+      return done(
+        new CodedError('NR_MEMBER_UNREACHABLE', 'no member can take over now', {
+          remedy: 'nothing, as it is tried again by itself; bring another host back if it lasts',
+        }),
+      );
     // Of what is the successor's by now there is an old loan left, of an attempt to hand it over to this host.
     const loans = [...this.#replica.list('lent')]
       .map((entry): Lent => ({ key: entry.key, borrowers: borrowersIn(entry) }))

@@ -310,7 +310,10 @@ export class Membership {
 
   /** @throws NR_MEMBER_LEAVING */
   #refuseStaying(): void {
-    if (this.#stays) throw new CodedError('NR_MEMBER_LEAVING', 'this host stays after all');
+    if (!this.#stays) return;
+    throw new CodedError('NR_MEMBER_LEAVING', 'this host stays after all', {
+      remedy: 'nothing, as net-routed stay has asked for it; to leave: net-routed leave',
+    });
   }
 
   /** @throws NR_MEMBER_LEAVING, and what stood in the way for a minute */
