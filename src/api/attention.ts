@@ -112,7 +112,20 @@ export function attentionOf(
       `use a larger ${range === undefined ? 'subnet' : '--ip-range'}`,
     );
   }
+  const { heard = 0, total = 0 } = cluster.members ?? {};
+  for (const pool of heard < total ? pools : []) {
+    if (!runsDry(pool)) continue;
+    add(
+      `pool ${pool.range ?? pool.prefix}: this host can give ${pool.spare} more, and gets no further addresses from hosts that are not heard`,
+      'bring them back, or let them be forgotten if they will not return: net-routed hosts',
+    );
+  }
   return list;
+}
+
+/** So little is left that this host would have been given more, if it could. */
+function runsDry({ spare, part, free }: PoolView): boolean {
+  return spare !== undefined && 2n * BigInt(spare) < BigInt(part) && BigInt(spare) < BigInt(free);
 }
 
 /** Fewer than one in twenty left. */

@@ -9,7 +9,7 @@ export async function showPool(pool: Pool, { state, driver }: Services, known: K
   const network = state.networkOf(pool.id);
   const range = state.poolUses.get(pool.id)?.range;
   const shares = await driver.holdings.shares(pool);
-  const { size, held, resting, free, outside, here, owned } = await driver.holdings.usage(pool);
+  const { size, held, resting, free, outside, here, owned, spare, part } = await driver.holdings.usage(pool);
   return {
     id: pool.id,
     tenant: pool.tenant,
@@ -25,6 +25,8 @@ export async function showPool(pool: Pool, { state, driver }: Services, known: K
     ...(range !== undefined && { outside: String(outside) }),
     here: String(here),
     owned: String(owned),
+    ...(spare !== undefined && { spare: String(spare) }),
+    part: String(part),
     hosts: shares.map(({ host: id, name, owned: own, used }) => ({
       id,
       name,

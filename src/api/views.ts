@@ -45,6 +45,10 @@ const poolView = z.object({
   /** In the whole subnet: in use on this host, and its own to give without asking another host. */
   here: z.string(),
   owned: z.string(),
+  /** What this host still gives before it has to ask another one; absent where it asks nobody. */
+  spare: z.string().optional(),
+  /** How many it is given at a time. */
+  part: z.string(),
   /** What each host has of it. */
   hosts: z.array(
     z.object({

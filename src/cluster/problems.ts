@@ -54,7 +54,11 @@ export function problemsOf(
     const { id, name, holdsKey, isBlocking, trouble, silentSince } = host;
     const blocked = [
       'addresses asked for with --ip in its part of a pool',
-      ...(id === treasury ? ['new networks and hosts, as it decides on them'] : []),
+      ...(id === treasury
+        ? [
+            'new networks and hosts, as it decides on them, and further addresses when this host has given its own',
+          ]
+        : []),
       ...(holdsKey && !isKeyHeard ? ['tokens and new certificates, as it holds the key of the cluster'] : []),
       ...(isBlocking ? ['the end of removed records'] : []),
     ];

@@ -6,6 +6,8 @@ import type { Context } from './context.ts';
 import { Marks } from './marks.ts';
 import { domainOf, prefixOf, rangeOf, reservedIn } from './spaces.ts';
 
+/** So many addresses are enough for anybody. */
+const SPARE_MAX = 65_536;
 /** Records that are read in one turn, while very many are. */
 const SLICE = 2000;
 
@@ -22,6 +24,13 @@ export interface PoolUsage {
   /** In the whole subnet, how many this host has, and how many it may give without asking anybody. */
   readonly here: bigint;
   readonly owned: bigint;
+  /**
+   * Of those that automatic ones come from, how many this host still gives before it has to ask another one, counted up to
+   * SPARE_MAX; undefined on the host that decides on the pool, which asks nobody for them.
+   */
+  readonly spare: number | undefined;
+  /** How many it is given at a time. */
+  readonly part: number;
 }
 
 /** What one host has of a pool. */
@@ -96,6 +105,11 @@ export class Holdings {
     const all = marks?.count(rangeOf(pool), store.origin) ?? within;
     const allocator = cluster.spaces.allocator(pool.space);
     const resting = (allocator?.counts(clock.now(), range).resting ?? 0n) + BigInt(within.resting);
+    const now = clock.now();
+    const asks = cluster.ownership.treasury(domainOf(pool.tenant)) !== store.origin;
+    // When nothing else is left it gives those that rest.
+    const own =
+      (allocator?.spare(SPARE_MAX, now, range) ?? 0) + Number(allocator?.counts(now, range).resting ?? 0n);
     const size = range.last - range.first + 1n;
     const free = size - BigInt(within.held) - resting - BigInt(reserved.length);
     return {
@@ -106,6 +120,8 @@ export class Holdings {
       outside: BigInt(all.held - within.held),
       here: BigInt(all.here),
       owned: BigInt([...(allocator?.ownedChunks() ?? [])].length * (allocator?.chunkSize ?? 0)),
+      spare: asks ? own : undefined,
+      part: cluster.spaces.get(pool.space)?.chunk ?? 0,
     };
   }
 

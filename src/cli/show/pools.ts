@@ -17,6 +17,7 @@ export function renderPools(pools: readonly PoolView[]): string {
       'OUTSIDE',
       'HERE',
       'OWNED',
+      'SPARE',
     ],
     pools.map((pool) => [
       pool.prefix,
@@ -30,6 +31,7 @@ export function renderPools(pools: readonly PoolView[]): string {
       count(pool.free),
       pool.outside === undefined ? '' : count(pool.outside),
       ...elsewhere(pool),
+      pool.spare === undefined ? '' : count(pool.spare),
     ]),
   );
 }

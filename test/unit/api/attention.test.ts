@@ -122,6 +122,19 @@ describe('attention', () => {
     assert.equal(first?.what, '10.1.0.2 is announced by 192.0.2.9 too');
   });
 
+  it('is drawn to a pool of which this host gets no more, while it has less left than it should', () => {
+    const at = (spare: string | undefined, heard: number, free = '250') => {
+      const pool = { prefix: '10.1.0.0/24', size: '256', free, part: '4', spare };
+      const cluster = { ...facts.cluster, members: { total: 2, heard } };
+      return attentionOf({ ...facts, cluster, pools: [pool] } as Facts, [], []).map(({ what }) => what);
+    };
+    assert.deepEqual(at('1', 1), [
+      'pool 10.1.0.0/24: this host can give 1 more, and gets no further addresses from hosts that are not heard',
+    ]);
+    for (const given of [at('2', 1), at('1', 2), at(undefined, 1), at('0', 2), at('20', 1, '20')])
+      assert.deepEqual(given, []);
+  });
+
   it('is drawn to a pool that is nearly full, by the range that automatic addresses come from', () => {
     const pool = { prefix: '10.1.0.0/16', size: '256', free: '12' };
     const first = (pools: object[]) => attentionOf({ ...facts, pools } as Facts, [], [])[0]?.what;

@@ -38,6 +38,7 @@ export const POOLS: PoolView[] = [
     free: '65531',
     here: '2',
     owned: '64',
+    part: '64',
     hosts: [
       { id: 'a1'.repeat(16), name: 'h1', owned: '64', used: '2' },
       { id: 'b2'.repeat(16), name: 'h2', owned: '65472', used: '0' },
@@ -55,6 +56,7 @@ export const POOLS: PoolView[] = [
     free: '18446744073709551615',
     here: '0',
     owned: '0',
+    part: '64',
     hosts: [],
   },
   {
@@ -71,6 +73,8 @@ export const POOLS: PoolView[] = [
     outside: '1',
     here: '1',
     owned: '128',
+    spare: '100',
+    part: '64',
     hosts: [],
   },
 ];

@@ -176,10 +176,10 @@ created    2026-01-02T03:04:05.000Z
     prints(
       'pools list',
       golden`
-POOL         TENANT   RANGE        NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE    OUTSIDE  HERE  OWNED
-10.1.0.0/16  default  -            mine     169.254.7.1  65536  2     1        65531   -        -     -
-fd00:9::/64  default  -            -        fe80::1      2^64   0     0        2^64-1  -        -     -
-10.2.0.0/16  default  10.2.4.0/24  -        169.254.7.2  256    3     0        253     1        1     128
+POOL         TENANT   RANGE        NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE    OUTSIDE  HERE  OWNED  SPARE
+10.1.0.0/16  default  -            mine     169.254.7.1  65536  2     1        65531   -        -     -      -
+fd00:9::/64  default  -            -        fe80::1      2^64   0     0        2^64-1  -        -     -      -
+10.2.0.0/16  default  10.2.4.0/24  -        169.254.7.2  256    3     0        253     1        1     128    100
 
 POOL         HOST  OWNED  USED
 10.1.0.0/16  h1    64     2

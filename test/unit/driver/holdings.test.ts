@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { memberChange } from '../../../src/cluster/members.ts';
+import { Drivers } from './hosts.ts';
 import { type World, withNetwork } from './world.ts';
 
 const OTHER = 'ab'.repeat(16);
@@ -60,6 +61,30 @@ describe('what all hosts hold', () => {
     const gone = { seal: 3, how: 'forgotten', by: it.store.origin };
     await it.store.commit([{ key: `gone/${OTHER}`, value: gone }]);
     assert.equal((await it.driver.holdings.usage(pool)).held, 0n);
+  });
+
+  it('tells how many addresses are left to give of a host that cannot ask for more', async () => {
+    const on = new Drivers(2);
+    const pool = await on.network(1, '10.1.0.0/24');
+    await on.network(2, '10.1.0.0/24');
+    const usage = (host: number) => on.say(host, ({ holdings, pools }) => holdings.usage(pools.get(pool)));
+    const first = await usage(1);
+    assert.deepEqual([first.spare, first.part], [undefined, 4], 'it decides on the pool');
+    await on.address(2, pool);
+    const spare = async () => (await usage(2)).spare!;
+    assert.ok((await spare()) >= 2);
+    on.hosts.at(0).deaf = true;
+    for (let left = await spare(); left > 0; left--) {
+      assert.equal(await spare(), left);
+      await on.address(2, pool);
+    }
+    assert.equal(await spare(), 0);
+    const refused = await on.refused(2, (driver) => driver.requestAddress({ pool, gateway: false }));
+    assert.match(
+      refused,
+      /^NR_MEMBER_UNREACHABLE: pool 10\.1\.0\.0\/24 has no free address left on this host/,
+    );
+    assert.ok((await usage(2)).free > 200n);
   });
 
   it('leaves no tombstones behind, however many containers come and go', async () => {
