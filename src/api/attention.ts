@@ -1,5 +1,6 @@
 import type { Obstacle } from '../driver/propagation.ts';
 import { type Behind, behindText } from './behind.ts';
+import { isDown } from './peers.ts';
 import type { EndpointView, PeerView, PoolView, StatusView } from './views.ts';
 
 /** What a person should look at first, the worst before the rest; empty when all is well. Pure. */
@@ -49,7 +50,7 @@ export function attentionOf(
       'net-routed doctor checks the engine; learned routes stay in force',
     );
   }
-  const down = peers.filter(({ state }) => state !== 'established');
+  const down = peers.filter(isDown);
   if (engine.up && down.length > 0) {
     const names = down.slice(0, 3).map(({ neighbour }) => neighbour);
     add(

@@ -3,7 +3,7 @@ import type { Services } from '../driver/services.ts';
 import { CodedError } from '../errors.ts';
 import { READ_BACK } from '../reconcile/reconciler.ts';
 import { bounded } from './bounded.ts';
-import { showPeers } from './peers.ts';
+import { isDown, showPeers } from './peers.ts';
 import { problemOf } from './problem.ts';
 import type { Pulse } from './pulse.ts';
 import type { FailureView, HealthView, ProblemView } from './views.ts';
@@ -41,7 +41,7 @@ export async function checkHealth(services: Services, pulse: Pulse): Promise<Hea
   const { up, reason } = speaker.engine();
   const why = services.identity() ? reason : 'the host has no address to make a BGP router id of';
   const { peers, problems } = await showPeers(services);
-  const down = peers.filter(({ state }) => state !== 'established');
+  const down = peers.filter(isDown);
   const degraded = [
     ...(up ? [] : [new CodedError('NR_SPEAKER_UNAVAILABLE', why ?? 'the routing engine is down')]),
     ...(up && problems.length === 0 ? down : []).map(

@@ -41,6 +41,11 @@ export async function showPeers(services: Services): Promise<PeersView> {
   }
 }
 
+/** Whether there should be a session and is none: not one that has not had the time. */
+export function isDown({ state, young }: PeerView): boolean {
+  return state !== 'established' && young !== true;
+}
+
 function showPeer(
   key: string,
   peer: Peer | undefined,
@@ -61,14 +66,15 @@ function showPeer(
   };
 }
 
-/** Who wants a peer, and which host it is. */
-function whoseOf({ reconciler, mesh }: Services, key: string): Pick<PeerView, 'origin' | 'host'> {
+/** Who wants a peer, which host it is, and whether it is one since a moment only. */
+function whoseOf({ reconciler, mesh }: Services, key: string): Pick<PeerView, 'origin' | 'host' | 'young'> {
   const owner = reconciler.speaker.tracker.ownerOf(key);
   // A configured peer may be a host of the cluster too.
   const session = [...mesh.sessions, ...mesh.plan.peers].find(({ peer }) => speakerKey(peer) === key);
   return {
     ...(owner !== undefined && { origin: owner === 'mesh' ? 'cluster' : 'configured' }),
     ...(session && { host: session.name }),
+    ...(mesh.isYoung(key) && { young: true }),
   };
 }
 

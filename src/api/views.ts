@@ -199,6 +199,8 @@ const peerView = z.object({
   advertised: z.number(),
   /** What stands in the way. */
   reason: z.string().optional(),
+  /** A host of the cluster that is to be a peer since a few seconds only: the session may just not be up yet. */
+  young: z.boolean().optional(),
 });
 
 export const peersView = z.object({ peers: z.array(peerView), problems: z.array(problemView) });

@@ -32,7 +32,7 @@ export interface Services {
   readonly reconciler: Reconciler;
   readonly learned: Learned;
   /** The sessions with other hosts of the cluster. */
-  readonly mesh: Pick<Mesh, 'plan' | 'sessions'>;
+  readonly mesh: Pick<Mesh, 'plan' | 'sessions' | 'isYoung'>;
   readonly kernel: Kernel;
   readonly firewall: Firewall;
   readonly speaker: Speaker;

@@ -11,6 +11,8 @@ import type { Json, Store } from '../ports/store.ts';
 const SETTLE_MS = 100;
 /** Without a session for so long, a reflector is told to be missing, in milliseconds: longer than it needs to begin anew. */
 const MISSING_MS = 20_000;
+/** A session that is planned for a shorter time may just not be up yet, in milliseconds. */
+const YOUNG_MS = 20_000;
 /** Pause before what could not be written is tried again, in milliseconds. */
 const AGAIN_MS = 5_000;
 /** Of the rules in plan/mesh.ts. */
@@ -55,6 +57,8 @@ export class Mesh {
   readonly #stops: (() => void)[];
   /** Keys of the sessions that are up. */
   readonly #up = new Set<string>();
+  /** Since when sessions are planned that were not up yet, by key, in milliseconds. */
+  readonly #young = new Map<string, number>();
   /** Reflectors without a session: what ends the wait for it; undefined once it was in vain. */
   readonly #waits = new Map<string, (() => void) | undefined>();
   readonly #unreadable = new Set<string>();
@@ -97,6 +101,12 @@ export class Mesh {
     return this.#plan;
   }
 
+  /** Whether a session was planned a moment ago and was not up yet: that it is not says nothing. */
+  isYoung(key: string): boolean {
+    const since = this.#young.get(key);
+    return since !== undefined && this.#parts.clock.now() - since < YOUNG_MS;
+  }
+
   /** This host is somebody from now on, or somebody else. What `peers` says holds for it at once. */
   become(who: Who): void {
     this.#who = who;
@@ -110,8 +120,10 @@ export class Mesh {
 
   /** A session came up, or is not up. */
   session(key: string, established: boolean): void {
-    if (established) this.#up.add(key);
-    else this.#up.delete(key);
+    if (established) {
+      this.#up.add(key);
+      this.#young.delete(key);
+    } else this.#up.delete(key);
     if (this.#plan.reflectors.length > 0) this.#lookSoon();
   }
 
@@ -139,6 +151,9 @@ export class Mesh {
     const before = this.#sessions.map(({ peer }) => peer);
     this.#plan = plan;
     this.#sessions = linger(this.#sessions, wanted, hosts, now);
+    const [old, keys] = [before.map(speakerKey), this.peers.map(speakerKey)];
+    for (const key of keys) if (!old.includes(key)) this.#young.set(key, now);
+    for (const key of this.#young.keys()) if (!keys.includes(key)) this.#young.delete(key);
     this.#wait();
     this.#later?.();
     const next = Math.min(...this.#sessions.map(({ until }) => until ?? Number.POSITIVE_INFINITY));

@@ -4,7 +4,7 @@ import { wallOf } from '../../ports/clock.ts';
 import { kernelKey } from '../../ports/kernel.ts';
 import { behindRouters, behindText } from '../behind.ts';
 import { bounded } from '../bounded.ts';
-import { showPeers } from '../peers.ts';
+import { isDown, showPeers } from '../peers.ts';
 import type { Pulse } from '../pulse.ts';
 import type { CheckView, DoctorView } from '../views.ts';
 import { fail, ok, some, warn } from './check.ts';
@@ -77,8 +77,10 @@ async function checkPeers(services: Services): Promise<CheckView[]> {
   if (problems.length > 0) return problems.map(({ what, remedy }) => warn('peers', what, remedy));
   if (peers.length === 0)
     return [warn('peers', 'none: addresses are known on this host only', 'set --peer and --peer-as')];
-  const checks = peers.map(({ neighbour, state, reason }) => {
-    if (state === 'established') return ok(`peer ${neighbour}`, 'established');
+  const checks = peers.map((peer) => {
+    const { neighbour, state, reason } = peer;
+    if (!isDown(peer))
+      return ok(`peer ${neighbour}`, state === 'established' ? state : `${state}, just begun`);
     const remedy = 'check that it is reachable, and address, AS number and password on both sides';
     return fail(`peer ${neighbour}`, reason === undefined ? state : `${state}: ${reason}`, remedy);
   });

@@ -74,7 +74,7 @@ export class Engine {
   ): void {
     this.#identity = identity;
     if (this.#running) {
-      this.#drop?.(new CodedError('NR_SPEAKER_UNAVAILABLE', 'the identity changed'));
+      this.#drop?.(letGo('the identity changed'));
       this.#pause?.();
     } else this.#running = this.#run(use, failed);
   }
@@ -82,7 +82,7 @@ export class Engine {
   /** Lets go of the engine, which goes on by itself. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#drop?.(new CodedError('NR_SPEAKER_UNAVAILABLE', 'closed'));
+    this.#drop?.(letGo('closed'));
     this.#pause?.();
     await this.#running;
   }
@@ -229,4 +229,9 @@ function sameIdentity(found: Identity, wanted: Identity): boolean {
     found.listenPort === wanted.listenPort &&
     (anywhere || [...found.listenAddresses].sort().join() === [...wanted.listenAddresses].sort().join())
   );
+}
+
+/** Why the engine is let go of on purpose: nothing is wrong with it. */
+function letGo(why: string): CodedError {
+  return new CodedError('NR_SPEAKER_UNAVAILABLE', why, { remedy: 'nothing: it begins again by itself' });
 }

@@ -81,7 +81,11 @@ export class Session {
     const lost = Promise.withResolvers<never>();
     const ready = Promise.withResolvers<void>();
     lost.promise.catch(() => {});
-    over.addEventListener('abort', () => lost.reject(new CodedError('NR_SPEAKER_UNAVAILABLE', 'let go')));
+    over.addEventListener('abort', () =>
+      lost.reject(
+        new CodedError('NR_SPEAKER_UNAVAILABLE', 'let go', { remedy: 'nothing: it begins again by itself' }),
+      ),
+    );
     if (fresh) this.#table.forget();
     const stop = api.watch(
       {

@@ -54,6 +54,17 @@ describe('attention', () => {
     assert.deepEqual(attentionOf(facts, [], [], { behind }), [{ what, remedy }]);
   });
 
+  it('is drawn to peers that are down, not to such as were planned a moment ago', () => {
+    const peer = (neighbour: string, more: object) =>
+      ({ neighbour, state: 'active', ...more }) as Parameters<typeof attentionOf>[1][number];
+    const list = attentionOf(facts, [peer('192.0.2.2', { young: true }), peer('192.0.2.3', {})], []);
+    assert.deepEqual(
+      list.map(({ what }) => what),
+      ['peers that are down: 192.0.2.3'],
+    );
+    assert.deepEqual(attentionOf(facts, [peer('192.0.2.2', { young: true })], []), []);
+  });
+
   it('is drawn to a comparison with Docker that goes on failing', () => {
     const docker = {
       code: 'NR_DOCKER_UNAVAILABLE',

@@ -161,7 +161,7 @@ export async function world() {
     propagation: { obstacles: [] },
     reconciler,
     learned,
-    mesh: { sessions: [], plan: { peers: [], reflectors: [], without: [] } },
+    mesh: { sessions: [], plan: { peers: [], reflectors: [], without: [] }, isYoung: () => false },
     kernel,
     firewall,
     speaker,

@@ -82,6 +82,28 @@ describe('Mesh', () => {
     assert.deepEqual(on.store.written.slice(1), [moved, { ...moved, as: 65001, routerId: '192.0.2.7' }]);
   });
 
+  it('knows of sessions that were planned a moment ago and were not up yet', async () => {
+    const on = world();
+    on.mesh.become(on.who);
+    on.others.joins('bb', record(2));
+    on.others.joins('cc', record(3));
+    await on.clock.pass(200);
+    const young = () => ['2', '3', '4'].map((n) => on.mesh.isYoung(`peer 192.0.2.${n}`));
+    assert.deepEqual(young(), [true, true, false]);
+    on.mesh.session('peer 192.0.2.2', true);
+    on.mesh.session('peer 192.0.2.2', false);
+    assert.deepEqual(young(), [false, true, false], 'one that was up is down now');
+    await on.clock.pass(10_000);
+    on.others.joins('dd', record(4));
+    await on.clock.pass(9_500);
+    assert.deepEqual(young(), [false, true, true]);
+    await on.clock.pass(1_000);
+    assert.deepEqual(young(), [false, false, true]);
+    on.others.leaves('dd');
+    await on.clock.pass(200);
+    assert.deepEqual(young(), [false, false, false]);
+  });
+
   it('keeps an address that goes until there is another', async () => {
     const on = world();
     Object.assign(on.host.view, { addressV6: '2001:db8::1' });
