@@ -8,6 +8,7 @@ import { isDown, showPeers } from '../peers.ts';
 import type { Pulse } from '../pulse.ts';
 import type { CheckView, DoctorView } from '../views.ts';
 import { fail, ok, some, warn } from './check.ts';
+import { checkCluster } from './cluster.ts';
 import { checkLocal } from './local.ts';
 import { checkPublished } from './published.ts';
 import { compareThree, type ThreeViews } from './three.ts';
@@ -69,6 +70,7 @@ async function checkDaemon(services: Services, pulse: Pulse): Promise<CheckView[
       ? ok('uplink', `${uplink.name}, MTU ${uplink.mtu}`)
       : warn('uplink', 'no interface has a default route', 'set --address and --mtu'),
     ...checkMtu(services),
+    ...checkCluster(services.membership.describe(), services.clock.now()),
   ];
 }
 
@@ -76,7 +78,7 @@ async function checkPeers(services: Services): Promise<CheckView[]> {
   const { peers, problems } = await showPeers(services);
   if (problems.length > 0) return problems.map(({ what, remedy }) => warn('peers', what, remedy));
   if (peers.length === 0)
-    return [warn('peers', 'none: addresses are known on this host only', 'set --peer and --peer-as')];
+    return [warn('peers', 'none: addresses are known on this host only', remedyFor(services))];
   const checks = peers.map((peer) => {
     const { neighbour, state, reason } = peer;
     if (!isDown(peer))
@@ -86,6 +88,15 @@ async function checkPeers(services: Services): Promise<CheckView[]> {
   });
   const routers = behindRouters(services, peers);
   return [...checks, ...routers.map((one) => warn(`router ${one.router}`, ...behindText(one)))];
+}
+
+/** By what a host without peers gets some: those of its cluster come by themselves. */
+function remedyFor({ membership }: Services): string {
+  const { state } = membership.describe();
+  if (state === 'waiting') return 'net-routed status tells what it waits for; or set --peer and --peer-as';
+  if (state === 'alone')
+    return 'let it join other hosts (net-routed init, token and join), or set --peer and --peer-as';
+  return 'let other hosts join (net-routed token), or set --peer and --peer-as';
 }
 
 function checkMtu({ state, facts, host }: Services): CheckView[] {
