@@ -13,6 +13,10 @@ const QUIET_MS = 3000;
 /** And so long if it cannot be told whether somebody is at a place. */
 const UNKNOWN_MS = 15_000;
 
+/** What helps against a secret that is refused. */
+const COPY =
+  "copy a member's file of the secret over this host's (clusterSecretFile), which is read within a second";
+
 export interface FormingOptions {
   /** With the secrets as they are now. */
   readonly credentials: () => Credentials;
@@ -107,7 +111,7 @@ export class Forming {
     if (member && founders.size > 1) return foundings(members);
     if (member) return () => join({ id: member.id, ...member.at, founder: member.founder });
     const refused = named.filter(({ is }) => is === 'refused');
-    if (refused.length > 0) return waits(`it has another secret than ${listed(refused)}`);
+    if (refused.length > 0) return waits(`it has another secret than ${listed(refused)}`, COPY);
     const asked = findings.length > 0 ? `: ${listed(findings)}` : '';
     if (wasMember)
       return waits(`no member has answered; this host was in it before, and does not make it again${asked}`);

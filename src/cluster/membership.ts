@@ -56,6 +56,8 @@ export class Membership {
     this.#options = options;
     const life = new Life(options, () => this.#goOn());
     this.#life = life;
+    const { secret } = options;
+    if (secret) secret.isFree = () => life.isAttached && !life.node && this.change === undefined;
     this.#changes = new Changes({
       ...options,
       isReady: () => life.isAttached,
@@ -408,7 +410,7 @@ export class Membership {
   #goOn(): (() => void)[] {
     const { clock, log, name } = this.#options;
     const { node, identity, wanted } = this.#life;
-    if (!node) return wanted ? [this.#form(wanted)] : [];
+    if (!node) return [...(wanted ? [this.#form(wanted)] : []), ...this.#followCluster()];
     const applying = new Applying(node, { key: publicKeyOf(identity.publicKey), name, clock });
     const news = new News(node, log);
     const rejoining = new Rejoining({
@@ -459,6 +461,20 @@ export class Membership {
       forming.stop();
       this.#forming = undefined;
     };
+  }
+
+  /** Goes to be let into another cluster as soon as the settings have the secret of one. @returns how that ends */
+  #followCluster(): (() => void)[] {
+    const { secret } = this.#options;
+    if (!secret) return [];
+    const { cluster } = secret;
+    const follow = () =>
+      this.#changes.run('form', 'begins anew with the secret of another cluster', () => this.#life.again());
+    return [
+      secret.onChange(() => {
+        if (secret.cluster !== cluster) void this.#unasked(follow);
+      }),
+    ];
   }
 
   async #unasked(work: () => Promise<void>): Promise<void> {

@@ -20,6 +20,8 @@ export class SecretFile {
   #secrets: Secrets;
   #trace: string | undefined;
   #trouble: CodedError | undefined;
+  /** Whether the secrets may become another cluster's now: this host is in none. */
+  isFree: () => boolean = () => false;
   #cancel = () => {};
 
   /** @throws NR_SECRET_FILE */
@@ -63,7 +65,7 @@ export class SecretFile {
     try {
       const secrets = readSecrets(this.#path);
       const [{ cluster }] = secrets;
-      if (cluster !== this.cluster)
+      if (cluster !== this.cluster && !this.isFree())
         throw new CodedError('NR_SECRET_MISMATCH', `${this.#path} has the secret of another cluster now`);
       this.#trouble = undefined;
       const before = this.names.join();

@@ -103,6 +103,43 @@ describe('a cluster that forms by its settings', function () {
     await assert.rejects(a.it.init(), coded('NR_CLUSTER_SECRET'));
   });
 
+  it('has one that had the secret of another cluster by mistake, as soon as that is put right', async () => {
+    const [at] = await places(1);
+    const a = await machine('a', at!, { seeds: [at!] }).start();
+    await until(() => whole(a, 1));
+    const wrong = drawSecret(randomUUID());
+    const path = file(wrong);
+    const b = await machine('b', { address: HERE, port: 0 }, { seeds: [at!], secretFile: path }).start();
+    const { id } = b.it;
+    await until(() => /it has another secret than .*refuses our secret.*copy a member's file/.test(waits(b)));
+    // Wrong again, in another way.
+    write(path, [drawSecret(randomUUID()), wrong]);
+    await until(() => /NR_SECRET_FILE/.test(waits(b)));
+    write(path, [drawSecret(secret.cluster)]);
+    b.readSecret();
+    await until(() => !/NR_SECRET_/.test(waits(b)) && /refuses our secret/.test(waits(b)));
+    write(path, [secret]);
+    await until(() => whole(b, 2));
+    assert.deepEqual([b.it.id, b.it.node!.uuid], [id, secret.cluster]);
+    // From then on it is in that one.
+    write(path, [wrong]);
+    await until(() => /NR_SECRET_MISMATCH/.test(waits(b)));
+  });
+
+  it('has one come that had left the cluster of the secret before', async () => {
+    const [a, b, c] = await trio(1);
+    await c.it.leave();
+    assert.match(waits(c), /^NR_CLUSTER_LEFT: /);
+    const other = drawSecret(randomUUID());
+    const [at] = await places(1);
+    const d = await machine('a', at!, { seeds: [at!], secretFile: file(other) }).start();
+    await until(() => whole(d, 1));
+    c.seeds.splice(0, 1, at!);
+    write(c.secretFile!, [other]);
+    await until(() => c.it.node?.uuid === other.cluster && whole(c, 2));
+    for (const one of [a, b]) assert.ok(whole(one, 2));
+  });
+
   it('waits for its founder, gives nothing meanwhile, and says what it waits for', async () => {
     const seeds = await places(2);
     const b = await machine('b', seeds[1]!, { seeds }).start();
