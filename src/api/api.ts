@@ -1,12 +1,14 @@
 import type { Request, ResponseObject, ResponseToolkit } from '@hapi/hapi';
 import type { Current } from '../driver/current.ts';
 import type { Services } from '../driver/services.ts';
+import { asCoded, CodedError } from '../errors.ts';
+import { quote } from '../net/address.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Docker } from '../ports/docker.ts';
 import type { Log } from '../ports/log.ts';
 import { diagnose } from './doctor/diagnose.ts';
 import { repair } from './doctor/repair.ts';
-import { showElsewhere } from './elsewhere.ts';
+import { hostOf, showElsewhere } from './elsewhere.ts';
 import { showEndpoints } from './endpoints.ts';
 import { checkHealth } from './health.ts';
 import { type Member, memberRoutes } from './joining.ts';
@@ -71,7 +73,11 @@ export function routesOf({ current, membership, metrics, docker, clock }: ApiPar
         name === undefined
           ? endpoints(shown, known)
           : lookUpAll(name, endpoints(shown, known), endpointKeys, 'NR_ENDPOINT_UNKNOWN');
-      const here = await names.found(named);
+      const here = await names.found(named).catch(async (error: unknown) => {
+        throw asCoded(error).code === 'NR_ENDPOINT_UNKNOWN' && name !== undefined
+          ? notHere(name, await hostOf(shown.services, name))
+          : error;
+      });
       if (queryOf(request, 'all', 'name') === undefined) return { endpoints: here };
       return { endpoints: here, elsewhere: await showElsewhere(shown.services) };
     }),
@@ -102,6 +108,19 @@ export function routesOf({ current, membership, metrics, docker, clock }: ApiPar
         h.response(await metrics.render(services, pulse)).type(metrics.contentType),
     ),
   ];
+}
+
+/** That no endpoint of this host is called so. `host`: who has it. */
+function notHere(name: string, host: string | undefined): CodedError {
+  const what =
+    host === undefined
+      ? `nothing on this host has the id or name ${quote(name)}`
+      : `${quote(name)} is on host ${host}`;
+  const remedy =
+    host === undefined
+      ? 'net-routed endpoints lists those of this host, with --all those of the others, too'
+      : `net-routed endpoints show ${name} on that host, or net-routed endpoints --all here`;
+  return new CodedError('NR_ENDPOINT_UNKNOWN', what, { remedy });
 }
 
 function endpointKeys({ id, interface: link, container, network, addresses }: EndpointView): Keys {

@@ -12,11 +12,11 @@ export function attentionOf(
     readonly conflicts?: readonly { readonly name: string; readonly why: string }[];
     readonly obstacles?: readonly Obstacle[];
     /** Hosts that are not heard, with how many endpoints they have. */
-    readonly lost?: readonly { readonly name: string; readonly endpoints: number }[];
+    readonly silent?: readonly { readonly name: string; readonly endpoints: number }[];
     readonly behind?: readonly Behind[];
   } = {},
 ): StatusView['attention'] {
-  const { conflicts = [], obstacles = [], lost: missing = [], behind = [] } = more;
+  const { conflicts = [], obstacles = [], silent = [], behind = [] } = more;
   const list: StatusView['attention'] = [];
   const add = (what: string, remedy: string) => list.push({ what, remedy });
   if (!loop.live)
@@ -34,9 +34,9 @@ export function attentionOf(
       `host ${holder} alone holds the key of the cluster: without it no host can be let in, and no certificate renewed`,
       `have one or two others hold it as well, on ${holder}: net-routed share HOST`,
     );
-  for (const { name, endpoints: count } of missing)
+  for (const { name, endpoints: count } of silent)
     add(
-      `endpoints of host ${name}, which is not heard, are lost: ${count}`,
+      `endpoints of host ${name}, which is not heard: ${count}`,
       'net-routed endpoints --all lists them; if the host will not return: net-routed forget',
     );
   if (host.routerId === undefined) {

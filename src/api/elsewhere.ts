@@ -11,6 +11,8 @@ import type { ElsewhereView } from './views.ts';
 /** Records that are read in one turn, and endpoints that are shown at most. */
 const SLICE = 1000;
 const MAX = 10_000;
+/** Of an id a person writes so many digits at least. */
+const TEXT_MIN = 4;
 
 type Parts = Pick<Services, 'store' | 'state' | 'membership' | 'clock'>;
 
@@ -30,7 +32,7 @@ export async function showElsewhere(services: Parts): Promise<ElsewhereView[]> {
         id: endpoint.id,
         host: { id: host.id, name: host.name },
         network: networkOf(services, host.id, endpoint.network),
-        state: host.isSilent ? 'lost' : endpoint.phase,
+        state: host.isSilent ? 'silent' : endpoint.phase,
         addresses: addressesOf(endpoint).map((address) => {
           const why = lost.get(address);
           return why === undefined ? { address } : { address, lost: why };
@@ -43,8 +45,21 @@ export async function showElsewhere(services: Parts): Promise<ElsewhereView[]> {
   return shown.slice(0, MAX).sort((a, b) => byName(a.host.name, b.host.name) || (a.id < b.id ? -1 : 1));
 }
 
+/**
+ * Who has what a person asks for by an id or its beginning, or an address, if that is another host: what a container
+ * is called is known on its own host only.
+ */
+export async function hostOf(services: Parts, text: string): Promise<string | undefined> {
+  if (text.length < TEXT_MIN) return undefined;
+  const all = await showElsewhere(services);
+  const found = all.find(
+    ({ id, addresses }) => id.startsWith(text) || addresses.some(({ address }) => address === text),
+  );
+  return found?.host.name;
+}
+
 /** How many endpoints, 1,000 at most, each host has that is not heard any more. */
-export function lostElsewhere(services: Parts): { readonly name: string; readonly endpoints: number }[] {
+export function silentElsewhere(services: Parts): { readonly name: string; readonly endpoints: number }[] {
   const silent = [...othersOf(services).values()].filter((host) => host.isSilent);
   return silent.flatMap(({ id, name }) => {
     const prefix = `endpoint/${id}/`;

@@ -4,7 +4,7 @@ import type { Services } from '../driver/services.ts';
 import { attentionOf } from './attention.ts';
 import { behindRouters } from './behind.ts';
 import { showCluster } from './cluster.ts';
-import { lostElsewhere } from './elsewhere.ts';
+import { silentElsewhere } from './elsewhere.ts';
 import { showEndpoints } from './endpoints.ts';
 import type { Known } from './names.ts';
 import { conflictsOf } from './networks.ts';
@@ -50,7 +50,7 @@ export async function showStatus(services: Services, pulse: Pulse, known: Known)
   const more = {
     conflicts: conflictsOf(services, known),
     obstacles,
-    lost: lostElsewhere(services),
+    silent: silentElsewhere(services),
     behind: behindRouters(services, peers),
   };
   return { ...facts, attention: attentionOf(facts, peers, endpoints, more) };

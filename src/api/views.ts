@@ -137,8 +137,8 @@ const elsewhereView = z.object({
   host: namedView,
   /** By the id that it has in that host's Docker, with the cluster's name. */
   network: namedView,
-  /** What that Docker has called last; lost: nothing is heard of the host any more. */
-  state: z.enum(['created', 'joined', 'left', 'lost']),
+  /** What that Docker has called last; silent: nothing is heard of the host any more. */
+  state: z.enum(['created', 'joined', 'left', 'silent']),
   addresses: z.array(
     z.object({
       address: z.string(),

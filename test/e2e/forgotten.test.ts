@@ -91,12 +91,12 @@ describe('a host that was forgotten and is there again', function () {
     // Each finds out for itself.
     for (const at of [h1, h4]) await seen(at, 'h1 present, h2 present, h3 silent, h4 present', MISSED_MS);
     const { elsewhere = [] } = endpointsView.parse(await show(h4, 'endpoints?all=yes'));
-    const shown = elsewhere.filter(({ state }) => state === 'lost');
+    const shown = elsewhere.filter(({ state }) => state === 'silent');
     assert.deepEqual(
       [shown.map(({ host }) => host.name), shown.some(({ addresses }) => addresses[0]?.address === TAKEN)],
       [['h3', 'h3'], true],
     );
-    assert.ok((await attention(h4)).includes('endpoints of host h3, which is not heard, are lost: 2'));
+    assert.ok((await attention(h4)).includes('endpoints of host h3, which is not heard: 2'));
     assert.equal(await forget(h1, 'h3'), 'forgot h3\n');
     await seen(h4, 'h1 present, h2 present, h4 present, h3 forgotten');
     const after = endpointsView.parse(await show(h4, 'endpoints?all=yes')).elsewhere;

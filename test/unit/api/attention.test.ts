@@ -164,10 +164,10 @@ describe('attention', () => {
     const { container: _, ...unnamed } = lost;
     const withheld = { ...lost, state: 'withheld', addresses: [] } as EndpointView;
     const list = attentionOf(facts, [], [lost, unnamed, withheld, withheld], {
-      lost: [{ name: 'h3', endpoints: 7 }],
+      silent: [{ name: 'h3', endpoints: 7 }],
     });
     const [elsewhere, first, second, third, ...rest] = list.map(({ what }) => what);
-    assert.equal(elsewhere, 'endpoints of host h3, which is not heard, are lost: 7');
+    assert.equal(elsewhere, 'endpoints of host h3, which is not heard: 7');
     assert.match(first!, /^web has lost 10\.1\.0\.2, .*: in use on host h2$/);
     assert.match(second!, /^endpoint abababababab has lost 10\.1\.0\.2, /);
     assert.match(third!, /given their addresses again: 2$/);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { lostElsewhere, showElsewhere } from '../../../src/api/elsewhere.ts';
+import { hostOf, showElsewhere, silentElsewhere } from '../../../src/api/elsewhere.ts';
 import { showEndpoints } from '../../../src/api/endpoints.ts';
 import type { Known } from '../../../src/api/names.ts';
 import type { ClusterFacts, MemberFacts } from '../../../src/cluster/facts.ts';
@@ -104,16 +104,24 @@ describe('what other hosts have', () => {
         addresses: [{ address: '10.1.0.10', lost: 'in use on host h1' }],
       },
     ]);
-    assert.deepEqual(lostElsewhere(on.services), []);
+    assert.deepEqual(silentElsewhere(on.services), []);
   });
 
-  it('is lost when they are not heard any more', async () => {
+  it('is found by id or address, of another host only', async () => {
+    assert.equal(await hostOf(on.services, id('a')), 'h2');
+    assert.equal(await hostOf(on.services, id('a').slice(0, 6)), 'h2');
+    assert.equal(await hostOf(on.services, '10.1.0.10'), 'h2');
+    for (const text of ['10.1.0.1', '10.1.0.11', id('c'), 'a00', '', 'web'])
+      assert.equal(await hostOf(on.services, text), undefined, text);
+  });
+
+  it('is silent when they are not heard any more', async () => {
     silentSince = Date.now() - 60_000;
     assert.deepEqual(
       (await showElsewhere(on.services)).map(({ state }) => state),
-      ['lost', 'lost'],
+      ['silent', 'silent'],
     );
-    assert.deepEqual(lostElsewhere(on.services), [{ name: 'h2', endpoints: 2 }]);
+    assert.deepEqual(silentElsewhere(on.services), [{ name: 'h2', endpoints: 2 }]);
   });
 
   it('does not hide what this host itself has lost, or waits for', async () => {

@@ -320,7 +320,7 @@ export const ENDPOINTS_ELSEWHERE: ElsewhereView[] = [
     id: 'ab'.repeat(32),
     host: { id: 'b2'.repeat(16), name: 'h2' },
     network: { id: 'cd'.repeat(32), name: 'mine' },
-    state: 'lost',
+    state: 'silent',
     addresses: [{ address: '10.1.0.9' }, { address: 'fd00:9::9' }],
   },
   {

@@ -133,7 +133,7 @@ ffff00000000  -          aaaa00000000  failing  nrffff000000  10.1.0.3
 ENDPOINT      HOST       CONTAINER  NETWORK       STATE    ADDRESSES
 eeee00000000  this host  web        mine          up       10.1.0.2, 172.30.0.9
 ffff00000000  this host  -          aaaa00000000  failing  10.1.0.3
-abababababab  h2         -          mine          lost     10.1.0.9, fd00:9::9
+abababababab  h2         -          mine          silent   10.1.0.9, fd00:9::9
 acacacacacac  h3         -          cececececece  joined   10.1.0.10
 `,
     ));
