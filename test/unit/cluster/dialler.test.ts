@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
+import { Random } from '../../../sim/random.ts';
 import { Dialler } from '../../../src/cluster/dialler.ts';
 import type { Session } from '../../../src/cluster/session.ts';
 import type { Place } from '../../../src/net/place.ts';
@@ -27,6 +28,9 @@ describe('a dialler', () => {
   let session: Session | undefined;
   let greeted: string[];
   let dialler: Dialler;
+  let chance: () => number;
+  /** Members whose place was looked up. */
+  let lookups: string[];
   const places = new Map([
     [A, HERE],
     [B, THERE],
@@ -38,6 +42,8 @@ describe('a dialler', () => {
     closed = [];
     logged = [];
     greeted = [];
+    lookups = [];
+    chance = () => 0.5;
     session = { peer: A } as Session;
     const dial: Transport['dial'] = (address, port, member) => {
       const { promise, resolve, reject } = Promise.withResolvers<Connection>();
@@ -60,10 +66,13 @@ describe('a dialler', () => {
       transport: { dial } as Transport,
       ground: {
         timer: clock,
-        random: () => 0.5,
+        random: () => chance(),
         log: { info: (what) => void logged.push(what), warn: assert.fail },
       },
-      placeOf: (member) => places.get(member),
+      placeOf: (member) => {
+        lookups.push(member);
+        return places.get(member);
+      },
       greet: (_connection, purpose, done) => {
         greeted.push(purpose);
         done(session);
@@ -135,6 +144,15 @@ describe('a dialler', () => {
     assert.equal(dialler.anyOf([C, 'd', B, 'e']), B);
     assert.equal(dialler.anyOf([C]), undefined);
     assert.equal(dialler.anyOf([]), undefined);
+  });
+
+  it('looks up few of many members at a time, and by and by all', () => {
+    chance = new Random(1).next;
+    const many = Array.from({ length: 200 }, (_, at) => `m${at}`);
+    assert.equal(dialler.anyOf(many), undefined);
+    assert.equal(lookups.length, 16);
+    for (let tries = 0; tries < 200; tries++) assert.equal(dialler.anyOf(many), undefined);
+    assert.equal(new Set(lookups).size, many.length);
   });
 
   it('links with whoever is at a place: once at a time, and not in a pause', async () => {
