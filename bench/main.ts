@@ -34,6 +34,7 @@ function bench(): Bench {
       return lab;
     },
     quick: options.quick,
+    long: options.long,
     say: (line) => say(`   ${line}`),
     count: (full, quick) => (options.quick ? quick : full),
   };
@@ -66,7 +67,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const date = new Date().toISOString();
-  const about = { date, quick: options.quick, machine: await machine(), versions: await versions() };
+  const about = {
+    date,
+    quick: options.quick,
+    long: options.long,
+    machine: await machine(),
+    versions: await versions(),
+  };
   // What an interrupted run left would be measured along.
   await Lab.down(LAB);
   const { measured, failed } = await measure().finally(() => Lab.down(LAB));

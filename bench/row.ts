@@ -27,6 +27,8 @@ export interface Bench {
   readonly lab: Lab;
   /** Small numbers, to see that it works. */
   readonly quick: boolean;
+  /** As large and as long as the goals are, where that takes many minutes. */
+  readonly long: boolean;
   /** Says what is being done. */
   readonly say: (line: string) => void;
   /** How many samples: the first as a rule, the second when quick. */
@@ -38,6 +40,11 @@ export interface Row {
   /** `docker`: hosts with dockerd. `daemon`: hosts with net-routed only. `none`: no hosts. */
   readonly lab: 'docker' | 'daemon' | 'none';
   readonly run: (bench: Bench) => Promise<Finding>;
+}
+
+/** Of what could not be measured: it stands in the table, as a goal that is missed. */
+export function missing(what: string, unit: Unit, goal?: string): Figure {
+  return { what, unit, n: 0, median: Number.NaN, p99: Number.NaN, ...(goal && { goal: `${goal}: MISSING` }) };
 }
 
 /** A figure of many samples. */

@@ -108,6 +108,13 @@ const groups: Group[] = [
         mocha(`${CRASHES} crashes`, 30, ['test/e2e/crash.test.ts'], {
           env: () => ({ NET_ROUTED_CRASHES: `${CRASHES}` }),
         }),
+        // Fails if the hosts do not become alike at all; how long that takes is for the reader.
+        {
+          name: 'healing after 10 minutes',
+          command: ['node', 'bench/main.ts', '--long', '--only', 'heal'],
+          minutes: 40,
+          single: true,
+        },
         mocha(`${KILLS} kills`, 180, ['test/e2e/kills.test.ts'], {
           env: () => ({ NET_ROUTED_KILLS: `${KILLS}` }),
         }),

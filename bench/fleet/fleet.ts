@@ -55,10 +55,21 @@ export class Fleet<C extends Crew> {
     }
   }
 
-  /** Waits until all nodes have their connections and know the same. */
+  /** Waits until all nodes have their connections and know the same. @throws with how far they have come */
   async settled(): Promise<void> {
-    await until('all nodes know the same', async () => allAlike(await this.states()), {
-      timeoutMs: SETTLE_MS,
+    let states: readonly (string | undefined)[] = [];
+    const isSettled = async () => {
+      states = await this.states();
+      return allAlike(states);
+    };
+    await until('all nodes know the same', isSettled, { timeoutMs: SETTLE_MS }).catch((error: Error) => {
+      const linked = states.filter((state) => state !== undefined);
+      const most = Math.max(
+        ...[...Map.groupBy(linked, (state) => state).values()].map(({ length }) => length),
+      );
+      throw new Error(
+        `${error.message}: ${linked.length} of ${this.size} are linked, and ${most} of these alike`,
+      );
     });
   }
 
@@ -108,11 +119,6 @@ export class Fleet<C extends Crew> {
 
 export function allAlike(states: readonly (string | undefined)[]): boolean {
   return states[0] !== undefined && states.every((state) => state === states[0]);
-}
-
-/** Everybody begins with the first node, as if it had let all of them in. */
-export function star(node: number): number[] {
-  return node === 0 ? [] : [0];
 }
 
 /** The one before, so that all hang together, and others by chance: so many altogether. */

@@ -1,12 +1,12 @@
 /** Fleets of each kind, ready for use. */
 import type { ClusterCrew } from './cluster.ts';
-import { atRandom, Fleet, star } from './fleet.ts';
+import { atRandom, Fleet } from './fleet.ts';
 import { makeFolder, removeFolder } from './folder.ts';
 import { foundCluster } from './founding.ts';
 import { HERE } from './namespace.ts';
 import type { Crew } from './protocol.ts';
 
-/** Connections that each node of the others opens, as many as one of ours. */
+/** Connections that each node of the others opens, as many as one of ours, which is told of as many. */
 const DEGREE = 3;
 
 /** What a crew can be told besides: to make changes by itself, so many a second on each node. */
@@ -26,7 +26,8 @@ export async function withCluster<T>(
   const folder = makeFolder('cluster');
   try {
     const orders = await foundCluster(nodes, folder, addressOf);
-    const options = { kind: 'cluster', orders, processes, namespaces, friends: star };
+    // Not all with the first one: 200 that come to it from one address are more than it lets near at a time.
+    const options = { kind: 'cluster', orders, processes, namespaces, friends: atRandom(DEGREE) };
     return await during(await Fleet.start<ClusterCrew>(options), work);
   } finally {
     removeFolder(folder);

@@ -3,7 +3,7 @@ import { inFlight } from '../../../bench/flight.ts';
 import { parseRollup } from '../../../bench/memory.ts';
 import { milliseconds } from '../../../bench/monitor.ts';
 import { readOptions } from '../../../bench/options.ts';
-import { figure } from '../../../bench/row.ts';
+import { figure, missing } from '../../../bench/row.ts';
 import { percentile, summarize } from '../../../bench/stats.ts';
 import { notes, short, table } from '../../../bench/table.ts';
 
@@ -19,6 +19,12 @@ describe('figures of the bench', () => {
     assert.equal(figure('x', 'ms', [2, 4, 6], { against: [8, 8, 8] }).ratio, 0.5);
     assert.equal(figure('x', 'ms', [2], { against: [0] }).ratio, undefined);
     assert.equal(figure('x', 'ms', [2]).ratio, undefined);
+  });
+
+  it('that could not be measured stand there all the same', () => {
+    const figures = [missing('the last of 200', 'ms', 'p99 <= 300')];
+    const [, line] = table([{ row: 'visible', notes: [], figures }]).split('\n');
+    assert.match(line!, /^visible +the last of 200 +0 +\? +- +ms +- +p99 <= 300: MISSING$/);
   });
 
   it('stand below each other in the table', () => {
@@ -63,6 +69,7 @@ describe('what the bench reads', () => {
     assert.deepEqual(readOptions(['--only', 'run,join', '--quick', '--json', 'x'], known), {
       only: ['run', 'join'],
       quick: true,
+      long: false,
       json: 'x',
       help: false,
     });
