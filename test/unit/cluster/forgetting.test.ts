@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { goneChange } from '../../../src/cluster/members.ts';
 import { coordinatorsOf } from '../../../src/cluster/promise.ts';
 import type { Json } from '../../../src/ports/store.ts';
+import { sealedHosts } from './sealed.ts';
 import { Hosts, holdAnswers, type Node } from './world.ts';
 
 describe('to forget', () => {
@@ -231,5 +232,33 @@ describe('to forget', () => {
     for (const { cluster } of hosts.nodes) assert.equal(cluster.members.gone(before.id)?.seal, known);
     hosts.pass(5000);
     for (const node of hosts.nodes) assert.deepEqual([...node.store.list('promise')], []);
+  });
+
+  it('takes one that has stopped as a member said that it had written far more', () => {
+    const hosts = sealedHosts(4);
+    hosts.pass(2000);
+    hosts.gossip();
+    const [coordinator, other, , victim] = hosts.nodes as [Node, Node, Node, Node];
+    const invented = 2 ** 52;
+    const from = other.store.known(victim.id);
+    other.store.take([{ origin: victim.id, from, to: invented, records: [] }]);
+    hosts.gossip();
+    assert.equal(coordinator.store.known(victim.id), invented);
+    const again = victim.restart();
+    hosts.pass(3000);
+    assert.equal(again.cluster.standing.halted, 'rollback');
+    let ended = 'nothing';
+    coordinator.cluster.forgetting.forget([victim.id], false, (error) => {
+      ended = error?.message ?? 'done';
+    });
+    hosts.pass(3000);
+    hosts.nodes.splice(3, 1);
+    for (let times = 0; times < 5; times++) {
+      hosts.gossip();
+      hosts.pass(1000);
+    }
+    assert.equal(ended, 'done');
+    assert.equal(other.cluster.members.gone(victim.id)?.seal, invented);
+    assert.equal(other.cluster.standing.halted, undefined);
   });
 });
