@@ -101,10 +101,11 @@ export class Disputes {
 
   /** What is in dispute, by whom, and what is in the way of an end as far as this host has asked. */
   problems(): CodedError[] {
-    return [...this.#replica.list('dispute')].map(({ key }) => {
+    return [...this.#replica.list('dispute')].flatMap(({ key }) => {
       const disputed = key.slice('dispute/'.length);
       const owners = this.#ownersOf(disputed) ?? [];
       const standing = this.#ownership.owner(disputed);
+      if (standing === undefined) return []; // by a member that means nothing
       const hosts = [...new Set([...owners, ...(standing === undefined ? [] : [standing])])];
       const obstacle = this.#asked.get(disputed)?.obstacle;
       const what = `${this.#named(disputed)} was given to ${this.#names(hosts, ' and ')}: none of them gives any of it`;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
 import { NAMESPACES } from '../../../src/plan/namespaces.ts';
+import type { Json } from '../../../src/ports/store.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { sealedHosts } from './sealed.ts';
 import { Hosts, type Node } from './world.ts';
@@ -198,5 +199,19 @@ describe('a chunk that was given to two hosts, of which one has given it on', ()
       assert.match(problems(one)[0] ?? '', /host h2 and host h3 and host h4/);
       assert.equal(one.cluster.spaces.allocator('s')!.owns(0n), false);
     }
+  });
+});
+
+describe('a dispute about nothing', () => {
+  it('is no problem, whatever a member writes', () => {
+    const hosts = sealedHosts(3);
+    hosts.pass(2000);
+    const values: Json[] = [null, 5, {}, { owners: 5 }, { owners: [hosts.at(1).id] }];
+    const keys = ['p0', 'chunk', 'chunk/s/99', 'chunk/no/1', `member/${hosts.at(1).id}`, 'treasury/none'];
+    const junk = keys.flatMap((key) => values.map((value) => ({ key: `dispute/${key}`, value })));
+    hosts.at(2).store.write(junk, () => {});
+    hosts.gossip();
+    live(hosts, 5000);
+    assert.deepEqual(problems(hosts.at(0)), []);
   });
 });
