@@ -27,10 +27,11 @@ export async function showPool(pool: Pool, { state, driver }: Services, known: K
     owned: String(owned),
     ...(spare !== undefined && { spare: String(spare) }),
     part: String(part),
-    hosts: shares.map(({ host: id, name, owned: own, used }) => ({
+    hosts: shares.map(({ host: id, name, owned: own, rest, used }) => ({
       id,
       name,
       owned: String(own),
+      ...(rest > 0n && { rest: String(rest) }),
       used: String(used),
     })),
   };

@@ -54,8 +54,10 @@ const poolView = z.object({
     z.object({
       id: z.string(),
       name: z.string(),
-      /** Addresses that it gives by itself, used or not. */
+      /** Addresses of its part, used or not: it gives them by itself. */
       owned: z.string(),
+      /** Those that no host was given yet, on the host that decides on the pool. */
+      rest: z.string().optional(),
       used: z.string(),
     }),
   ),

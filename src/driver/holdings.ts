@@ -37,8 +37,10 @@ export interface PoolUsage {
 export interface Share {
   readonly host: string;
   readonly name: string;
-  /** Addresses that it gives by itself, used or not: those of its chunks, and the rest where it decides on the pool. */
+  /** Addresses of its chunks, used or not: it gives them by itself. */
   readonly owned: bigint;
+  /** Where it decides on the pool, those that were never given to a host: it gives them in chunks, to itself as well. */
+  readonly rest: bigint;
   /** Addresses that it uses. */
   readonly used: bigint;
 }
@@ -86,10 +88,11 @@ export class Holdings {
       .map((host) => ({
         host,
         name: members.nameOf(host),
-        owned: BigInt(chunks.get(host) ?? 0) * chunkSize + (host === treasury ? rest : 0n),
+        owned: BigInt(chunks.get(host) ?? 0) * chunkSize,
+        rest: host === treasury ? rest : 0n,
         used: BigInt(used.get(host) ?? 0),
       }))
-      .filter(({ owned, used: some }) => owned > 0n || some > 0n);
+      .filter((one) => one.owned > 0n || one.rest > 0n || one.used > 0n);
   }
 
   async usage(pool: Pool): Promise<PoolUsage> {

@@ -39,14 +39,20 @@ export function renderPools(pools: readonly PoolView[]): string {
 /** With what each host has of them, where there are several. */
 export function renderPoolsOfHosts(pools: readonly PoolView[]): string {
   const rows = pools.flatMap(({ prefix, hosts }) =>
-    hosts.map(({ name, owned, used }) => [prefix, name, count(owned), count(used)]),
+    hosts.map(({ name, owned, rest, used }) => [
+      prefix,
+      name,
+      count(owned),
+      rest === undefined ? '' : count(rest),
+      count(used),
+    ]),
   );
   const all = renderPools(pools);
   if (new Set(rows.map(([, name]) => name)).size < 2) return all;
-  return `${all}\n\n${table(['POOL', 'HOST', 'OWNED', 'USED'], rows)}`;
+  return `${all}\n\n${table(['POOL', 'HOST', 'OWNED', 'REST', 'USED'], rows)}`;
 }
 
-/** What this host has of a pool that others have addresses of as well. */
-function elsewhere({ held, outside = '0', here, owned }: PoolView): string[] {
-  return BigInt(held) + BigInt(outside) === BigInt(here) ? ['', ''] : [count(here), count(owned)];
+/** What this host has of a pool that others have something of as well. */
+function elsewhere({ hosts, here, owned }: PoolView): string[] {
+  return hosts.length < 2 ? ['', ''] : [count(here), count(owned)];
 }

@@ -41,7 +41,7 @@ export const POOLS: PoolView[] = [
     part: '64',
     hosts: [
       { id: 'a1'.repeat(16), name: 'h1', owned: '64', used: '2' },
-      { id: 'b2'.repeat(16), name: 'h2', owned: '65472', used: '0' },
+      { id: 'b2'.repeat(16), name: 'h2', owned: '128', rest: '65344', used: '0' },
     ],
   },
   {
@@ -75,7 +75,10 @@ export const POOLS: PoolView[] = [
     owned: '128',
     spare: '100',
     part: '64',
-    hosts: [],
+    hosts: [
+      { id: 'a1'.repeat(16), name: 'h1', owned: '128', used: '1' },
+      { id: 'b2'.repeat(16), name: 'h2', owned: '64', rest: '65344', used: '3' },
+    ],
   },
 ];
 

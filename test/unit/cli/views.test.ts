@@ -68,8 +68,8 @@ log        journal
 FAILURE                            FOR         TRIES  ERROR
 kernel: route 254 10.1.0.3/32 158  1 min 15 s  4      NR_FOREIGN_OBJECT: the route is not ours; remove it
 
-POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
-10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531
+POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE   HERE  OWNED
+10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531  2     64
 `,
     ));
 
@@ -111,8 +111,8 @@ mtu        1500
 created    2026-01-02T03:04:05.000Z
 endpoints  2
 
-POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE
-10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531
+POOL         TENANT   NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE   HERE  OWNED
+10.1.0.0/16  default  mine     169.254.7.1  65536  2     1        65531  2     64
 `,
     ));
 
@@ -177,13 +177,15 @@ created    2026-01-02T03:04:05.000Z
       'pools list',
       golden`
 POOL         TENANT   RANGE        NETWORK  GATEWAY      SIZE   HELD  RESTING  FREE    OUTSIDE  HERE  OWNED  SPARE
-10.1.0.0/16  default  -            mine     169.254.7.1  65536  2     1        65531   -        -     -      -
+10.1.0.0/16  default  -            mine     169.254.7.1  65536  2     1        65531   -        2     64     -
 fd00:9::/64  default  -            -        fe80::1      2^64   0     0        2^64-1  -        -     -      -
 10.2.0.0/16  default  10.2.4.0/24  -        169.254.7.2  256    3     0        253     1        1     128    100
 
-POOL         HOST  OWNED  USED
-10.1.0.0/16  h1    64     2
-10.1.0.0/16  h2    65472  0
+POOL         HOST  OWNED  REST   USED
+10.1.0.0/16  h1    64     -      2
+10.1.0.0/16  h2    128    65344  0
+10.2.0.0/16  h1    128    -      1
+10.2.0.0/16  h2    64     65344  3
 `,
     ));
 

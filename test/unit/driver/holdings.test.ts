@@ -68,8 +68,17 @@ describe('what all hosts hold', () => {
     const pool = await on.network(1, '10.1.0.0/24');
     await on.network(2, '10.1.0.0/24');
     const usage = (host: number) => on.say(host, ({ holdings, pools }) => holdings.usage(pools.get(pool)));
+    const shares = (host: number) => on.say(host, ({ holdings, pools }) => holdings.shares(pools.get(pool)));
     const first = await usage(1);
     assert.deepEqual([first.spare, first.part], [undefined, 4], 'it decides on the pool');
+    const [treasury, other] = await shares(1);
+    assert.deepEqual(
+      [treasury?.owned, other?.owned],
+      [first.owned, (await usage(2)).owned],
+      'as each says itself',
+    );
+    assert.equal(treasury!.owned + treasury!.rest + other!.owned, 256n);
+    assert.equal(other!.rest, 0n);
     await on.address(2, pool);
     const spare = async () => (await usage(2)).spare!;
     assert.ok((await spare()) >= 2);
