@@ -185,7 +185,8 @@ export class Wiring {
   /** Starts a node; its start is on disk when this ends. */
   async node(transport: Transport, options: NodeOptions = {}): Promise<Wired> {
     const { disk = new MemoryDisk(transport.id), boot = `boot-${this.#seed}` } = options;
-    const now = () => this.clock.now() + (options.aheadMs ?? 0);
+    // Whole milliseconds, as those of the clocks that ship: timers are due in between.
+    const now = () => Math.floor(this.clock.now()) + (options.aheadMs ?? 0);
     const store = new MemoryStore({ disk, classes: CLUSTER_CLASSES, wallMs: now });
     if (options.isSealed) store.sealer = sealerOf(transport.id);
     const log = { warn: (what: object) => void this.warnings.push(what), info: () => {} };
