@@ -360,7 +360,97 @@ const ACTS: Record<string, (...more: never[]) => Promise<unknown>> = {
     for (const one of records.filter(isSigned)) if (!(await poison([one]))) ends += 1;
     return { isOpen, ends };
   },
+  /** Gives itself what others own, and what is nobody's yet, by its own right name. Whether the link goes on. */
+  grants: async (file: string) => {
+    const standing = JSON.parse(await readFile(file, 'utf8')) as Standing[];
+    const as = asMember();
+    const sealer = new Sealer(new IdentitySigner(member), cluster);
+    const { channel, vector } = (await linked(as))!;
+    const from = vector.get(as.id) ?? 0;
+    for (const { seal, ...before } of standing) {
+      const version = {
+        key: before.key,
+        class: 'ownership' as const,
+        text: `{"owner":"${as.id}"}`,
+        origin: as.id,
+        sequence: from + 1,
+        rank: before.rank + 1,
+      };
+      const earlier = { ...before, class: 'ownership' as const, seal: Buffer.from(seal, 'hex') };
+      const record = { ...version, seal: sealer.seal(version, before.rank > 0 ? earlier : undefined) };
+      const ranges = [{ origin: as.id, from, to: from + 1, records: [record] }];
+      channel.send(encode({ kind: 'ranges', ranges }, as.id));
+    }
+    await setTimeout(1000);
+    const isOpen = !channel.ended;
+    channel.destroy('enough');
+    return isOpen;
+  },
+  /** Asks as a member: each of these methods and bodies; how each is answered. */
+  asks: async (file: string) => answersTo(asMember(), JSON.parse(await readFile(file, 'utf8')) as Asked[]),
+  /** Somebody new would be let in under the member's key. */
+  'asks-in': async () => {
+    const as = await credentials();
+    const key = Buffer.from(member.publicKey.export({ type: 'spki', format: 'der' })).toString('base64');
+    return answersTo(as, [['admit', { id: as.id, key }]]);
+  },
+  /** Promises what it is asked to, in a way that cannot be read; how often. */
+  promises: async () => {
+    const as = asMember();
+    const channel = await entered(as);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    channel.onEnd(() => resolve());
+    channel.receive((frame) => {
+      const message = decode(frame, as.id);
+      if (message?.kind !== 'request') return;
+      const { id, method } = message;
+      const loans = [{ space: 's', value: 'x', nonce: 'n' }];
+      const body = { vector: {}, members: [], again: [], loans };
+      const error = { code: 'NR_METHOD_UNKNOWN', what: 'so it is' };
+      const answer = method === 'promise' ? { body } : { error };
+      channel.send(encode({ kind: 'reply', id, ...answer }, as.id));
+      if (method === 'promise') resolve();
+    });
+    channel.send(encode(hello(as.id), as.id));
+    await promise;
+    await setTimeout(500); // it is read before the end of the connection is
+    const isOpen = !channel.ended;
+    channel.destroy('enough');
+    return isOpen;
+  },
 };
+
+type Asked = readonly [method: string, body: unknown];
+
+/** The codes of the errors that requests were answered with, or what else. */
+async function answersTo(as: CertifiedCredentials, asked: readonly Asked[]): Promise<string[]> {
+  const channel = await entered(as);
+  const answers: string[] = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  channel.onEnd((reason) => reject(new Error(`it has ended: ${reason}`)));
+  channel.receive((frame) => {
+    const message = decode(frame, as.id);
+    if (message?.kind !== 'reply') return;
+    answers[message.id] = message.error?.code ?? `done ${JSON.stringify(message.body)}`;
+    if (Object.keys(answers).length === asked.length) resolve();
+  });
+  channel.send(encode(hello(as.id, { purpose: 'call' }), as.id));
+  for (const [id, [method, body]] of asked.entries())
+    channel.send(encode({ kind: 'request', id, method, body }, as.id));
+  await promise;
+  channel.destroy('enough');
+  return answers;
+}
+
+/** A version of a record of ownership as a member's store has it; its seal in hex. */
+interface Standing {
+  readonly key: string;
+  readonly text: string;
+  readonly origin: string;
+  readonly sequence: number;
+  readonly rank: number;
+  readonly seal: string;
+}
 
 interface Poison {
   readonly key: string;

@@ -67,12 +67,8 @@ export async function unchanged(
   assert.deepEqual(await snapshot(lab, host), before, `${what} changed something`);
 }
 
-/**
- * The records of the store, read from a copy: the daemon holds a lock on the file. Without addresses at rest, which an
- * attempt that was refused may leave for a minute, without the instant from which one is held, and without the chunks
- * of addresses that the host has got to choose from, which come and go in the background.
- */
-function records(host: Host): string[] {
+/** Rows of the store's file, read from a copy: the daemon holds a lock on the file. */
+export function rowsOf(host: Host, query: string): Record<string, unknown>[] {
   const folder = mkdtempSync(join(tmpdir(), 'nr-store-'));
   try {
     const file = join(folder, 'store.db');
@@ -81,22 +77,31 @@ function records(host: Host): string[] {
       if (end === '' || existsSync(source)) copyFileSync(source, `${file}${end}`);
     }
     const database = new DatabaseSync(file);
-    const rows = database
-      .prepare(
-        "SELECT key, value FROM record WHERE value IS NOT NULL AND class <> 3 AND key NOT GLOB 'chunk/*' ORDER BY key",
-      )
-      .all();
+    const rows = database.prepare(query).all();
     database.close();
-    assert.ok(rows.length > 0, 'the store has records');
-    return rows.flatMap(({ key, value }) => {
-      const { since: _, ...rest } = JSON.parse(String(value)) as Record<string, unknown>;
-      return rest.use === 'resting'
-        ? []
-        : [`${key} ${JSON.stringify(Object.fromEntries(Object.entries(rest).sort()))}`];
-    });
+    return rows;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * The records of the store. Without addresses at rest, which an attempt that was refused may leave for a minute, without
+ * the instant from which one is held, and without the chunks of addresses that the host has got to choose from, which
+ * come and go in the background.
+ */
+function records(host: Host): string[] {
+  const rows = rowsOf(
+    host,
+    "SELECT key, value FROM record WHERE value IS NOT NULL AND class <> 3 AND key NOT GLOB 'chunk/*' ORDER BY key",
+  );
+  assert.ok(rows.length > 0, 'the store has records');
+  return rows.flatMap(({ key, value }) => {
+    const { since: _, ...rest } = JSON.parse(String(value)) as Record<string, unknown>;
+    return rest.use === 'resting'
+      ? []
+      : [`${key} ${JSON.stringify(Object.fromEntries(Object.entries(rest).sort()))}`];
+  });
 }
 
 /** What `net-routed NAME --json` prints, an element a line, without what the passing of time changes. */

@@ -7,6 +7,7 @@ import { CLUSTER_CLASSES } from '../../src/cluster/namespaces.ts';
 import { CLUSTER_PORT } from '../../src/net/place.ts';
 import { NAMESPACES } from '../../src/plan/namespaces.ts';
 import { counted, metricsOf, refusedFor, sees, statusOf } from './secrets.ts';
+import { rowsOf } from './snapshot.ts';
 import { createNetwork, docker, eventually, reaches, run, useLab } from './support.ts';
 
 const SUBNET = '10.1.0.0/16';
@@ -90,6 +91,14 @@ describe('strangers and rogues', function () {
     assert.ok((await rss(h1)) < memory + GROWTH, `memory: ${memory} before, ${await rss(h1)} now`);
   }
 
+  /** Ids by name. */
+  async function hostIds(): Promise<Record<string, string>> {
+    const { hosts } = JSON.parse(await h1.must(['net-routed', 'hosts', '--json'])) as {
+      hosts: { id: string; name: string }[];
+    };
+    return Object.fromEntries(hosts.map(({ id, name }) => [name, id]));
+  }
+
   before(async function () {
     this.timeout(240_000);
     [h1, h2, h3] = lab().hosts as [Host, Host, Host];
@@ -170,6 +179,92 @@ describe('strangers and rogues', function () {
     await unharmed(h1, h2);
   });
 
+  it('are given by nobody, nor by themselves, what is not theirs', async () => {
+    const file = '/tmp/overreach.json';
+    const put = (what: unknown) => h3.must(['sh', '-c', `cat > ${file}`], { input: JSON.stringify(what) });
+    const pids = [h1, h2].map((host) => host.pid('net-routed'));
+    const standing = ownership(h3);
+    const ids = await hostIds();
+    const [me, treasury] = [ids.h3!, ids.h1!];
+    const others = standing.filter(({ key, text }) => key.startsWith('chunk/') && !text.includes(me));
+    const space = others[0]!.key.split('/')[1]!;
+    const free = { ...others[0]!, key: `chunk/${space}/63`, rank: 0, seal: '' };
+    assert.ok(!standing.some(({ key }) => key === free.key));
+    await put([...others, free]);
+    const before = ownership(h1);
+    assert.deepEqual(await does(h3, ['grants', file]), [true], 'what is not shown to be right ends no link');
+
+    const owner = { owner: me };
+    const domain = 'tenant/default';
+    const create = (key: string, value: unknown) => [
+      'create',
+      { domain, known: 0, records: [{ key, value }] },
+    ];
+    const seen = (key: string) => {
+      const { origin, sequence } = before.find((one) => one.key === key) ?? { origin: treasury, sequence: 1 };
+      return { [key]: { origin, sequence } };
+    };
+    const remove = (key: string) => [
+      'remove',
+      { domain, known: 0, spaces: [], keys: [key], seen: seen(key) },
+    ];
+    const handover = (key: string) => [
+      'handover',
+      { vector: { [treasury]: 1 }, loans: [{ key, borrowers: [{ to: me, nonce: 'z' }] }] },
+    ];
+    const stranger = '9'.repeat(32);
+    const forbidden = [
+      create('treasury/default', owner),
+      create(`chunk/${space}/63`, owner),
+      create(`member/${stranger}`, { number: 9, key: stranger, complete: true }),
+      create('self/leaving', {}),
+      create(`space/${space}x`, { domain, size: '-1', chunk: 0 }),
+      remove(others[0]!.key),
+      remove(`member/${ids.h2}`),
+      remove(`space/${space}`),
+      handover(`lent/${treasury}/${space}/2`),
+      handover(`lent/${me}/${space}/63/1`),
+    ];
+    await put(forbidden);
+    const counts = await refusedFor(h1, 'request');
+    const [answers] = await does(h3, ['asks', file]);
+    assert.deepEqual(
+      answers,
+      forbidden.map(() => 'NR_REQUEST_FORBIDDEN'),
+    );
+    assert.deepEqual(await does(h3, ['asks-in']), [['NR_REQUEST_FORBIDDEN']]);
+    assert.equal(await refusedFor(h1, 'request'), counts + forbidden.length + 1);
+    const log = readFileSync(h1.log('net-routed'), 'utf8');
+    assert.match(log, /refused a request of a member/);
+    const mine = (all: typeof before) => all.filter(({ text }) => text.includes(me)).map(({ key }) => key);
+    for (const host of [h1, h2]) assert.deepEqual(mine(ownership(host)), mine(before), host.name);
+    assert.deepEqual(
+      [h1, h2].map((host) => host.pid('net-routed')),
+      pids,
+    );
+    await unharmed(h1, h2);
+  });
+
+  it('end no daemon by what they promise', async () => {
+    const pid = h1.pid('net-routed');
+    await h2.stopDaemon();
+    let isOver = false;
+    const answered = does(h3, ['promises']).finally(() => {
+      isOver = true;
+    });
+    const said: string[] = [];
+    while (!isOver) said.push((await h1.exec(['net-routed', 'forget', 'h2'], { timeoutMs: 100_000 })).stderr);
+    assert.deepEqual(await answered, [true]);
+    assert.ok(
+      said.some((one) => /NR_MEMBER_REFUSED: .*answers nonsense/.test(one)),
+      said.join('\n'),
+    );
+    await h2.startDaemon();
+    await sees(h1, 'h1 present, h2 present, h3 present');
+    assert.equal(h1.pid('net-routed'), pid);
+    await unharmed(h1, h2);
+  });
+
   it('poison no daemon with records of a member, and none that starts with them', async () => {
     const records = poison();
     const file = '/tmp/poison.json';
@@ -235,6 +330,23 @@ describe('strangers and rogues', function () {
     await sees(h2, 'h1 present, h2 present, h3 forgotten, h3 present');
   });
 });
+
+/** Who owns what, by the records that a host has on its disk. */
+function ownership(host: Host) {
+  const rows = rowsOf(
+    host,
+    `SELECT key, value AS text, name AS origin, sequence, rank, lower(hex(seal)) AS seal
+     FROM record JOIN origin ON origin = number WHERE class = 1 AND value IS NOT NULL ORDER BY key`,
+  );
+  return rows.map((row) => ({
+    key: String(row.key),
+    text: String(row.text),
+    origin: String(row.origin),
+    sequence: Number(row.sequence),
+    rank: Number(row.rank),
+    seal: String(row.seal),
+  }));
+}
 
 /** Records that mean nothing, for each namespace and one that nobody knows. */
 function poison(): { key: string; kind: string; text?: string }[] {
