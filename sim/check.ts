@@ -60,7 +60,7 @@ function rest(host: Host, world: World): string | undefined {
   if (!world.isComplete(host)) return 'incomplete';
   if (cluster.standing.starting) return 'still starting';
   for (const { key } of replica.tombstones()) return `keeps the tombstone ${key}`;
-  for (const namespace of ['promise', 'returning', 'self', TRANSFERS])
+  for (const namespace of ['promise', 'returning', 'self', 'dispute', TRANSFERS])
     for (const { key } of replica.list(namespace)) if (key !== KNEW_ALL) return `keeps ${key}`;
   if (!replica.get(KNEW_ALL)) return 'has not written down that it knows all';
   for (const namespace of ['chunk', 'treasury'])

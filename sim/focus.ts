@@ -15,7 +15,7 @@ export interface Focus {
 
 export type FocusName = 'records' | 'loans' | 'forgetting' | 'parting' | 'copies' | 'spaces' | RareName;
 /** What no story is about unless it is asked for. */
-export type RareName = 'losses';
+export type RareName = 'losses' | 'splits';
 
 export const WEATHERS: readonly Weather[] = [
   CALM,
@@ -134,5 +134,12 @@ export const RARE: Readonly<Record<RareName, Focus>> = {
     },
     strikes: 12,
     weathers: WEATHERS,
+  },
+  /** Backups that are played back with nobody there to see it. */
+  splits: {
+    requests: { allocate: 6, release: 4, write: 2 },
+    troubles: { 'rollback unseen': 20, heal: 10, crash: 8, 'crash at a write': 4, join: 12, partition: 3 },
+    strikes: 6,
+    pools: [[{ id: 'p1', size: 48, chunk: 2 }]],
   },
 };

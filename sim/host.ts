@@ -144,6 +144,8 @@ export class Host {
         warn: (what: object) => {
           if ('repaired' in what) {
             world.repaired(this, what);
+          } else if ('disputed' in what && world.counts.unseenRollbacks > 0) {
+            world.trace(this, () => `disputes ${JSON.stringify(what)}`);
           } else if ('unmended' in what) {
             world.unmended(this, what);
           } else if (!world.operator.mayBeginAnew(this, what)) world.fault(what);

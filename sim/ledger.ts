@@ -1,4 +1,5 @@
 import type { Host } from './host.ts';
+import { isIn } from './split.ts';
 import type { World } from './world.ts';
 
 interface Hold {
@@ -13,6 +14,12 @@ interface Hold {
 /** Who was told to have what: the truth that the hosts' records are held against. */
 export class Ledger {
   acknowledged = 0;
+  /** Two parts give the same, as neither can know of the other. */
+  isSplit = false;
+  /** What both know that two hosts were given, by the keys of its records: nobody gives any of it. */
+  readonly disputed = new Set<string>();
+  /** Values that were given twice while nobody could know. */
+  readonly #twice = new Set<string>();
   readonly violations: string[] = [];
   readonly #world: World;
   readonly #holds = new Map<string, Hold[]>();
@@ -34,6 +41,9 @@ export class Ledger {
     const holds = this.#holds.get(value) ?? [];
     if (this.#find(host, value, tag)) return;
     if (host.tainted) this.violation(`GIVEN ${value} by ${host.name}, whose disk is not what it was`);
+    for (const key of this.disputed)
+      if (isIn(this.#world, value, key))
+        this.violation(`GIVEN ${value} by ${host.name}, of ${key} in dispute`);
     const hold = { host, tag, shared, releasing: false };
     this.#compareHolds(value, hold);
     const space = value.slice(0, value.indexOf('/'));
@@ -144,8 +154,19 @@ export class Ledger {
   #compareHolds(value: string, hold: Hold): void {
     const name = ({ host, tag }: Hold) => `${host.name} (${tag})`;
     for (const other of this.#holds.get(value) ?? [])
-      if (other !== hold && !other.releasing && !(other.shared && hold.shared))
+      if (other !== hold && !other.releasing && !(other.shared && hold.shared)) {
+        if (this.#isExcused(value)) continue;
         return this.violation(`DUPLICATE ${value}: ${name(hold)} beside ${name(other)}`);
+      }
+  }
+
+  /** Whether a value was given twice while nobody could know. */
+  #isExcused(value: string): boolean {
+    if (this.isSplit && !this.#twice.has(value)) {
+      this.#world.counts.twice++;
+      this.#twice.add(value);
+    }
+    return this.#twice.has(value);
   }
 
   #find(host: Host, value: string, tag: string): Hold | undefined {

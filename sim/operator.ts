@@ -1,6 +1,8 @@
 import { transfersSince } from '../src/cluster/transfers.ts';
+import { contentHash } from './check.ts';
 import { Host, type SimulatedDisk } from './host.ts';
 import { CALM } from './network.ts';
+import { Split } from './split.ts';
 import type { World } from './world.ts';
 
 /** Hosts that there ever are in a story, or so many more than at its beginning. */
@@ -156,6 +158,31 @@ export class Operator {
       });
       this.#switchOff(host);
       this.#beginForgetting();
+    });
+  }
+
+  /** The disk of who gives chunks is set back, while nobody can be reached that knows what it has given since. */
+  rollBackUnseen(): void {
+    const { counts, hosts, random } = this.#world;
+    this.#inCalm(() => {
+      const isBusy = hosts.some((one) => (one.dead ? !this.#isForgotten(one) : !this.#world.isComplete(one)));
+      const parts = this.#world.members().filter((one) => !this.#leaving.has(one));
+      const giver = this.#world.byId(parts[0]?.node.cluster.ownership.treasury('tenant-default') ?? '');
+      const first = random.pick(parts.filter((one) => one !== giver));
+      const others = parts.filter((one) => one !== giver && one !== first);
+      if (isBusy || !giver || !first || others.length < 2 || !this.#world.settle(30_000, areAlike)) return;
+      for (const one of parts) one.reprieve();
+      counts.unseenRollbacks++;
+      const split = new Split(this.#world, giver, first, others);
+      const keys = split.happen();
+      counts.disputes += keys.length;
+      this.#switchOff(giver);
+      this.#beginForgetting();
+      split.settle(keys);
+
+      function areAlike(): boolean {
+        return new Set(parts.filter(({ up }) => up).map(contentHash)).size === 1;
+      }
     });
   }
 

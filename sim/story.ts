@@ -42,7 +42,9 @@ export function tell(seed: number, { nodes, steps, focus, print }: StoryOptions 
   const weather = plan.pick(about.weathers ?? WEATHERS)!;
   const strikes = (about.strikes ?? 8) / 100;
   // No story has so many transfers that a seal of the product would leave any out.
-  const linksMax = plan.pick([undefined, undefined, 1, 2]);
+  const carried = plan.pick([undefined, undefined, 1, 2]);
+  // Two histories are told apart as far as seals go back.
+  const linksMax = focus === 'splits' ? undefined : carried;
   const world = new World(seed, { ...options, linksMax });
   const unfold = () => {
     const troubles = new Troubles(world, about.troubles);

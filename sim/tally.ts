@@ -38,6 +38,12 @@ const WAYS_OUT = {
   begunAnew: 'begun anew, as nobody could show them how a record changed hands',
   givenUp: 'given up, as they could not forget others',
 } as const;
+/** Of stories about that only. */
+const SPLITS = {
+  unseenRollbacks: 'rollbacks that nobody could see',
+  disputes: 'chunks that were given twice by them',
+  twice: 'values that two hosts had for it, before they could know',
+} as const;
 /** Violations by their first word. */
 const DUPLICATES = ['DUPLICATE', 'GIVEN', 'REMOVED'];
 const LOSSES = ['LOST', 'CAUSALITY'];
@@ -83,6 +89,7 @@ export class Tally {
       this.#listed(BEFALLEN),
       this.#listed(MESSAGES),
       `hosts ${this.#listed(WAYS_OUT)}`,
+      ...(this.#of('unseenRollbacks') > 0 ? [this.#listed(SPLITS)] : []),
       `${this.#of('replicas')} replicas compared at the end, by the hash of all that they have; ${this.#of('repairs')} records repaired before, of ${this.#of('lostRecords')} lost on purpose`,
       `${this.told} seeds: ${duplicates} with duplicates, ${losses} with losses, ${diverged} diverged, ${others} with other faults`,
     ].join('\n');

@@ -64,6 +64,9 @@ const TROUBLES = {
   clone({ operator }, host) {
     operator.clone(host);
   },
+  'rollback unseen'({ operator }) {
+    operator.rollBackUnseen();
+  },
   'lost record'({ network }, host) {
     network.loseOne(host);
   },
@@ -89,9 +92,10 @@ const WEIGHTS: Readonly<Record<Trouble, number>> = {
   rollback: 4,
   clone: 2,
   'lost record': 0,
+  'rollback unseen': 0,
 };
 /** They befall only who they are meant for. */
-const RARE: readonly Trouble[] = ['lost record'];
+const RARE: readonly Trouble[] = ['lost record', 'rollback unseen'];
 
 /** Troubles of one story: some of them never come, others all the more. */
 export class Troubles {

@@ -72,6 +72,10 @@ export class World {
     forgets: 0,
     rollbacks: 0,
     clones: 0,
+    /** Rollbacks that nobody could see, and chunks and values that were given twice by them. */
+    unseenRollbacks: 0,
+    disputes: 0,
+    twice: 0,
     passedOver: 0,
     begunAnew: 0,
     givenUp: 0,
@@ -125,6 +129,11 @@ export class World {
     return this.hosts.find((host) => host.name === name)!;
   }
 
+  /** What a space was made like: those that come and go have a number behind the name. */
+  poolOf(space: string): Pool | undefined {
+    return [...this.#pools, ...this.passing].find(({ id }) => id === space.split('-')[0]);
+  }
+
   isPermanent(space: string): boolean {
     return this.#pools.some(({ id }) => id === space);
   }
@@ -141,15 +150,15 @@ export class World {
     this.trace(host, () => `repairs ${JSON.stringify(what)}`);
     // What was told as replaced may not be there for anybody, if those that knew what replaced it have died since.
     const isHole = this.hosts.some(({ dead }) => dead) && this.counts.forgets > 0;
-    if (this.counts.lostRecords === 0 && !isHole)
-      this.ledger.violation(`REPAIRED ${named(JSON.stringify(what))} by ${host.name}`);
-    else if (this.counts.lostRecords === 0) this.counts.holes++;
+    const isMeant = this.counts.lostRecords > 0 || this.counts.unseenRollbacks > 0;
+    if (!isMeant && !isHole) this.ledger.violation(`REPAIRED ${named(JSON.stringify(what))} by ${host.name}`);
+    else if (!isMeant) this.counts.holes++;
   }
 
   /** Records are still different after a repair: it may have ended early if one was lost on purpose, and goes on later. */
   unmended(host: Host, what: object): void {
     this.trace(host, () => `has not repaired ${JSON.stringify(what)}`);
-    if (this.counts.lostRecords === 0)
+    if (this.counts.lostRecords === 0 && this.counts.unseenRollbacks === 0)
       this.ledger.violation(`UNMENDED ${named(JSON.stringify(what))} at ${host.name}`);
   }
 

@@ -12,6 +12,49 @@ const TRANSFERS = ['test/unit/cluster/transfers.test.ts'];
 /** Of chunks, claims and names. */
 export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
   {
+    name: 'gives-in-dispute',
+    what: 'who owns a chunk in the end gives of it, although it was given to another host as well',
+    changes: [
+      {
+        file: 'src/cluster/spaces.ts',
+        find: 'isOurs && !this.#replica.get(disputeKey(key))',
+        replace: 'isOurs',
+      },
+    ],
+    seeds: { within: 40, shows: /^GIVEN .* in dispute/, story: { focus: 'splits' } },
+    tests: {
+      files: ['test/unit/cluster/disputes.test.ts'],
+      title: /nobody gives of it, over restarts/,
+    },
+  },
+  {
+    name: 'order-with-gaps',
+    what: 'of two versions of one origin and rank neither stands',
+    changes: [
+      {
+        file: 'src/store/crdt/record.ts',
+        find: '  if (a.sequence !== b.sequence) return a.sequence > b.sequence;',
+        replace: '  if (a.rank === b.rank) return false;',
+      },
+    ],
+    seeds: { within: 40, shows: /^DIVERGED in chunk/, story: { focus: 'splits' } },
+  },
+  {
+    name: 'ends-disputes-early',
+    what: 'a dispute ends although others have something of the chunk',
+    changes: [
+      {
+        file: 'src/cluster/disputes.ts',
+        find: 'if (unreachable.length > 0 || held.size > 0) return;',
+        replace: 'if (unreachable.length > 0) return;',
+      },
+    ],
+    tests: {
+      files: ['test/unit/cluster/disputes.test.ts'],
+      title: /keeps what both have of it/,
+    },
+  },
+  {
     name: 'no-ownership',
     what: 'everybody takes any chunk, and the last writer wins',
     changes: [
