@@ -34,7 +34,10 @@ export function attentionOf(
       `host ${holder} alone holds the key of the cluster: without it no host can be let in, and no certificate renewed`,
       `have one or two others hold it as well, on ${holder}: net-routed share HOST`,
     );
-  for (const { name, endpoints: count } of silent)
+  const { heard = 0, total = 0 } = cluster.members ?? {};
+  // It is this host that is not heard.
+  const isOut = cluster.state === 'halted' || (heard === 1 && total > 2);
+  for (const { name, endpoints: count } of isOut ? [] : silent)
     add(
       `endpoints of host ${name}, which is not heard: ${count}`,
       'net-routed endpoints --all lists them; if the host will not return: net-routed forget',
@@ -113,7 +116,6 @@ export function attentionOf(
       `use a larger ${range === undefined ? 'subnet' : '--ip-range'}`,
     );
   }
-  const { heard = 0, total = 0 } = cluster.members ?? {};
   for (const pool of heard < total ? pools : []) {
     if (!runsDry(pool)) continue;
     add(

@@ -29,7 +29,10 @@ export function showCluster(
       certificateUntil: new Date(member.certifiedUntil).toISOString(),
     }),
     ...(secrets && { secrets: [...secrets] }),
-    members: { total: present.length, heard: present.filter((one) => !isSilent(one, now)).length },
+    // Who has stopped hears nobody any more, whatever it heard a moment ago.
+    ...(state !== 'halted' && {
+      members: { total: present.length, heard: present.filter((one) => !isSilent(one, now)).length },
+    }),
     problems: member.problems.map(problemOf),
   };
 }

@@ -266,7 +266,7 @@ export const clusterView = z.object({
   certificateUntil: z.string().optional(),
   /** Names of the secrets that are accepted, in a cluster that has a secret; with the first one this host dials. */
   secrets: z.array(z.string()).optional(),
-  /** Members that are not gone, and those of them that were heard in the last 20 s. */
+  /** Members that are not gone, and those of them that were heard in the last 20 s; not for a host that has stopped. */
   members: z.object({ total: z.number(), heard: z.number() }).optional(),
   problems: z.array(problemView),
 });

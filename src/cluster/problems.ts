@@ -5,10 +5,21 @@ import { type HostView, livenessOf } from './hosts.ts';
 import type { Members } from './members.ts';
 import { type ClusterNode, keyHolders } from './node.ts';
 import { DEFAULT_DOMAIN } from './ownership.ts';
+import type { Halt } from './standing.ts';
 import { TOLERANCE_MS, wrongClock } from './walltime.ts';
 
 /** How long a certificate may be due for renewal before somebody should look, in milliseconds. */
 const LATE_MS = 24 * 60 * 60 * 1000;
+const RETURNS =
+  'nothing: it asks to be let in again by itself, unless NR_RETURN_* is told, which says what to do';
+/** What a person can do for a host that has stopped. */
+const NEXT: Record<Halt, string> = {
+  gone: RETURNS,
+  passed: RETURNS,
+  rollback: 'make sure that no copy of it runs, and let another host forget it: it comes back by itself then',
+  clone:
+    'stop the one that is not to stay, and let another host forget them: the other one comes back by itself',
+};
 /** Hosts that one line names. */
 const NAMES_MAX = 5;
 
@@ -28,7 +39,9 @@ export function problemsOf(
   try {
     cluster.standing.mayGive();
   } catch (error) {
-    problems.push(asCoded(error));
+    const standing = asCoded(error);
+    const { halted } = cluster.standing;
+    problems.push(halted ? new CodedError(standing.code, standing.what, { remedy: NEXT[halted] }) : standing);
   }
   if (listening.trouble) problems.push(listening.trouble);
   const [other, ...more] = strangers.foundings();
@@ -47,31 +60,16 @@ export function problemsOf(
   if (unknown) problems.push(unknown);
   if (certificate && !cluster.standing.halted && keyHolders(replica, cluster.members)?.length === 0)
     problems.push(keyLost(certificate));
-  const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
-  const silent = hosts.filter((one) => isSilent(one, now));
-  const isKeyHeard = hosts.some((one) => one.holdsKey && !isGone(one) && !silent.includes(one));
-  for (const host of silent) {
-    const { id, name, holdsKey, isBlocking, trouble, silentSince } = host;
-    const blocked = [
-      'addresses asked for with --ip in its part of a pool',
-      ...(id === treasury
-        ? [
-            'new networks and hosts, as it decides on them, and further addresses when this host has given its own',
-          ]
-        : []),
-      ...(holdsKey && !isKeyHeard ? ['tokens and new certificates, as it holds the key of the cluster'] : []),
-      ...(isBlocking ? ['the end of removed records'] : []),
-    ];
-    problems.push(
-      new CodedError(
-        'NR_MEMBER_UNREACHABLE',
-        `host ${name} was not heard for ${seconds(now - silentSince)} s${trouble === undefined ? '' : ` (${trouble})`}; it blocks ${blocked.join(', ')}`,
-      ),
-    );
+  // Who has stopped is heard by nobody, and hears nobody: others are not to blame.
+  if (!cluster.standing.halted) {
+    const treasury = cluster.ownership.treasury(DEFAULT_DOMAIN);
+    problems.push(...silences(hosts, { treasury, port: listening.port, now }));
+    const blocked = hosts.filter((host) => host.isUdpBlocked && !isSilent(host, now));
+    if (probes.trouble !== undefined || blocked.length > 0)
+      problems.push(
+        new CodedError('NR_PROBES_BLOCKED', blockedText(listening.port, probes.trouble, blocked)),
+      );
   }
-  const blocked = hosts.filter((host) => host.isUdpBlocked && !isSilent(host, now));
-  if (probes.trouble !== undefined || blocked.length > 0)
-    problems.push(new CodedError('NR_PROBES_BLOCKED', blockedText(listening.port, probes.trouble, blocked)));
   const wrong = wrongClock(wallMs);
   if (wrong) problems.push(wrong);
   for (const { name, clockOffsetMs = 0 } of hosts.filter(({ state }) => state === 'present')) {
@@ -93,6 +91,48 @@ export function unknownMembers(members: Members, self: string): CodedError | und
   const numbers = members.missing(NAMES_MAX);
   const what = `this host does not know which host was admitted as number ${numbers.join(', ')}`;
   return new CodedError('NR_MEMBER_MISSING', what);
+}
+
+/** Members that are not heard, and what that blocks. If that is all of them, it may be this host that is cut off. */
+function silences(
+  hosts: readonly HostView[],
+  {
+    treasury,
+    port,
+    now,
+  }: { readonly treasury: string | undefined; readonly port: number; readonly now: number },
+): CodedError[] {
+  const others = hosts.filter((one) => !one.isSelf && !isGone(one));
+  const silent = others.filter((one) => isSilent(one, now));
+  const isKeyHeard = hosts.some((one) => one.holdsKey && !isGone(one) && !silent.includes(one));
+  const unheard = (some: readonly HostView[], said: (since: string) => string, remedy?: string) => {
+    const [its, it] = some.length > 1 ? ['their parts', 'one of them'] : ['its part', 'it'];
+    const ms = now - Math.max(...some.map(({ silentSince }) => silentSince));
+    const trouble = some.find((one) => one.trouble !== undefined)?.trouble;
+    const since = `for ${seconds(ms)} s${trouble === undefined ? '' : ` (${trouble})`}`;
+    const blocked = [
+      `addresses asked for with --ip in ${its} of a pool`,
+      ...(some.some(({ id }) => id === treasury)
+        ? [
+            `new networks and hosts, as ${it} decides on them, and further addresses when this host has given its own`,
+          ]
+        : []),
+      ...(!isKeyHeard && some.some(({ holdsKey }) => holdsKey)
+        ? [`tokens and new certificates, as ${it} holds the key of the cluster`]
+        : []),
+      ...(some.some(({ isBlocking }) => isBlocking) ? ['the end of removed records'] : []),
+    ];
+    const what = `${said(since)}; that blocks ${blocked.join(', ')}`;
+    return new CodedError('NR_MEMBER_UNREACHABLE', what, { remedy });
+  };
+  const alone = (name: string) => (since: string) => `host ${name} was not heard ${since}`;
+  if (silent.length < others.length || others.length === 0)
+    return silent.map((one) => unheard([one], alone(one.name)));
+  const [only, another] = others;
+  const nobody = (since: string) => `this host has heard none of the ${others.length} others ${since}`;
+  const look = `look at the network of this host first, with TCP and UDP port ${port}`;
+  const remedy = `${look}; forget others only if they will not return: net-routed forget HOST`;
+  return [unheard(others, another ? nobody : alone(only!.name), remedy)];
 }
 
 /** Nobody is left that can let hosts in, or renew what ends. */

@@ -14,7 +14,7 @@ const STATES: Record<ClusterView['state'], string> = {
 /** In one line. */
 export function renderCluster({ state, cluster, members, change }: ClusterView): string {
   const doing = change ? `; ${change.what}: ${change.step}, for ${duration(change.seconds)}` : '';
-  if (cluster === undefined || !members) return `${STATES[state]}${doing}`;
-  const heard = `${members.heard} of ${counted(members.total, 'member')} heard`;
-  return `${cluster}, ${heard}${STATES[state]}${doing}`;
+  if (cluster === undefined) return `${STATES[state]}${doing}`;
+  const heard = members ? `, ${members.heard} of ${counted(members.total, 'member')} heard` : '';
+  return `${cluster}${heard}${STATES[state]}${doing}`;
 }

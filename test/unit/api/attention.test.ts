@@ -172,5 +172,11 @@ describe('attention', () => {
     assert.match(second!, /^endpoint abababababab has lost 10\.1\.0\.2, /);
     assert.match(third!, /given their addresses again: 2$/);
     assert.deepEqual(rest, []);
+    // Where nobody is heard, it is this host that others have lost.
+    const silentHere = { silent: [{ name: 'h3', endpoints: 7 }] };
+    for (const cluster of [{ state: 'halted' }, { state: 'member', members: { total: 3, heard: 1 } }]) {
+      const its = { ...facts, cluster: { ...facts.cluster, ...cluster } } as Facts;
+      assert.deepEqual(attentionOf(its, [], [], silentHere), []);
+    }
   });
 });

@@ -11,6 +11,7 @@ import {
   statusView,
   tokenView,
 } from '../../../src/api/views.ts';
+import { renderCluster } from '../../../src/cli/show/cluster.ts';
 import type { ClusterFacts, MemberFacts } from '../../../src/cluster/facts.ts';
 import type { HostView } from '../../../src/cluster/hosts.ts';
 import { CodedError } from '../../../src/errors.ts';
@@ -141,6 +142,13 @@ describe('operator API of the cluster', () => {
     const health = await ask(it, '/health');
     assert.equal(health.statusCode, 200);
     assert.deepEqual(healthView.parse(JSON.parse(health.payload)).status, 'degraded');
+  });
+
+  it('counts nobody as heard by a host that has stopped', async () => {
+    const it = { describe: () => ({ ...member(), state: 'halted' as const }) };
+    const cluster = clusterView.parse(JSON.parse((await ask(it, '/v1/cluster')).payload));
+    assert.deepEqual([cluster.cluster, cluster.members], [UUID, undefined]);
+    assert.equal(renderCluster(cluster), `${UUID}, halted`);
   });
 
   it('leaves out hosts that have left or are somebody else by now, unless it is asked for all', async () => {

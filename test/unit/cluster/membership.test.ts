@@ -280,7 +280,7 @@ describe('membership', () => {
     await a.stop();
     b.aheadMs = 30_000;
     const [silent] = facts(b).problems;
-    assert.match(silent!.what, /^host a was not heard .* tokens and new certificates/);
+    assert.match(silent!.what, / tokens and new certificates, as one of them holds the key of the cluster/);
     await assert.rejects(b.it.forget(['a'], { ban: true }), {
       code: 'NR_FORGET_KEY',
       what: 'nobody but host a holds the key of the cluster',
@@ -482,6 +482,25 @@ describe('membership', () => {
     assert.equal(problem?.code, 'NR_MEMBER_UNREACHABLE');
     assert.match(problem!.what, /^host b was not heard for \d+ s/);
     assert.doesNotMatch(problem!.what, /new networks/, 'a decides on those itself');
+  });
+
+  it('says in one line that it hears nobody, and where to look then', async function () {
+    this.timeout(60_000);
+    const [a, b, c] = (await cluster('a', 'b', 'c')) as [Machine, Machine, Machine];
+    await until(() => b.it.hosts().filter(({ heardAt }) => heardAt !== undefined).length === 2);
+    await a.it.share('b');
+    await until(() => b.it.describe().member?.keyHolders?.length === 2);
+    for (const one of [a, c]) await one.stop();
+    b.aheadMs = 30_000;
+    const [problem, ...others] = b.it.describe().member!.problems;
+    assert.match(problem!.what, /^this host has heard none of the 2 others for \d+ s\b.*; that blocks /);
+    assert.match(
+      problem!.what,
+      /new networks and hosts, as one of them decides on them, and further addresses/,
+    );
+    assert.doesNotMatch(problem!.what, /tokens/);
+    assert.match(problem!.remedy, /^look at the network of this host first, with TCP and UDP port \d+; /);
+    assert.deepEqual(others, []);
   });
 
   it('calls a host that it cannot reach by its name', async () => {
