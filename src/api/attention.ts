@@ -87,7 +87,7 @@ export function attentionOf(
   if (withheld > 0)
     add(
       `endpoints that others do not reach until they are given their addresses again: ${withheld}`,
-      'nothing: they are asked for; net-routed hosts tells whether a host is silent that has to answer',
+      'they are asked for by themselves; net-routed hosts tells whether a host is silent that has to answer',
     );
   for (const { addresses } of endpoints) {
     for (const { address, conflict } of addresses) {

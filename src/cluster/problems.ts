@@ -47,7 +47,7 @@ export function problemsOf(
   const [other, ...more] = strangers.foundings();
   if (other !== undefined) {
     const all = [other, ...more].join(', ');
-    const what = `the cluster was made a second time with the same secret: ${all} is in the other one`;
+    const what = `the cluster was made a second time with the same secret: ${all} ${more.length > 0 ? 'are' : 'is'} in the other one`;
     problems.push(new CodedError('NR_CLUSTER_FOUNDERS', what));
   }
   for (const { member, address } of strangers.stopped()) {

@@ -33,7 +33,7 @@ export class Strangers {
 
   /** `remote`: address with port. */
   refused(reason: string, remote: string): void {
-    const address = remote.replace(/:\d+$/, '');
+    const address = plain(remote.replace(/:\d+$/, ''));
     const who = `${reason} ${address}`;
     const now = this.#clock.now();
     // A member only says that: there are not many.
@@ -48,8 +48,8 @@ export class Strangers {
 
   /** Somebody with the key of a member says that it has stopped, and would come back as another one. */
   hasStopped(member: string, address: string): void {
-    const plain = address.replace(/^::ffff:/, '');
-    this.#stopped.set(`${member} ${plain}`, { member, address: plain, at: this.#clock.now() });
+    const at = plain(address);
+    this.#stopped.set(`${member} ${at}`, { member, address: at, at: this.#clock.now() });
   }
 
   /** Those that have said so lately. */
@@ -65,4 +65,9 @@ export class Strangers {
     for (const [address, at] of this.#foundings) if (at < before) this.#foundings.delete(address);
     return [...this.#foundings.keys()];
   }
+}
+
+/** As people write it: a socket for both families has IPv4 addresses in IPv6's form. */
+function plain(address: string): string {
+  return address.replace(/^\[?::ffff:([\d.]+)\]?$/, '$1');
 }

@@ -229,7 +229,8 @@ export class Logicals {
     const some =
       known.length > 0 ? `known: ${known.slice(0, 20).join(', ')}` : 'there is none with a name yet';
     const what = `tenant ${tenant} has no network ${quote(name)} (${some})`;
-    return new CodedError('NR_NETWORK_NAME_UNKNOWN', what);
+    const remedy = known.length > 0 ? undefined : 'give --subnet to make the network';
+    return new CodedError('NR_NETWORK_NAME_UNKNOWN', what, { remedy });
   }
 }
 

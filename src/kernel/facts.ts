@@ -51,7 +51,7 @@ export function factsOf(
     .map(({ dev }) => others.find(({ name }) => name === dev));
   const uplink =
     byDefault.find((link) => link !== undefined) ??
-    others.find((link) => link.up && globals(link).length > 0);
+    others.find((link) => link.up && globals(link).length > 0 && !isDockers(link));
   const order = uplink ? [uplink, ...others.filter((link) => link !== uplink)] : others;
   // Routers often have the address that they go by on the loopback interface.
   const loopback = links.filter((link) => link.loopback);
@@ -64,6 +64,11 @@ export function factsOf(
     ),
     ...(routers.length > 0 && { routers }),
   };
+}
+
+/** A bridge that Docker has made leads to nobody but containers. */
+function isDockers({ name, type }: LinkState): boolean {
+  return type === 'bridge' && /^(docker\d+|br-[0-9a-f]{12})$/.test(name);
 }
 
 /** Of this boot and this network namespace. */

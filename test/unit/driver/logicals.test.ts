@@ -116,7 +116,7 @@ describe('a logical network', () => {
     const on = new Drivers(2);
     assert.match(
       await refused(on, 2, named('mien')),
-      /NR_NETWORK_NAME_UNKNOWN: tenant default has no network "mien" \(there is none with a name yet\); .*--subnet/,
+      /NR_NETWORK_NAME_UNKNOWN: tenant default has no network "mien" \(there is none with a name yet\); give --subnet to make the network$/,
     );
     await create(on, 1, { subnets: [V4], ...named('mine') });
     await create(on, 1, { id: 'b', subnets: ['10.2.0.0/16'], ...named('blue') });

@@ -65,6 +65,10 @@ describe('facts of the host', () => {
     const down = link(2, 'eth9', { up: false, addresses: [at('192.0.2.9/24')] });
     assert.equal(factsOf([lo, own, bare, down, eth1], [], 'i').uplink?.name, 'eth1');
     assert.equal(factsOf([lo, own, bare], [], 'i').uplink, undefined);
+    const bridge = (name: string) => ({ ...eth1, name, type: 'bridge', index: 1 });
+    const dockers = [bridge('docker0'), bridge('br-0123456789ab')];
+    assert.equal(factsOf([lo, down, ...dockers], [], 'i').uplink, undefined, 'they lead to containers only');
+    assert.equal(factsOf([lo, down, ...dockers, bridge('br0')], [], 'i').uplink?.name, 'br0');
   });
 
   it('leave out addresses that do not last', () => {
