@@ -165,7 +165,8 @@ describe('addresses', () => {
       '10.1.1.1/32',
     );
     const usage = () => it.driver.holdings.usage(it.driver.pools.get(id));
-    const counts = { size: 4n, free: 0n, owned: 128n };
+    // It is alone, and asks nobody.
+    const counts = { size: 4n, free: 0n, owned: 128n, spare: undefined, part: 64 };
     assert.deepEqual(await usage(), { ...counts, held: 4n, resting: 0n, outside: 1n, here: 5n });
     await it.driver.releaseAddress(id, '10.1.9.1');
     await it.driver.releaseAddress(id, '10.1.1.1');
