@@ -204,6 +204,10 @@ const TABLE = {
     'forget the host whose disk was set back, and stop the containers that one of the two hosts has there',
   ],
   NR_MEMBER_CLOCK: [503, 'set the clocks of all hosts by NTP'],
+  NR_MEMBER_NAME: [
+    409,
+    'forget the one that is gone, by its id; or let one leave, and join again with another hostName in its settings',
+  ],
   NR_MEMBER_CERTIFICATE: [
     503,
     'bring a host back that holds the key of the cluster (net-routed hosts), or let this one join anew',

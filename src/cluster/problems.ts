@@ -78,6 +78,7 @@ export function problemsOf(
     const what = `the clock of host ${name} is ${seconds(Math.abs(clockOffsetMs))} s ${way} this host's`;
     problems.push(new CodedError('NR_MEMBER_CLOCK', what));
   }
+  problems.push(...namesakes(hosts));
   if (certificate && wallMs > renewalAt(certificate, 0) + LATE_MS) {
     const until = certificate.validToDate.toISOString();
     problems.push(new CodedError('NR_MEMBER_CERTIFICATE', `the certificate of this host ends at ${until}`));
@@ -140,6 +141,23 @@ function keyLost({ validToDate }: Parameters<typeof renewalAt>[0]): CodedError {
   const until = validToDate.toISOString().slice(0, 10);
   const what = `no member holds the key of the cluster: no host can be let in, and the certificate of this one ends on ${until}`;
   return new CodedError('NR_KEY_LOST', what);
+}
+
+/** Members that are called the same: whoever reads one of their names does not know which is meant. */
+export function namesakes(hosts: readonly HostView[]): CodedError[] {
+  const groups = Map.groupBy(
+    hosts.filter((host) => !isGone(host)),
+    ({ name }) => name,
+  );
+  return [...groups].flatMap(([name, all]) => {
+    if (all.length < 2) return [];
+    const ids = all.slice(0, NAMES_MAX).map(({ id }) => id.slice(0, 12));
+    const more = all.length > ids.length ? `, and ${all.length - ids.length} more` : '';
+    return new CodedError(
+      'NR_MEMBER_NAME',
+      `${all.length} hosts are called ${name}: ${ids.join(', ')}${more}`,
+    );
+  });
 }
 
 /** What is in the way of probes: all of it in one line, as it has one cause mostly. */

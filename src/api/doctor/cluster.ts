@@ -10,6 +10,7 @@ import { fail, ok, warn } from './check.ts';
 const OF_OTHERS: readonly ErrorCode[] = [
   'NR_MEMBER_UNREACHABLE',
   'NR_MEMBER_CLOCK',
+  'NR_MEMBER_NAME',
   'NR_PROBES_BLOCKED',
   'NR_CLUSTER_KEY',
 ];
