@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { contentHash, difference } from '../../../sim/check.ts';
 import { type Host, named } from '../../../sim/host.ts';
 import { World } from '../../../sim/world.ts';
+import { farewellOf } from '../../../src/cluster/departures.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import type { Versioned } from '../../../src/store/crdt/record.ts';
 
@@ -221,7 +222,9 @@ describe('the end of a story', () => {
   it('finds a host that left with values in use', () => {
     const { world, a, b } = atRest();
     const seal = a.node.replica.known(b.id);
-    const gone = { seal, how: 'left', by: a.id, heir: a.id, last: 2 };
+    // As it says itself when it leaves: what others would find forged no host writes.
+    const said = b.node.replica.sealer!.word(farewellOf(b.id, seal, a.id));
+    const gone = { seal, how: 'left', by: a.id, heir: a.id, last: 2, word: { seal, ...said } };
     write(a, `gone/${b.id}`, gone);
     world.operator.dismiss();
     assert.match(world.ledger.violations[0] ?? '', /^LEFT h2, although it has p1\//);
