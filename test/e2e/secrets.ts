@@ -28,7 +28,9 @@ export async function sees(host: Host, wanted: string, timeoutMs = 40_000): Prom
   await eventually(
     `${host.name} sees ${wanted}`,
     async () => {
-      const { hosts } = hostsView.parse(JSON.parse(await host.must(['net-routed', 'hosts', '--json'])));
+      const { hosts } = hostsView.parse(
+        JSON.parse(await host.must(['net-routed', 'hosts', '--all', '--json'])),
+      );
       const all = hosts.map(({ name, state }) => `${name} ${state}`);
       return all.sort().join(', ') === wanted;
     },
