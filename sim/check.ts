@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { KNEW_ALL } from '../src/cluster/members.ts';
+import { KNEW_ALL } from '../src/cluster/protocol/members.ts';
 import type { Versioned } from '../src/store/crdt/record.ts';
 import { TRANSFERS } from '../src/store/transfers.ts';
 import type { Host } from './host.ts';

@@ -1,7 +1,7 @@
-import { Cluster } from '../src/cluster/cluster.ts';
 import { Gossip } from '../src/cluster/gossip/gossip.ts';
-import { haltOf, judge } from '../src/cluster/greeting.ts';
-import { CLUSTER_CLASSES } from '../src/cluster/namespaces.ts';
+import { Cluster } from '../src/cluster/protocol/cluster.ts';
+import { haltOf, judge } from '../src/cluster/protocol/greeting.ts';
+import { CLUSTER_CLASSES } from '../src/cluster/protocol/namespaces.ts';
 import type { Batch } from '../src/store/backing.ts';
 import { MemoryDisk, MemoryStore } from '../src/store/memory.ts';
 import { Sealer } from '../src/store/seal.ts';

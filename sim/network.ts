@@ -1,6 +1,6 @@
 import type { GossipMessage, GossipWire } from '../src/cluster/gossip/gossip.ts';
-import { haltOf } from '../src/cluster/greeting.ts';
-import type { Answer, Done } from '../src/cluster/ports.ts';
+import { haltOf } from '../src/cluster/protocol/greeting.ts';
+import type { Answer, Done } from '../src/cluster/protocol/ports.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Json } from '../src/ports/store.ts';
 import type { Versioned } from '../src/store/crdt/record.ts';

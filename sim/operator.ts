@@ -1,4 +1,4 @@
-import { transfersSince } from '../src/cluster/transfers.ts';
+import { transfersSince } from '../src/cluster/protocol/transfers.ts';
 import { contentHash } from './check.ts';
 import { Host, type SimulatedDisk } from './host.ts';
 import { CALM } from './network.ts';

@@ -1,4 +1,4 @@
-import type { Creation } from '../src/cluster/names.ts';
+import type { Creation } from '../src/cluster/protocol/names.ts';
 import { CodedError } from '../src/errors.ts';
 import type { Change } from '../src/ports/store.ts';
 import type { Replica } from '../src/store/replica.ts';

@@ -1,4 +1,4 @@
-import type { Standing } from '../src/cluster/standing.ts';
+import type { Standing } from '../src/cluster/protocol/standing.ts';
 import type { Change } from '../src/ports/store.ts';
 import type { Step } from '../src/store/backing.ts';
 import { contentHash, difference } from './check.ts';

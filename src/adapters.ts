@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CLUSTER_CLASSES } from './cluster/namespaces.ts';
+import { CLUSTER_CLASSES } from './cluster/protocol/namespaces.ts';
 import type { Settings } from './config/settings.ts';
 import { PoolSpaces } from './driver/spaces.ts';
 import { takeOver } from './driver/takeover.ts';

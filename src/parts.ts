@@ -1,6 +1,6 @@
 import type { Adapters, OpenStore } from './adapters.ts';
-import type { Cluster } from './cluster/cluster.ts';
-import type { Addresses } from './cluster/node.ts';
+import type { Addresses } from './cluster/node/node.ts';
+import type { Cluster } from './cluster/protocol/cluster.ts';
 import { peersOf } from './config/peers.ts';
 import type { Settings } from './config/settings.ts';
 import type { Context } from './driver/context.ts';

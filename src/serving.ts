@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { type OpenStore, openAdapters } from './adapters.ts';
 import { Pulse } from './api/pulse.ts';
-import type { Cluster } from './cluster/cluster.ts';
-import type { Addresses } from './cluster/node.ts';
+import type { Addresses } from './cluster/node/node.ts';
+import type { Cluster } from './cluster/protocol/cluster.ts';
 import type { Settings } from './config/settings.ts';
 import type { Services } from './driver/services.ts';
 import { asCoded } from './errors.ts';

@@ -1,6 +1,6 @@
 /** The driver's way to addresses, on a node without a daemon around it. */
 import { systemClock } from '../../src/clock.ts';
-import type { ClusterNode } from '../../src/cluster/node.ts';
+import type { ClusterNode } from '../../src/cluster/node/node.ts';
 import { Addresses } from '../../src/driver/addresses.ts';
 import type { Context } from '../../src/driver/context.ts';
 import { PoolSpaces, spaceChange } from '../../src/driver/spaces.ts';

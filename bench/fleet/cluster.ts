@@ -1,9 +1,9 @@
 /** Nodes of a cluster: the shipped ClusterNode on TLS connections and SQLite files. Real time, no daemon around it. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { systemClock } from '../../src/clock.ts';
-import { CLUSTER_CLASSES } from '../../src/cluster/namespaces.ts';
-import { ClusterNode } from '../../src/cluster/node.ts';
-import { certifiedTrust } from '../../src/cluster/trust.ts';
+import { ClusterNode } from '../../src/cluster/node/node.ts';
+import { certifiedTrust } from '../../src/cluster/node/trust.ts';
+import { CLUSTER_CLASSES } from '../../src/cluster/protocol/namespaces.ts';
 import { NAMESPACES } from '../../src/plan/namespaces.ts';
 import { vectorHash } from '../../src/store/crdt/vector.ts';
 import type { Range } from '../../src/store/gossip/messages.ts';

@@ -1,7 +1,7 @@
 /** A cluster that is there from the start: its keys, certificates and members. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { memberChange } from '../../src/cluster/members.ts';
+import { memberChange } from '../../src/cluster/protocol/members.ts';
 import { JournalStore } from '../../src/store/journal.ts';
 import { Sealer } from '../../src/store/seal.ts';
 import { createAuthority, issue } from '../../src/store/trust/authority.ts';

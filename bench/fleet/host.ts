@@ -1,7 +1,7 @@
 /** Hosts that make and join a cluster by themselves: the shipped Membership, on a folder of its own. */
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
-import { Membership } from '../../src/cluster/membership.ts';
+import { Membership } from '../../src/cluster/membership/membership.ts';
 import type { Change } from '../../src/ports/store.ts';
 import { removeStore } from '../../src/store/files.ts';
 import { JournalStore } from '../../src/store/journal.ts';

@@ -1,6 +1,6 @@
 /** Opens a store as a daemon does, and says what that took: `node opening.ts FILE`. */
 import { systemClock } from '../../src/clock.ts';
-import { startAlone } from '../../src/cluster/alone.ts';
+import { startAlone } from '../../src/cluster/membership/alone.ts';
 import { State } from '../../src/plan/state.ts';
 import { JournalStore } from '../../src/store/journal.ts';
 import { CLASSES } from './cluster.ts';

@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
-const FORGETTING = 'src/cluster/forgetting.ts';
-const STANDING = 'src/cluster/standing.ts';
+const FORGETTING = 'src/cluster/protocol/forgetting.ts';
+const STANDING = 'src/cluster/protocol/standing.ts';
 
 /** Of the way in which members that do not come back are forgotten. */
 export const FORGETTING_MUTANTS: readonly Mutant[] = [
@@ -34,7 +34,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     ],
     seeds: { within: 2500, shows: /^DUPLICATE/, story: { focus: 'forgetting' } },
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title:
         /to forget promises a member to one coordinator only, unless that one is to be forgotten as well/,
     },
@@ -83,7 +83,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     what: 'who is frozen still gets an answer to what it asked of others',
     changes: [{ file: FORGETTING, find: 'for (const id of victims) this.#claims.abandon(id);', replace: '' }],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget ends what was asked of a member that is frozen/,
     },
   },
@@ -92,13 +92,13 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     what: 'a promise ends with the one that takes its place, although its coordinator may have committed',
     changes: [
       {
-        file: 'src/cluster/promise.ts',
+        file: 'src/cluster/protocol/promise.ts',
         find: 'return written(id, { to: [...others, to], limit, again });',
         replace: 'return written(id, { to: [...others.slice(0, 0), to], limit, again });',
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title:
         /to forget keeps a promise that another one took the place of, until it is known how that ended, too/,
     },
@@ -107,10 +107,14 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     name: 'no-evidence-of-the-frozen',
     what: 'what a frozen member has written is no evidence, although it counts by its departure',
     changes: [
-      { file: 'src/cluster/doubts.ts', find: 'this.#entitlement?.sealOf(origin) ?? 0', replace: '0' },
+      {
+        file: 'src/cluster/protocol/doubts.ts',
+        find: 'this.#entitlement?.sealOf(origin) ?? 0',
+        replace: '0',
+      },
     ],
     tests: {
-      files: ['test/unit/cluster/doubts.test.ts'],
+      files: ['test/unit/cluster/protocol/doubts.test.ts'],
       title:
         /ranges that wait for each other are helped by what one has written that is frozen here, as far as it counts by its own departure/,
     },
@@ -126,7 +130,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget keeps a promise until all is known that its coordinator has written/,
     },
   },
@@ -141,7 +145,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget waits for a member that is not known yet, as a number is missing/,
     },
   },
@@ -156,7 +160,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget stops who knows more than what counts/,
     },
   },
@@ -171,7 +175,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget lowers a seal that nobody can reach any more/,
     },
   },
@@ -186,7 +190,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget goes by what was promised, not by what was known before a host left/,
     },
   },
@@ -195,7 +199,7 @@ export const FORGETTING_MUTANTS: readonly Mutant[] = [
     what: 'a loan is taken over without its chunk, whose record died with the lender',
     changes: [{ file: FORGETTING, find: 'if (!this.#replica.get(chunk)) chunks.add(chunk);', replace: '' }],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget takes over the chunk of a loan that only the borrower knows of/,
     },
   },

@@ -1,9 +1,9 @@
 import type { Mutant } from './mutant.ts';
 
-const ARRIVAL = 'src/cluster/arrival.ts';
-const STANDING = 'src/cluster/standing.ts';
-const GREETING = 'src/cluster/greeting.ts';
-const LEAVING = 'src/cluster/leaving.ts';
+const ARRIVAL = 'src/cluster/protocol/arrival.ts';
+const STANDING = 'src/cluster/protocol/standing.ts';
+const GREETING = 'src/cluster/protocol/greeting.ts';
+const LEAVING = 'src/cluster/protocol/leaving.ts';
 
 /** Of hosts that come, go, and are not who they were. */
 export const HOST_MUTANTS: readonly Mutant[] = [
@@ -12,13 +12,13 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     what: 'a newcomer may own something before a majority knows it',
     changes: [
       {
-        file: 'src/cluster/admission.ts',
+        file: 'src/cluster/protocol/admission.ts',
         find: 'if (count < majority(present.length) || !standing || standing.complete) return;',
         replace: 'if (count < 0 || !standing || standing.complete) return;\n    void majority;',
       },
     ],
     tests: {
-      files: ['test/unit/cluster/admission.test.ts'],
+      files: ['test/unit/cluster/protocol/admission.test.ts'],
       title: /an admission is complete when more than half of the members have it on disk/,
     },
   },
@@ -27,13 +27,13 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     what: 'the next newcomer is let in before the last one is complete',
     changes: [
       {
-        file: 'src/cluster/admission.ts',
+        file: 'src/cluster/protocol/admission.ts',
         find: 'const last = this.#incomplete();',
         replace: 'const last = undefined as Member | undefined;',
       },
     ],
     tests: {
-      files: ['test/unit/cluster/admission.test.ts'],
+      files: ['test/unit/cluster/protocol/admission.test.ts'],
       title: /an admission waits for the last one to be complete/,
     },
   },
@@ -72,7 +72,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     what: 'who finds another one of its identity connected stops at once',
     changes: [{ file: ARRIVAL, find: 'const TWICE_MAX = 180;', replace: 'const TWICE_MAX = 1;' }],
     tests: {
-      files: ['test/unit/cluster/arrival.test.ts'],
+      files: ['test/unit/cluster/protocol/arrival.test.ts'],
       title: /an arrival goes on as soon as the other one of its identity is not seen any more/,
     },
   },
@@ -81,7 +81,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     what: 'who has seen another one of this identity is not waited for when it is out of reach',
     changes: [{ file: ARRIVAL, find: 'const SILENT_MAX = 30;', replace: 'const SILENT_MAX = 0;' }],
     tests: {
-      files: ['test/unit/cluster/arrival.test.ts'],
+      files: ['test/unit/cluster/protocol/arrival.test.ts'],
       title: /an arrival does not go on because who has seen another one of its identity cannot be reached/,
     },
   },
@@ -96,7 +96,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/forgetting.test.ts'],
+      files: ['test/unit/cluster/protocol/forgetting.test.ts'],
       title: /to forget goes by what was promised, not by what was known before a host left/,
     },
   },
@@ -117,7 +117,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     what: 'what is given to a successor that has left meanwhile belongs to nobody',
     changes: [{ file: LEAVING, find: '    this.#adopt();\n', replace: '' }],
     tests: {
-      files: ['test/unit/cluster/leaving.test.ts'],
+      files: ['test/unit/cluster/protocol/leaving.test.ts'],
       title: /to leave takes over what was given to a host that had left by then/,
     },
   },
@@ -138,13 +138,13 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     what: 'a host is let in with the key of another one',
     changes: [
       {
-        file: 'src/cluster/admission.ts',
+        file: 'src/cluster/protocol/admission.ts',
         find: 'if (sealer && sealer.memberOf(applicant.key) !== from)',
         replace: 'if (sealer && sealer.memberOf(applicant.key) === undefined)',
       },
     ],
     tests: {
-      files: ['test/unit/cluster/admission.test.ts'],
+      files: ['test/unit/cluster/protocol/admission.test.ts'],
       title: /in a cluster that signs is of the key that the id is of/,
     },
   },
@@ -155,7 +155,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
       { file: 'src/store/writing.ts', find: '      if (fault) {\n', replace: '      if (fault === key) {\n' },
     ],
     tests: {
-      files: ['test/unit/cluster/admission.test.ts'],
+      files: ['test/unit/cluster/protocol/admission.test.ts'],
       title: /is not written, whoever would, in a way that others do not believe/,
     },
   },

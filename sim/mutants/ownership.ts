@@ -1,13 +1,13 @@
 import type { Mutant } from './mutant.ts';
 
 const WRITING = 'src/store/writing.ts';
-const WANTS = 'src/cluster/wants.ts';
-const CLAIMS = 'src/cluster/claims.ts';
-const NAMES = 'src/cluster/names.ts';
-const LEAVING = 'src/cluster/leaving.ts';
+const WANTS = 'src/cluster/protocol/wants.ts';
+const CLAIMS = 'src/cluster/protocol/claims.ts';
+const NAMES = 'src/cluster/protocol/names.ts';
+const LEAVING = 'src/cluster/protocol/leaving.ts';
 const HOST = 'sim/host.ts';
-const ENTITLEMENT = 'src/cluster/entitlement.ts';
-const TRANSFERS = ['test/unit/cluster/transfers.test.ts'];
+const ENTITLEMENT = 'src/cluster/protocol/entitlement.ts';
+const TRANSFERS = ['test/unit/cluster/protocol/transfers.test.ts'];
 
 /** Of chunks, claims and names. */
 export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
@@ -16,14 +16,14 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     what: 'who owns a chunk in the end gives of it, although it was given to another host as well',
     changes: [
       {
-        file: 'src/cluster/spaces.ts',
+        file: 'src/cluster/protocol/spaces.ts',
         find: 'isOurs && !this.#replica.get(disputeKey(key))',
         replace: 'isOurs',
       },
     ],
     seeds: { within: 40, shows: /^GIVEN .* in dispute/, story: { focus: 'splits' } },
     tests: {
-      files: ['test/unit/cluster/disputes.test.ts'],
+      files: ['test/unit/cluster/protocol/disputes.test.ts'],
       title: /nobody gives of it, over restarts/,
     },
   },
@@ -44,13 +44,13 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     what: 'a dispute ends although others have something of the chunk',
     changes: [
       {
-        file: 'src/cluster/disputes.ts',
+        file: 'src/cluster/protocol/disputes.ts',
         find: 'if (unreachable.length > 0 || held.size > 0) return;',
         replace: 'if (unreachable.length > 0) return;',
       },
     ],
     tests: {
-      files: ['test/unit/cluster/disputes.test.ts'],
+      files: ['test/unit/cluster/protocol/disputes.test.ts'],
       title: /keeps what both have of it/,
     },
   },
@@ -135,7 +135,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/claims.test.ts'],
+      files: ['test/unit/cluster/protocol/claims.test.ts'],
       title: /claims are given back when that is durable, and not if the disk refuses it/,
     },
   },
@@ -150,7 +150,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/claims.test.ts'],
+      files: ['test/unit/cluster/protocol/claims.test.ts'],
       title: /claims replace no loan whose release is on its way to the disk/,
     },
   },
@@ -171,7 +171,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/claims.test.ts'],
+      files: ['test/unit/cluster/protocol/claims.test.ts'],
       title: /claims are not unknown to their borrower because of what is on its way to the disk/,
     },
   },
@@ -210,7 +210,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/claims.test.ts'],
+      files: ['test/unit/cluster/protocol/claims.test.ts'],
       title: /claims are not taken any more by a host that leaves/,
     },
   },
@@ -224,7 +224,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
         replace: '), ...chunks.slice(chunks.length), ...keys];',
       },
       {
-        file: 'src/cluster/cluster.ts',
+        file: 'src/cluster/protocol/cluster.ts',
         find: '    this.#methods = new Map([',
         replace:
           "    replica.observe('space', ({ key, after }) => {\n      const id = key.slice('space/'.length);\n      if (!after) replica.drop(ownership.chunks(id).map(({ key: chunk, version }) => ({ key: chunk, ...version })));\n    });\n    this.#methods = new Map([",
@@ -255,7 +255,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     what: 'the treasury writes whatever record a member asks for',
     changes: [{ file: NAMES, find: 'if (foreign) return done(foreign);', replace: 'void foreign;' }],
     tests: {
-      files: ['test/unit/cluster/names.test.ts'],
+      files: ['test/unit/cluster/protocol/names.test.ts'],
       title: /asked for by a member that keeps no rule are no chunk/,
     },
   },
@@ -270,7 +270,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/names.test.ts'],
+      files: ['test/unit/cluster/protocol/names.test.ts'],
       title: /asked for by a member that keeps no rule end none of what is not made that way/,
     },
   },
@@ -285,7 +285,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/leaving.test.ts'],
+      files: ['test/unit/cluster/protocol/leaving.test.ts'],
       title: /takes no loan from a host that does not own what is lent/,
     },
   },
@@ -294,7 +294,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     what: 'a handover that comes once more, late, ends the loans that were made since',
     changes: [{ file: LEAVING, find: '[...others, ...borrowers]', replace: 'borrowers' }],
     tests: {
-      files: ['test/unit/cluster/leaving.test.ts'],
+      files: ['test/unit/cluster/protocol/leaving.test.ts'],
       title: /replaces no loan by another one when it is asked late/,
     },
   },
@@ -315,7 +315,7 @@ export const OWNERSHIP_MUTANTS: readonly Mutant[] = [
     what: 'what a seal leaves out is forgotten although a host that is away has not heard of it',
     changes: [
       {
-        file: 'src/cluster/transfers.ts',
+        file: 'src/cluster/protocol/transfers.ts',
         find: '!latest || isKnownToAll(latest)',
         replace: '!latest || latest.rank > 0 || isKnownToAll(latest)',
       },

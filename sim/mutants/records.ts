@@ -4,9 +4,9 @@ const REPLICA = 'src/store/replica.ts';
 const WRITING = 'src/store/writing.ts';
 const MERGING = 'src/store/merging.ts';
 const CLOCK = 'src/store/crdt/clock.ts';
-const COLLECTOR = 'src/cluster/collector.ts';
-const CLUSTER = 'src/cluster/cluster.ts';
-const REPAIR = 'src/cluster/repair.ts';
+const COLLECTOR = 'src/cluster/protocol/collector.ts';
+const CLUSTER = 'src/cluster/protocol/cluster.ts';
+const REPAIR = 'src/cluster/protocol/repair.ts';
 const GOSSIP = 'src/cluster/gossip/gossip.ts';
 
 /** Of merging, clocks and tombstones. */
@@ -114,7 +114,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/collector.test.ts'],
+      files: ['test/unit/cluster/protocol/collector.test.ts'],
       title: /tombstones stay while an older version may arrive that who has seen them did not have any more/,
     },
   },
@@ -130,7 +130,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/collector.test.ts'],
+      files: ['test/unit/cluster/protocol/collector.test.ts'],
       title: /tombstones stay while somebody who has seen them had heard of more than this host/,
     },
   },
@@ -153,7 +153,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       { file: COLLECTOR, find: 'if (this.#replica.known(id) < seal) return 0;', replace: 'void [id, seal];' },
     ],
     tests: {
-      files: ['test/unit/cluster/collector.test.ts'],
+      files: ['test/unit/cluster/protocol/collector.test.ts'],
       title: /tombstones stay until all has arrived of who is gone/,
     },
   },
@@ -192,7 +192,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/connections.test.ts'],
+      files: ['test/unit/cluster/links/connections.test.ts'],
       title: /connections write nothing for all on a host that has not been let in/,
     },
   },
@@ -207,7 +207,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/connections.test.ts'],
+      files: ['test/unit/cluster/links/connections.test.ts'],
       title:
         /connections tell a host nothing that is not known as a member, and take from it only what members wrote/,
     },
@@ -217,13 +217,13 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     what: 'a newcomer listens to members only as soon as it knows itself as one, who wrote that being none yet',
     changes: [
       {
-        file: 'src/cluster/members.ts',
+        file: 'src/cluster/protocol/members.ts',
         find: 'this.#knowsAll ||= this.#members.has(this.#origin) && this.isWhole;',
         replace: 'this.#knowsAll ||= this.#members.has(this.#origin);',
       },
     ],
     tests: {
-      files: ['test/unit/cluster/cluster.test.ts'],
+      files: ['test/unit/cluster/protocol/cluster.test.ts'],
       title: /a newcomer that has heard of itself and not of all others yet/,
     },
   },
@@ -233,7 +233,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     changes: [{ file: GOSSIP, find: 'if (!members.isPresent(peer)) return 0;', replace: 'void members;' }],
     seeds: { within: 1200, shows: /^DIVERGED .* differ/, story: { focus: 'forgetting' } },
     tests: {
-      files: ['test/unit/cluster/connections.test.ts'],
+      files: ['test/unit/cluster/links/connections.test.ts'],
       title:
         /connections tell a host nothing that is not known as a member, and take from it only what members wrote/,
     },
@@ -249,7 +249,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/repair.test.ts'],
+      files: ['test/unit/cluster/protocol/repair.test.ts'],
       title: /brings what was told as replaced, by a write that has died with all who knew it/,
     },
   },
@@ -265,7 +265,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       { file: REPAIR, find: 'differing.filter((origin) => before.has(origin))', replace: 'differing' },
     ],
     tests: {
-      files: ['test/unit/cluster/repair.test.ts'],
+      files: ['test/unit/cluster/protocol/repair.test.ts'],
       title: /does nothing where two know different things, or are different for a moment/,
     },
   },
@@ -280,7 +280,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/repair.test.ts'],
+      files: ['test/unit/cluster/protocol/repair.test.ts'],
       title: /goes by who wrote it, as long as that is a member: what it has removed does not come back/,
     },
   },
@@ -300,7 +300,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/repair.test.ts'],
+      files: ['test/unit/cluster/protocol/repair.test.ts'],
       title: /does nothing where two know different things, or are different for a moment/,
     },
   },
@@ -315,7 +315,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
       },
     ],
     tests: {
-      files: ['test/unit/cluster/cluster.test.ts'],
+      files: ['test/unit/cluster/protocol/cluster.test.ts'],
       title: /a cluster takes nothing over that a member owned which is gone, and counts it as known/,
     },
   },

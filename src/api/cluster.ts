@@ -1,6 +1,6 @@
-import type { ClusterFacts } from '../cluster/facts.ts';
-import { livenessOf } from '../cluster/hosts.ts';
-import { isSilent } from '../cluster/problems.ts';
+import type { ClusterFacts } from '../cluster/membership/facts.ts';
+import { livenessOf } from '../cluster/membership/hosts.ts';
+import { isSilent } from '../cluster/membership/problems.ts';
 import { isGone } from '../model/gone.ts';
 import { problemOf } from './problem.ts';
 import type { ClusterView, HostView } from './views.ts';

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { isSilent } from '../cluster/problems.ts';
+import { isSilent } from '../cluster/membership/problems.ts';
 import { logicalOf, nameOf } from '../driver/logical.ts';
 import type { Services } from '../driver/services.ts';
 import { addressesOf, lossesOf } from '../model/endpoint.ts';

@@ -1,6 +1,6 @@
 import type { Request } from '@hapi/hapi';
 import { z } from 'zod';
-import type { Membership } from '../cluster/membership.ts';
+import type { Membership } from '../cluster/membership/membership.ts';
 import { CodedError } from '../errors.ts';
 import { CLUSTER_PORT, parsePlace } from '../net/place.ts';
 import { type Clock, wallOf } from '../ports/clock.ts';

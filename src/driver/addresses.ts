@@ -1,4 +1,4 @@
-import type { Grant } from '../cluster/claims.ts';
+import type { Grant } from '../cluster/protocol/claims.ts';
 import { CodedError } from '../errors.ts';
 import { addressesOf, confirmed, type Endpoint } from '../model/endpoint.ts';
 import type { Allocation, Pool } from '../model/pool.ts';

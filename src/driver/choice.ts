@@ -1,6 +1,6 @@
 import type { Allocator } from '../allocator/allocator.ts';
 import type { Range } from '../allocator/ranges.ts';
-import type { Space } from '../cluster/spaces.ts';
+import type { Space } from '../cluster/protocol/spaces.ts';
 import { CodedError } from '../errors.ts';
 import type { Pool } from '../model/pool.ts';
 import type { Address } from '../net/address.ts';

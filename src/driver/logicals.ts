@@ -1,4 +1,4 @@
-import type { Creation } from '../cluster/names.ts';
+import type { Creation } from '../cluster/protocol/names.ts';
 import { CodedError } from '../errors.ts';
 import { type Logical, type NetworkName, networkNameId } from '../model/logical.ts';
 import { poolName } from '../model/pool.ts';

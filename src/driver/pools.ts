@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Creation } from '../cluster/names.ts';
+import type { Creation } from '../cluster/protocol/names.ts';
 import { asCoded, CodedError } from '../errors.ts';
 import type { Network } from '../model/network.ts';
 import { DEFAULT_TENANT, parseIpamOptions } from '../model/options.ts';

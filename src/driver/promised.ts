@@ -1,4 +1,4 @@
-import type { Ended } from '../cluster/ports.ts';
+import type { Ended } from '../cluster/protocol/ports.ts';
 
 /** A call of the protocol, which calls back when it has ended, as a promise. */
 export function promised(call: (done: Ended) => void): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ClusterFacts } from '../cluster/facts.ts';
+import type { ClusterFacts } from '../cluster/membership/facts.ts';
 import type { CodedError } from '../errors.ts';
 import type { HostView } from '../plan/endpoint.ts';
 import type { State } from '../plan/state.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Range } from '../allocator/ranges.ts';
-import type { Creation, Judge } from '../cluster/names.ts';
+import type { Creation, Judge } from '../cluster/protocol/names.ts';
 import { CodedError } from '../errors.ts';
 import { logicalSchema, networkNameSchema } from '../model/logical.ts';
 import type { Network } from '../model/network.ts';

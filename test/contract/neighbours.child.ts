@@ -4,8 +4,8 @@
  * its input.
  */
 import { systemClock } from '../../src/clock.ts';
-import { Neighbours } from '../../src/cluster/neighbours.ts';
-import type { Addresses } from '../../src/cluster/node.ts';
+import { Neighbours } from '../../src/cluster/membership/neighbours.ts';
+import type { Addresses } from '../../src/cluster/node/node.ts';
 
 const CLUSTER = '0f3b2c1a-0000-4000-8000-1234567890ab';
 const [id = '', port, addresses = '{}', said = '{}'] = process.argv.slice(2);

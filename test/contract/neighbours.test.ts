@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Addresses } from '../../src/cluster/node.ts';
+import type { Addresses } from '../../src/cluster/node/node.ts';
 import { Namespace } from './firewall.namespace.ts';
 
 const CHILD = join(import.meta.dirname, 'neighbours.child.ts');

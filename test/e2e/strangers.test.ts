@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Host } from '../../lab/host.ts';
 import { underlay } from '../../lab/topology.ts';
-import { CLUSTER_CLASSES } from '../../src/cluster/namespaces.ts';
+import { CLUSTER_CLASSES } from '../../src/cluster/protocol/namespaces.ts';
 import { CLUSTER_PORT } from '../../src/net/place.ts';
 import { NAMESPACES } from '../../src/plan/namespaces.ts';
 import { counted, metricsOf, refusedFor, sees, statusOf } from './secrets.ts';

@@ -27,6 +27,15 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   speaker: ['model', 'ports'],
   docker: ['model', 'ports'],
 };
+/** The same within cluster/: what each layer stands on. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  gossip: ['protocol'],
+  links: ['gossip', 'protocol'],
+  probes: ['links', 'protocol'],
+  node: ['probes', 'links', 'gossip', 'protocol'],
+  membership: ['node', 'probes', 'links', 'gossip', 'protocol'],
+};
 /** Files of src itself that any folder may import. */
 const COMMON = ['errors.ts'];
 /** Composition: these may import everything. */
@@ -57,9 +66,16 @@ function objection({ from, to }: Arrow): string | undefined {
   const [source = '', target = ''] = [from.split('/')[0], to.split('/')[0]];
   if (!from.includes('/'))
     return to.includes('/') && target !== 'net' && target !== 'ports' ? 'file of src' : undefined;
+  if (source === target && source === 'cluster') return objectionWithin(from, to);
   if (source === target || target === 'net') return undefined;
   if (!(source in MAY)) return `folder ${source} has no rule`;
   return MAY[source]?.includes(target) ? undefined : `${source} must not import ${target}`;
+}
+
+function objectionWithin(from: string, to: string): string | undefined {
+  const [source = '', target = ''] = [from.split('/')[1], to.split('/')[1]];
+  if (!(source in LAYERS)) return `cluster/${source} has no rule`;
+  return source === target || LAYERS[source]?.includes(target) ? undefined : `not within cluster/`;
 }
 
 /** A way along arrows that ends where it began, for each file that is first seen to be on one; pure. */
@@ -107,6 +123,8 @@ describe('import arrows', () => {
     assert.ok(objection({ from: 'kernel/iproute.ts', to: 'driver/driver.ts' }));
     assert.ok(objection({ from: 'net/address.ts', to: 'model/pool.ts' }));
     assert.ok(objection({ from: 'kernel/a.ts', to: 'store/journal.ts' }));
+    assert.ok(objection({ from: 'cluster/protocol/a.ts', to: 'cluster/links/b.ts' }));
+    assert.ok(objection({ from: 'cluster/a.ts', to: 'cluster/protocol/b.ts' }));
     assert.equal(objection({ from: 'cnm/a.ts', to: 'driver/driver.ts' }), undefined);
   });
 });

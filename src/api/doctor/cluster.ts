@@ -1,5 +1,5 @@
-import type { ClusterFacts } from '../../cluster/facts.ts';
-import { isSilent } from '../../cluster/problems.ts';
+import type { ClusterFacts } from '../../cluster/membership/facts.ts';
+import { isSilent } from '../../cluster/membership/problems.ts';
 import type { CodedError, ErrorCode } from '../../errors.ts';
 import { isGone } from '../../model/gone.ts';
 import type { CheckView } from '../views.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Place } from '../../net/place.ts';
 import type { Json } from '../../ports/store.ts';
 import type { Replica } from '../../store/replica.ts';
-import type { Members } from '../members.ts';
+import type { Members } from '../protocol/members.ts';
 import { isPacketId } from './packet.ts';
 
 const hostSchema = z.looseObject({ probeKey: z.string().regex(/^[\w-]{43}$/) });

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { Place } from '../../net/place.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { ListenAt } from '../listening.ts';
+import type { ListenAt } from '../links/listening.ts';
 
 /** Pause before it is tried again, in milliseconds. */
 const AGAIN_MS = 5000;

@@ -12,8 +12,8 @@ import {
   tokenView,
 } from '../../../src/api/views.ts';
 import { renderCluster } from '../../../src/cli/show/cluster.ts';
-import type { ClusterFacts, MemberFacts } from '../../../src/cluster/facts.ts';
-import type { HostView } from '../../../src/cluster/hosts.ts';
+import type { ClusterFacts, MemberFacts } from '../../../src/cluster/membership/facts.ts';
+import type { HostView } from '../../../src/cluster/membership/hosts.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { ALONE, apiOf, type World, world } from './world.ts';
 

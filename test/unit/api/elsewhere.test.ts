@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { hostOf, showElsewhere, silentElsewhere } from '../../../src/api/elsewhere.ts';
 import { showEndpoints } from '../../../src/api/endpoints.ts';
 import type { Known } from '../../../src/api/names.ts';
-import type { ClusterFacts, MemberFacts } from '../../../src/cluster/facts.ts';
-import type { HostView } from '../../../src/cluster/hosts.ts';
+import type { ClusterFacts, MemberFacts } from '../../../src/cluster/membership/facts.ts';
+import type { HostView } from '../../../src/cluster/membership/hosts.ts';
 import { encode } from '../../../src/store/encode.ts';
 import { ALONE, id, type World, withContainer, world } from './world.ts';
 

@@ -3,7 +3,7 @@ import type { Member } from '../../../src/api/joining.ts';
 import type { Metrics } from '../../../src/api/metrics.ts';
 import type { Pulse } from '../../../src/api/pulse.ts';
 import { systemClock } from '../../../src/clock.ts';
-import type { ClusterFacts } from '../../../src/cluster/facts.ts';
+import type { ClusterFacts } from '../../../src/cluster/membership/facts.ts';
 import type { Context } from '../../../src/driver/context.ts';
 import { Current } from '../../../src/driver/current.ts';
 import { Driver } from '../../../src/driver/driver.ts';

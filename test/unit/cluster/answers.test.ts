@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Grant } from '../../../src/cluster/claims.ts';
+import type { Grant } from '../../../src/cluster/protocol/claims.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import { sealedHosts } from './sealed.ts';
 import type { Hosts, Node } from './world.ts';

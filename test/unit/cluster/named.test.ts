@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { named } from '../../../src/cluster/node.ts';
+import { named } from '../../../src/cluster/node/node.ts';
 import { CodedError, type ErrorCode } from '../../../src/errors.ts';
 
 const MEMBER = 'ab'.repeat(16);

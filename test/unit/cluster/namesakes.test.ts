@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { HostView } from '../../../src/cluster/hosts.ts';
-import { namesakes } from '../../../src/cluster/problems.ts';
+import type { HostView } from '../../../src/cluster/membership/hosts.ts';
+import { namesakes } from '../../../src/cluster/membership/problems.ts';
 
 const host = (digit: string, name: string, state: HostView['state'] = 'present') =>
   ({ id: digit.repeat(32), name, state }) as HostView;

@@ -1,9 +1,9 @@
 /** Nodes that talk over connections: in memory, or over TLS of this machine. Time stands still but in `until`. */
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { Cluster } from '../../../src/cluster/cluster.ts';
-import { Connections } from '../../../src/cluster/connections.ts';
 import { Gossip } from '../../../src/cluster/gossip/gossip.ts';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { Connections } from '../../../src/cluster/links/connections.ts';
+import { Cluster } from '../../../src/cluster/protocol/cluster.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/protocol/namespaces.ts';
 import type { Place } from '../../../src/net/place.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { decode, encode } from '../../../src/store/gossip/frames.ts';

@@ -1,7 +1,7 @@
-import { Cluster, type ClusterOptions } from '../../../src/cluster/cluster.ts';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
-import type { Ground } from '../../../src/cluster/ports.ts';
-import type { Space } from '../../../src/cluster/spaces.ts';
+import { Cluster, type ClusterOptions } from '../../../src/cluster/protocol/cluster.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/protocol/namespaces.ts';
+import type { Ground } from '../../../src/cluster/protocol/ports.ts';
+import type { Space } from '../../../src/cluster/protocol/spaces.ts';
 import { CodedError } from '../../../src/errors.ts';
 import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import type { Json } from '../../../src/ports/store.ts';

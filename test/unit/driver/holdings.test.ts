@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { memberChange } from '../../../src/cluster/members.ts';
+import { memberChange } from '../../../src/cluster/protocol/members.ts';
 import { Drivers } from './hosts.ts';
 import { type World, withNetwork } from './world.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { Cluster } from '../../../src/cluster/cluster.ts';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
-import type { Ground } from '../../../src/cluster/ports.ts';
+import { Cluster } from '../../../src/cluster/protocol/cluster.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/protocol/namespaces.ts';
+import type { Ground } from '../../../src/cluster/protocol/ports.ts';
 import type { Context } from '../../../src/driver/context.ts';
 import { Driver } from '../../../src/driver/driver.ts';
 import { PoolSpaces } from '../../../src/driver/spaces.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/protocol/namespaces.ts';
 import { NAMESPACES } from '../../../src/plan/namespaces.ts';
 import { State } from '../../../src/plan/state.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { contentHash, difference } from '../../../sim/check.ts';
 import { type Host, named } from '../../../sim/host.ts';
 import { World } from '../../../sim/world.ts';
-import { farewellOf } from '../../../src/cluster/departures.ts';
+import { farewellOf } from '../../../src/cluster/protocol/departures.ts';
 import type { Json } from '../../../src/ports/store.ts';
 import type { Versioned } from '../../../src/store/crdt/record.ts';
 

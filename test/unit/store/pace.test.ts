@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/protocol/namespaces.ts';
 import type { Range } from '../../../src/store/gossip/messages.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/store/memory.ts';
 

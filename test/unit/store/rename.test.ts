@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CLUSTER_CLASSES } from '../../../src/cluster/namespaces.ts';
+import { CLUSTER_CLASSES } from '../../../src/cluster/protocol/namespaces.ts';
 import type { Change } from '../../../src/ports/store.ts';
 import { JournalStore } from '../../../src/store/journal.ts';
 import { countedSums, keptSums } from '../../contract/sums.suite.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { checkCluster } from '../../../../src/api/doctor/cluster.ts';
-import type { ClusterFacts, MemberFacts } from '../../../../src/cluster/facts.ts';
-import type { HostView } from '../../../../src/cluster/hosts.ts';
+import type { ClusterFacts, MemberFacts } from '../../../../src/cluster/membership/facts.ts';
+import type { HostView } from '../../../../src/cluster/membership/hosts.ts';
 import { CodedError, type ErrorCode } from '../../../../src/errors.ts';
 
 const NOW = 1_000_000;

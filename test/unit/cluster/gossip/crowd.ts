@@ -1,11 +1,11 @@
 import { Random } from '../../../../sim/random.ts';
 import { Timeline } from '../../../../sim/timeline.ts';
-import { Collector } from '../../../../src/cluster/collector.ts';
-import { Doubts } from '../../../../src/cluster/doubts.ts';
 import { Gossip, type GossipLink, type GossipMessage } from '../../../../src/cluster/gossip/gossip.ts';
-import { Members, memberChange } from '../../../../src/cluster/members.ts';
-import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
-import { Standing } from '../../../../src/cluster/standing.ts';
+import { Collector } from '../../../../src/cluster/protocol/collector.ts';
+import { Doubts } from '../../../../src/cluster/protocol/doubts.ts';
+import { Members, memberChange } from '../../../../src/cluster/protocol/members.ts';
+import { CLUSTER_CLASSES } from '../../../../src/cluster/protocol/namespaces.ts';
+import { Standing } from '../../../../src/cluster/protocol/standing.ts';
 import { MemoryDisk, MemoryStore } from '../../../../src/store/memory.ts';
 
 const BEGIN = 1_800_000_000_000;

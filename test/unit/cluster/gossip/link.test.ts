@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Link } from '../../../../src/cluster/gossip/link.ts';
-import { CLUSTER_CLASSES } from '../../../../src/cluster/namespaces.ts';
+import { CLUSTER_CLASSES } from '../../../../src/cluster/protocol/namespaces.ts';
 import { encode } from '../../../../src/store/gossip/frames.ts';
 import type { Knowledge, Message, Ranges } from '../../../../src/store/gossip/messages.ts';
 import { MemoryDisk, MemoryStore } from '../../../../src/store/memory.ts';

@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { livenessOf } from '../../../../src/cluster/hosts.ts';
+import { livenessOf } from '../../../../src/cluster/membership/hosts.ts';
 import { encodePacket } from '../../../../src/cluster/probes/packet.ts';
 import { HOUR_MS, Machine, until } from '../machine.ts';
 
