@@ -144,7 +144,8 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
         replace: 'const floor = new Vector(this.#replica.vector);',
       },
     ],
-    seeds: { within: 30, shows: /^DIVERGED .* differ: [-+] allocation\// },
+    // Repair meets it first: what one has removed and another has not, with nobody left who wrote it.
+    seeds: { within: 30, shows: /^(UNMENDED|DIVERGED .* differ: [-+] allocation\/)/ },
   },
   {
     name: 'collection-without-seals',
