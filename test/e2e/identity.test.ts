@@ -51,7 +51,7 @@ describe('a host whose disk is older than it was, or is in two machines', functi
 
   const stateOf = (host: Host) => join(host.disk, STATE);
   async function states(at: Host): Promise<string> {
-    const { hosts: all } = hostsView.parse(await show(at, 'hosts'));
+    const { hosts: all } = hostsView.parse(await show(at, 'hosts?all=yes'));
     return all.map(({ name, state }) => `${name} ${state}`).join(', ');
   }
   const seen = (at: Host, wanted: string) =>

@@ -109,7 +109,7 @@ async function view(host: Host, name: string): Promise<string[]> {
   const { status, body } = await ask(host.path('/run/net-routed/api.sock'), 'GET', `/v1/${name}`, 10_000);
   assert.equal(status, 200, body);
   const timeless = (key: string, value: unknown) =>
-    ['resting', 'free', 'owned', 'uptime', 'seconds'].includes(key) ? undefined : value;
+    ['resting', 'free', 'owned', 'rest', 'spare', 'uptime', 'seconds'].includes(key) ? undefined : value;
   const all = JSON.parse(body)[name] as unknown[];
   return all.map((one) => `${name} ${JSON.stringify(one, timeless)}`);
 }
