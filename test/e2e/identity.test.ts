@@ -44,6 +44,8 @@ describe('a host whose disk is older than it was, or is in two machines', functi
       const argv = ['net-routed', 'join', underlay('h1').host4, '--token', '-'];
       await one.must(argv, { input: token, timeoutMs: 120_000 });
     }
+    // One holder of the key alone is something to look at.
+    await h1.must(['net-routed', 'share', 'h3']);
     for (const one of [h1, h2, h3]) await createNetwork(one, 'mine', SUBNETS);
     await Promise.all([h1, h2, h3].map((one) => run(one, 'standing', '--network', 'mine')));
     await seen(h1, 'h1 present, h2 present, h3 present');
